@@ -1,0 +1,1 @@
+"""Every door: HTTP, WebSocket, UDP, pages and the command line."""

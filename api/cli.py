@@ -1,0 +1,212 @@
+"""The command line: `ringside`, its commands, and what each of them may be told."""
+
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+from pydantic import ValidationError
+
+from api.capture import CaptureError
+from api.commands import migrations, replaying, tokens
+from api.commands import serve as serving
+from api.commands.output import fail
+from api.server import run
+from api.settings import Settings
+from db.access.viewer import Role
+from db.clock import SystemClock
+from db.errors import Refusal
+from schema import print_contract
+
+app = typer.Typer(
+    name="ringside",
+    help="One GraphQL server for everything that happens live around a stream, a practice room and a competition mat.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+migrate = typer.Typer(help="Move a database forward and back through the schema's history.", no_args_is_help=True)
+token = typer.Typer(help="Make, list and revoke tokens.", no_args_is_help=True)
+app.add_typer(migrate, name="migrate")
+app.add_typer(token, name="token")
+
+Database = Annotated[
+    Optional[str],  # noqa: UP045 -- Typer reads this alias before it knows unions
+    typer.Option(help="sqlite:///file.db or postgresql://user@host/name.", envvar="RINGSIDE_DATABASE"),
+]
+AsJSON = Annotated[bool, typer.Option("--json", help="Print one line of JSON for programs.")]
+
+
+@app.command(epilog="Example: ringside serve --demo --speed 2")
+def serve(
+    *,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="A throw-away database with a recorded fight.", envvar="RINGSIDE_DEMO")
+    ] = False,
+    database: Database = None,
+    host: Annotated[str | None, typer.Option(help="Address to serve on.", envvar="RINGSIDE_HOST")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port to serve on; 0 takes a free one.", envvar="RINGSIDE_PORT")
+    ] = None,
+    pss_host: Annotated[
+        str | None, typer.Option(help="Address to hear the scoring program on.", envvar="RINGSIDE_PSS_HOST")
+    ] = None,
+    pss_port: Annotated[
+        int | None, typer.Option(help="UDP port to hear it on; 0 takes a free one.", envvar="RINGSIDE_PSS_PORT")
+    ] = None,
+    pss_mat: Annotated[
+        str | None, typer.Option(help="Name of the mat it speaks for.", envvar="RINGSIDE_PSS_MAT")
+    ] = None,
+    speed: Annotated[float | None, typer.Option(help="How fast the demo plays.", envvar="RINGSIDE_SPEED")] = None,
+    log_level: Annotated[
+        str | None, typer.Option(help="DEBUG, INFO, WARNING or ERROR.", envvar="RINGSIDE_LOG_LEVEL")
+    ] = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Serve the graph, GraphiQL and overlays until stopped."""
+    given = {
+        "database": database,
+        "host": host,
+        "port": port,
+        "pss_host": pss_host,
+        "pss_port": pss_port,
+        "pss_mat": pss_mat,
+        "speed": speed,
+        "log_level": log_level,
+    }
+    serving.serve(_settings(**given), is_demo=demo, as_json=as_json)
+
+
+@app.command(epilog="Example: ringside replay fight.tsv --to 127.0.0.1:6000 --speed 4")
+def replay(
+    *,
+    capture: Annotated[
+        Path, typer.Argument(help="A capture: tab-separated offset_ms, wire, text_is.", exists=True, dir_okay=False)
+    ],
+    to: Annotated[str, typer.Option(help="Where to send it, host:port.")] = "127.0.0.1:6000",
+    speed: Annotated[float, typer.Option(help="2 is twice as fast as it was.", min=0.001, max=10_000)] = 1.0,
+    longest_silence: Annotated[
+        float | None, typer.Option(help="Cut silences down to this many seconds.", min=0)
+    ] = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Send a captured fight over UDP, as the scoring program once did."""
+    _run(
+        lambda: replaying.send(capture, replaying.address_of(to), speed=speed, longest=longest_silence, as_json=as_json)
+    )
+
+
+@app.command(epilog="Example: ringside schema > schema.graphql")
+def schema() -> None:
+    """Print the schema, for code generators."""
+    typer.echo(print_contract(), nl=False)
+
+
+@migrate.command(epilog="Example: ringside migrate up --database postgresql://ringside@localhost/ringside")
+def up(
+    *,
+    to: Annotated[str, typer.Argument(help="A revision, or head for the newest.")] = "head",
+    database: Database = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Bring a database up to date, or up to one revision."""
+    _plainly(lambda: migrations.up(_url(database), to=to, as_json=as_json))
+
+
+@migrate.command(epilog="Example: ringside migrate down 0001")
+def down(
+    *,
+    to: Annotated[
+        str, typer.Argument(help="A revision, or base for before the first. What newer tables hold is lost.")
+    ],
+    database: Database = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Take a database back to a revision."""
+    _plainly(lambda: migrations.down(_url(database), to=to, as_json=as_json))
+
+
+@migrate.command(epilog="Example: ringside migrate status --json")
+def status(*, database: Database = None, as_json: AsJSON = False) -> None:
+    """Show where a database stands. Ends with 1 if it is not up to date."""
+    if not _plainly(lambda: migrations.status(_url(database), as_json=as_json)):
+        raise typer.Exit(1)
+
+
+@token.command("create", epilog="Example: ringside token create --user anna --role OPERATOR --label laptop")
+def create_token(
+    *,
+    label: Annotated[str, typer.Option(help="What it is for.")],
+    user: Annotated[str, typer.Option(help="Whom it speaks for; made if there is none of this name.")] = "admin",
+    role: Annotated[Role, typer.Option(help="The role of a user who is made now.")] = Role.VIEWER,
+    overlay_of: Annotated[
+        list[str] | None, typer.Option(help="Id of a mat or match: makes an overlay's token, which reads these alone.")
+    ] = None,
+    days: Annotated[float | None, typer.Option(help="How long it works; for ever if not said.", min=0.0001)] = None,
+    database: Database = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Make a token and show it, this once."""
+    url = _url(database)
+    _plainly(lambda: tokens.prepare(url))
+    _run(
+        lambda: tokens.create(
+            url,
+            SystemClock(),
+            user=user,
+            role=role,
+            label=label,
+            overlay_of=overlay_of or [],
+            days=days,
+            as_json=as_json,
+        )
+    )
+
+
+@token.command("list", epilog="Example: ringside token list")
+def list_tokens(*, database: Database = None, as_json: AsJSON = False) -> None:
+    """List tokens by how they begin; the tokens themselves are stored nowhere."""
+    _run(lambda: tokens.show(_url(database), as_json=as_json))
+
+
+@token.command("revoke", epilog="Example: ringside token revoke rs_h7Kq2mPx")
+def revoke_token(
+    *,
+    prefix: Annotated[str, typer.Argument(help="How the token begins, as `token list` shows it.")],
+    database: Database = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Make a token stop working, open sockets included."""
+    _run(lambda: tokens.revoke(_url(database), SystemClock(), prefix=prefix, as_json=as_json))
+
+
+def main() -> None:
+    """Run `ringside`."""
+    app()
+
+
+def _settings(**given: Any) -> Settings:
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "_".join(str(part) for part in first["loc"])
+        fail(f"{name.replace('_', '-')} cannot be {first['input']!r}: {first['msg']}.")
+
+
+def _url(database: str | None) -> str:
+    return _settings(database=database).database
+
+
+def _run(command: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    _plainly(lambda: run(command))
+
+
+def _plainly(command: Callable[[], Any]) -> Any:
+    """Run a command; what it refuses is a sentence and an exit code, not a traceback."""
+    try:
+        return command()
+    except Refusal as refusal:
+        fail(refusal.message)
+    except (CaptureError, OSError, ValueError) as error:
+        fail(str(error))

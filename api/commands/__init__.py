@@ -1,0 +1,1 @@
+"""The commands of `ringside`, one file for each family."""

@@ -1,0 +1,111 @@
+"""`ringside serve`: the server, on a database of its own or on a demonstration's."""
+
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+from api import demo
+from api.commands.output import console, fail, print_json
+from api.logs import configure_logs
+from api.migrate import migrate_up, standing
+from api.server import House, Server, first_admin, mat_named, open_house, run
+from api.settings import Settings
+from db.clock import SystemClock
+from db.errors import Refusal
+from db.session import is_embedded, without_secret
+from schema.ids import encode_id
+
+
+def serve(settings: Settings, *, is_demo: bool, as_json: bool) -> None:
+    """Run until stopped."""
+    configure_logs(settings.log_level, as_json=settings.log_json)
+    with ExitStack() as stack:
+        if is_demo:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ringside-demo-"))
+            settings = settings.model_copy(update={"database": f"sqlite:///{Path(folder) / 'demo.db'}"})
+        _bring_up_to_date(settings.database)
+        try:
+            run(lambda: _serve(settings, is_demo=is_demo, as_json=as_json))
+        except Refusal as refusal:
+            fail(refusal.message)
+
+
+def _bring_up_to_date(url: str) -> None:
+    """Migrate a file of ours; a server's database is somebody's to decide about."""
+    try:
+        if is_embedded(url):
+            migrate_up(url)
+            return
+        found = standing(url)
+    except (Refusal, ValueError) as error:
+        fail(str(error))
+    if not found.is_current:
+        fail(
+            f"The database {without_secret(url)} is at revision {found.current or 'none'}, this version works with "
+            f"{found.newest}. Bring it up to date first: ringside migrate up --database {without_secret(url)}"
+        )
+
+
+async def _serve(settings: Settings, *, is_demo: bool, as_json: bool) -> None:
+    clock = SystemClock()
+    async with open_house(settings, clock) as house:
+        if is_demo:
+            setup = await demo.set_up(house.db, clock)
+            listener = house.listen(setup.mat_id)
+            work = demo.play(settings.pss_host, listener.wait_until_bound, speed=settings.speed)
+            house.supervisor.start("demo fight", work)
+            welcome = _Welcome(
+                house, setup.admin_secret, encode_id("mat", setup.mat_id), setup.overlay_secret, as_json=as_json
+            )
+        else:
+            secret = await first_admin(house.db, clock)
+            mat_id = await mat_named(house.db, clock, settings.pss_mat)
+            house.listen(mat_id)
+            welcome = _Welcome(house, secret, encode_id("mat", mat_id), None, as_json=as_json)
+        await Server(house.app, settings, welcome).run_until_stopped()
+
+
+class _Welcome:
+    """Says where everything is, once the port is open. Secrets stand in fragments, which browsers never send."""
+
+    def __init__(
+        self, house: House, secret: str | None, mat: str, overlay_secret: str | None, *, as_json: bool
+    ) -> None:
+        self._house = house
+        self._secret = secret
+        self._mat = mat
+        self._overlay_secret = overlay_secret
+        self._as_json = as_json
+
+    def __call__(self, port: int) -> None:
+        host = self._house.settings.host
+        url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        overlay = f"{url}/overlays/mat/{self._mat}" + _fragment(self._overlay_secret)
+        graphiql = f"{url}/graphql" + _fragment(self._secret)
+        if self._as_json:
+            overlays = [overlay] if self._overlay_secret else []
+            print_json({"url": url, "graphql": f"{url}/graphql", "token": self._secret, "overlays": overlays})
+            return
+        console.rule("[bold green]Ringside[/]", align="left", style="green")
+        for line in self._lines(graphiql, overlay):
+            # Unwrapped, so that a link can be copied in one piece.
+            console.print(line, soft_wrap=True, highlight=False)
+
+    def _lines(self, graphiql: str, overlay: str) -> list[str]:
+        settings = self._house.settings
+        lines = [f"[bold]GraphiQL[/]   [link={graphiql}]{graphiql}[/link]"]
+        if self._overlay_secret:
+            lines.append(f"[bold]Scoreboard[/] [link={overlay}]{overlay}[/link]")
+        lines.append(f"[bold]UDP[/]        {settings.pss_host}:{settings.pss_port} for {settings.pss_mat}")
+        lines.append(f"[bold]Database[/]   {without_secret(settings.database)}")
+        if self._overlay_secret:
+            lines += ["", "A recorded final is being replayed: points arrive within the first quarter of a minute."]
+        elif self._secret:
+            lines += ["", "This is the first start: the link above carries the admin's token. It is not shown again."]
+        else:
+            lines += ["", "[dim]A link with a token: ringside token create --user admin --label laptop[/]"]
+        return [*lines, "[dim]Stop with Ctrl+C.[/]"]
+
+
+def _fragment(secret: str | None) -> str:
+    return "" if secret is None else f"#token={secret}"

@@ -1,0 +1,128 @@
+"""Running the server: what is opened, in which order, and how all of it is closed again."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+import uvicorn
+from starlette.applications import Starlette
+
+from api.app import build_app
+from api.auth import Doorkeeper
+from api.settings import Settings
+from api.workers.pss import PSSListener
+from api.workers.supervisor import Supervisor
+from db.access import operations as access
+from db.access.viewer import Role
+from db.clock import Clock
+from db.matches import operations as matches
+from db.session import Database, connect
+
+_LARGEST_SOCKET_MESSAGE = 65_536
+_PING_SECONDS = 20.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class House:
+    """Everything that runs in one process."""
+
+    settings: Settings
+    db: Database
+    clock: Clock
+    supervisor: Supervisor
+    doorkeeper: Doorkeeper
+    app: Starlette
+
+    def listen(self, mat_id: UUID) -> PSSListener:
+        """Take what a scoring program says of a mat, from now on."""
+        listener = PSSListener(
+            self.db,
+            self.clock,
+            mat_id,
+            self.settings.pss_host,
+            self.settings.pss_port,
+            largest_datagram=self.settings.largest_datagram,
+            capacity=self.settings.queued_datagrams,
+        )
+        self.supervisor.start(f"pss {self.settings.pss_mat}", listener.run, listener.facts)
+        return listener
+
+
+@asynccontextmanager
+async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
+    """Open the database and start what always runs. Workers are stopped before the database is closed under them."""
+    db = await connect(settings.database)
+    supervisor = Supervisor(clock)
+    doorkeeper = Doorkeeper(db, clock)
+    try:
+        supervisor.start("doorkeeper", doorkeeper.watch, lambda: {"sockets": doorkeeper.socket_count})
+        app = build_app(settings, db, clock, supervisor, doorkeeper)
+        yield House(settings=settings, db=db, clock=clock, supervisor=supervisor, doorkeeper=doorkeeper, app=app)
+    finally:
+        await supervisor.close()
+        await db.close()
+
+
+async def first_admin(db: Database, clock: Clock) -> str | None:
+    """Make an admin in a database that has no users, and return the secret of a token for him."""
+    async with db.transaction() as tx:
+        if await access.has_users(tx):
+            return None
+        admin = await access.create_user(tx, name="admin", role=Role.ADMIN, now=clock.now())
+        made = await access.create_token(tx, user_id=admin.id, label="First start", now=clock.now())
+    return made.secret
+
+
+async def mat_named(db: Database, clock: Clock, name: str) -> UUID:
+    """Return the mat of a name, laid if there is none."""
+    async with db.transaction() as tx:
+        mat = await matches.find_mat(tx, name, None) or await matches.create_mat(tx, name=name, now=clock.now())
+    return mat.id
+
+
+class Server(uvicorn.Server):
+    """Uvicorn, saying when it is up and where."""
+
+    def __init__(self, app: Starlette, settings: Settings, on_started: Callable[[int], None]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                host=settings.host,
+                port=settings.port,
+                ws="websockets-sansio",
+                ws_max_size=_LARGEST_SOCKET_MESSAGE,
+                ws_per_message_deflate=False,
+                ws_ping_interval=_PING_SECONDS,
+                ws_ping_timeout=_PING_SECONDS,
+                timeout_graceful_shutdown=settings.drain_seconds,
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+            )
+        )
+        self._on_started = on_started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Open the port, then tell."""
+        await super().startup(sockets)
+        if self.started:
+            self._on_started(self.servers[0].sockets[0].getsockname()[1])
+
+    async def run_until_stopped(self) -> None:
+        """Serve until a signal asks to stop; requests and sockets under way are given `drain_seconds`."""
+        # Uvicorn raises the signal again when it is done: that must not end us before the workers have written.
+        for asked in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(asked, lambda *_: None)
+        await self.serve()
+
+
+def run(main: Callable[[], object]) -> None:
+    """Run a coroutine function on the fastest loop there is."""
+    uvloop_factory = uvicorn.Config("", loop="auto", log_config=None).get_loop_factory()
+    with asyncio.Runner(loop_factory=uvloop_factory) as runner:
+        runner.run(main())  # type: ignore[arg-type]  # a coroutine, as the runner will say if it is not

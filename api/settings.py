@@ -1,0 +1,29 @@
+"""Settings: read once, from the environment (`RINGSIDE_…`) and the command line, and passed on as arguments."""
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Everything that can be set, with its safe default."""
+
+    model_config = SettingsConfigDict(env_prefix="RINGSIDE_", extra="ignore")
+
+    database: str = "sqlite:///ringside.db"
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    pss_host: str = "127.0.0.1"
+    pss_port: int = Field(default=6000, ge=0, le=65535)
+    # The mat that what arrives on `pss_port` belongs to.
+    pss_mat: str = "Mat 1"
+    # How fast the demonstration's fight is played.
+    speed: float = Field(default=1.0, gt=0, le=10_000)
+    # Names under which the server may be asked for, beside `host`: a browser lured here under another is refused.
+    allowed_hosts: list[str] = Field(default=["localhost", "127.0.0.1", "[::1]"])
+    # How long a stopping server waits for what is under way.
+    drain_seconds: int = Field(default=10, ge=0, le=600)
+    largest_body: int = Field(default=65_536, ge=1024)
+    largest_datagram: int = Field(default=2048, ge=64, le=65_507)
+    queued_datagrams: int = Field(default=50_000, ge=1)
+    log_level: str = "INFO"
+    log_json: bool = False

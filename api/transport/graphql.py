@@ -1,0 +1,108 @@
+"""The GraphQL door: POST and `graphql-transport-ws` on one path, and GraphiQL for browsers that open it."""
+
+from datetime import timedelta
+from json import JSONDecodeError
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket
+from strawberry.asgi import GraphQL
+from strawberry.exceptions import ConnectionRejectionError
+from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
+
+from api.auth import Doorkeeper, bearer_of
+from api.pages import page
+from db.clock import Clock
+from db.errors import Refusal, Unauthenticated
+from db.session import Database
+from schema import Schema
+from schema.context import Context
+
+INIT_TIMEOUT = timedelta(seconds=5)
+OPERATIONS_PER_SOCKET = 50
+
+
+class GraphQLDoor(GraphQL[Context, None]):
+    """Strawberry's own door, with ours in front: nobody comes in without a token."""
+
+    def __init__(self, schema: Schema, db: Database, clock: Clock, doorkeeper: Doorkeeper) -> None:
+        super().__init__(
+            schema,
+            graphql_ide=None,
+            allow_queries_via_get=False,
+            subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL],
+            connection_init_wait_timeout=INIT_TIMEOUT,
+            max_subscriptions_per_connection=OPERATIONS_PER_SOCKET,
+        )
+        self._db = db
+        self._clock = clock
+        self._doorkeeper = doorkeeper
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or hold a socket."""
+        if scope["type"] == "websocket":
+            await self._hold(WebSocket(scope, receive, send))
+            return
+        request = Request(scope, receive)
+        refused = await self._refuse(request)
+        if refused is not None:
+            await refused(scope, receive, send)
+            return
+        await super().__call__(scope, receive, send)
+
+    async def get_context(self, request: Request | WebSocket, response: Any) -> Context:  # noqa: ARG002 -- Strawberry's
+        """Make the context: of a request with its viewer, of a socket without one until it has introduced itself."""
+        if isinstance(request, WebSocket):
+            return Context(db=self._db, clock=self._clock, door=request)
+        return Context(db=self._db, clock=self._clock, asker=request.state.viewer)
+
+    async def on_ws_connect(self, context: Context) -> Any:
+        """Admit a socket by its `connection_init` payload."""
+        try:
+            context.asker = await self._doorkeeper.admit_socket(context.door, context.connection_params)
+        except Refusal as refusal:
+            # 123 bytes is what a close reason may have; the whole sentence stands in the documentation.
+            await context.door.close(4403, refusal.message.encode()[:120].decode(errors="ignore"))
+            raise ConnectionRejectionError from refusal
+        return await super().on_ws_connect(context)
+
+    def encode_json(self, data: object) -> str:
+        """Print an answer. Text, because sockets would send bytes as binary frames."""
+        return orjson.dumps(data).decode()
+
+    def decode_json(self, data: str | bytes) -> object:
+        """Read a request or a socket's message, which is an object and nothing else."""
+        read: object = orjson.loads(data)
+        if not isinstance(read, dict):
+            raise JSONDecodeError("This is not a JSON object.", "", 0)
+        return read
+
+    async def _hold(self, socket: WebSocket) -> None:
+        try:
+            await self.run(socket)
+        finally:
+            self._doorkeeper.let_go(socket)
+
+    async def _refuse(self, request: Request) -> Response | None:
+        """Return what a request is answered with before GraphQL sees it; `None` for one that may go on."""
+        if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+            return page("graphiql.html")
+        if request.method != "POST":
+            return _error(405, "METHOD_NOT_ALLOWED", "Send operations by POST.", {"Allow": "GET, POST"})
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            return _error(415, "UNSUPPORTED_MEDIA_TYPE", "Send operations as application/json.")
+        try:
+            request.state.viewer = await self._doorkeeper.admit(bearer_of(request))
+        except Unauthenticated as refusal:
+            return _error(401, refusal.code, refusal.message, {"WWW-Authenticate": "Bearer"})
+        except Refusal as refusal:
+            return _error(503, refusal.code, refusal.message, {"Retry-After": "1"})
+        return None
+
+
+def _error(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Response:
+    body = {"errors": [{"message": message, "extensions": {"code": code}}]}
+    return Response(orjson.dumps(body), status, headers, media_type="application/json")

@@ -1,0 +1,1 @@
+"""Background work: packets in, under a supervisor."""

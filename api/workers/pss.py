@@ -1,0 +1,226 @@
+"""Packets of a scoring program: taken at a UDP socket, parsed, and appended to their mat's log in order."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from api.workers.pss_protocol import parse, split
+from db.clock import Clock
+from db.errors import Conflict, Unavailable
+from db.matches import operations
+from db.matches.bursts import BURST_SILENCE
+from db.matches.log import MatProgress, Received
+from db.matches.messages import Unreadable
+from db.session import Database
+
+_log = logging.getLogger(__name__)
+
+DATAGRAMS_PER_TRANSACTION = 500
+_SOCKET_BUFFER_BYTES = 4 * 1024 * 1024
+_PAUSE_WHILE_AWAY_SECONDS = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Datagram:
+    """What arrived, when, and from whom (`host:port`)."""
+
+    received_at: datetime
+    sender: str
+    data: bytes
+
+
+@dataclass
+class Counters:
+    """What a listener has seen since it was made. `dropped` arrived while the queue was full, and is lost."""
+
+    datagrams: int = 0
+    octets: int = 0
+    messages: int = 0
+    unreadable: int = 0
+    dropped: int = 0
+    last_received_at: datetime | None = None
+
+
+class DatagramQueue(asyncio.DatagramProtocol):
+    """A bounded queue that a socket fills. The receive time is taken here, before anything can wait."""
+
+    def __init__(self, clock: Clock, *, capacity: int) -> None:
+        self._clock = clock
+        self._capacity = capacity
+        self._waiting: deque[Datagram] = deque()
+        self._arrived = asyncio.Event()
+        self.counters = Counters()
+
+    def datagram_received(self, data: bytes, address: tuple[str, int]) -> None:
+        """Take a datagram in, or count it as dropped if there is no room."""
+        counters = self.counters
+        now = counters.last_received_at = self._clock.now()
+        counters.datagrams += 1
+        counters.octets += len(data)
+        if len(self._waiting) >= self._capacity:
+            counters.dropped += 1
+            return
+        self._waiting.append(Datagram(now, f"{address[0]}:{address[1]}", data))
+        self._arrived.set()
+
+    def error_received(self, error: Exception) -> None:
+        """Note what the network says of a datagram of ours; we send none."""
+        _log.debug("network error at the socket: %s", error)
+
+    async def take(self, *, most: int, patience: float | None) -> list[Datagram]:
+        """Return what has arrived, in order, once something has; nothing if nothing came within `patience` seconds."""
+        if not self._waiting:
+            self._arrived.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(patience):
+                    await self._arrived.wait()
+        return [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+
+    def __len__(self) -> int:
+        """How many datagrams wait."""
+        return len(self._waiting)
+
+
+@dataclass
+class PSSListener:
+    """The one writer of a mat's log: it owns a UDP port and everything that arrives on it."""
+
+    db: Database
+    clock: Clock
+    mat_id: UUID
+    host: str
+    port: int
+    largest_datagram: int = 2048
+    capacity: int = 50_000
+    bound_port: int | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        """Make the queue: it outlives a restart of the work, so that what waits in it is not lost."""
+        self.queue = DatagramQueue(self.clock, capacity=self.capacity)
+        self._unwritten: list[Received] = []
+        self._settled_seq = -1
+        self._is_bound = asyncio.Event()
+
+    async def run(self) -> None:
+        """Take packets until cancelled, and write what has arrived by then. Raises `OSError` if the port is taken."""
+        progress = await self._progress()
+        try:
+            async with self._socket():
+                while True:
+                    progress = await self._step(progress)
+        except asyncio.CancelledError:
+            await self._write_what_waits(progress)
+            raise
+
+    async def wait_until_bound(self) -> int:
+        """Return the port once it is open."""
+        await self._is_bound.wait()
+        return self.bound_port or 0
+
+    def facts(self) -> dict[str, object]:
+        """Say what health shows."""
+        counters = self.queue.counters
+        return {
+            "address": f"{self.host}:{self.bound_port or self.port}",
+            "datagrams": counters.datagrams,
+            "messages": counters.messages,
+            "unreadable": counters.unreadable,
+            "dropped": counters.dropped,
+            "waiting": len(self.queue),
+            "lastReceivedAt": counters.last_received_at,
+        }
+
+    async def _step(self, progress: MatProgress) -> MatProgress:
+        if not self._unwritten:
+            patience = BURST_SILENCE.total_seconds() if self._is_incomplete(progress) else None
+            self._unwritten = self._read(await self.queue.take(most=DATAGRAMS_PER_TRANSACTION, patience=patience))
+        try:
+            progress = await self._write(progress)
+        except Conflict:
+            # Somebody else wrote to this log, or corrected a fight: his change comes first.
+            return await self._progress()
+        except Unavailable as refusal:
+            _log.warning("the log of mat %s waits for the database: %s", self.mat_id, refusal.message)
+            await asyncio.sleep(_PAUSE_WHILE_AWAY_SECONDS)
+            return await self._progress_after_trouble(progress)
+        self._unwritten = []
+        return progress
+
+    async def _write(self, progress: MatProgress) -> MatProgress:
+        async with self.db.transaction() as tx:
+            if self._unwritten:
+                return await operations.log_messages(tx, progress, self._unwritten)
+            self._settled_seq = progress.seq
+            return await operations.settle_scoreboard(tx, progress, now=self.clock.now())
+
+    def _is_incomplete(self, progress: MatProgress) -> bool:
+        """Say whether more of a burst is expected, and what is shown must not wait for it for long."""
+        is_open = progress.fight is not None and progress.fight.state.is_burst_open
+        return is_open and self._settled_seq != progress.seq
+
+    async def _write_what_waits(self, progress: MatProgress) -> None:
+        progress = await self._progress_after_trouble(progress)
+        while self._unwritten or len(self.queue):
+            progress = await self._step(progress)
+
+    async def _progress(self) -> MatProgress:
+        async with self.db.read() as session:
+            return await operations.load_progress(session, self.mat_id)
+
+    async def _progress_after_trouble(self, progress: MatProgress) -> MatProgress:
+        """Find out whether the last batch was stored: the answer may have been lost after the commit."""
+        try:
+            stored = await self._progress()
+        except Unavailable:
+            return progress
+        if self._unwritten and stored.seq == progress.seq + len(self._unwritten):
+            self._unwritten = []
+        return stored
+
+    def _read(self, datagrams: Iterable[Datagram]) -> list[Received]:
+        received = list(_messages(datagrams, self.largest_datagram))
+        self.queue.counters.messages += len(received)
+        self.queue.counters.unreadable += sum(isinstance(one.message, Unreadable) for one in received)
+        return received
+
+    @asynccontextmanager
+    async def _socket(self) -> AsyncIterator[None]:
+        transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+            lambda: self.queue, sock=_bind(self.host, self.port)
+        )
+        self.bound_port = transport.get_extra_info("sockname")[1]
+        self._is_bound.set()
+        _log.info("listening for a scoring program on %s:%s", self.host, self.bound_port)
+        try:
+            yield
+        finally:
+            transport.close()
+            self._is_bound.clear()
+
+
+def _messages(datagrams: Iterable[Datagram], largest: int) -> Iterator[Received]:
+    for datagram in datagrams:
+        for line in split(datagram.data, largest):
+            yield Received(
+                received_at=datagram.received_at, sender=datagram.sender, raw=line, message=parse(line, largest)
+            )
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SOCKET_BUFFER_BYTES)
+        sock.setblocking(False)
+        sock.bind((host, port))
+    except OSError as error:
+        sock.close()
+        raise OSError(error.errno, f"UDP port {port} on {host} cannot be had: {error.strerror}") from error
+    return sock

@@ -1,0 +1,172 @@
+"""How access may change: users, and tokens made, used and revoked."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import cast
+from uuid import UUID
+
+from sqlalchemy import insert, or_, update
+from sqlmodel import col, select
+
+from db.access.events import TokenRevoked
+from db.access.secrets import is_proof, new_secret, split_secret
+from db.access.tables import Token, TokenNode, User
+from db.access.viewer import Role, TokenKind, Viewer
+from db.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
+from db.ids import new_id
+from db.session import Session, Transaction
+from db.statements import any_of
+
+LONGEST_LABEL = 200
+MOST_NODES = 20
+_USED_EVERY = timedelta(hours=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewToken:
+    """A token that was just made. `secret` is here and nowhere else: show it now or never."""
+
+    token: Token
+    secret: str
+
+
+async def create_user(tx: Transaction, *, name: str, role: Role, now: datetime) -> User:
+    """Make a user. Raises `Invalid` for an empty name and `Conflict` for a taken one."""
+    name = name.strip()
+    if not name or len(name) > LONGEST_LABEL or "\x00" in name:
+        raise Invalid(f"A name has 1 to {LONGEST_LABEL} characters.", field="name")
+    if await find_user(tx, name) is not None:
+        raise Conflict("There is a user of this name.", field="name")
+    statement = insert(User).values(id=new_id(), name=name, role=role, created_at=now).returning(User)
+    return cast("User", await tx.row(statement))
+
+
+async def find_user(session: Session, name: str) -> User | None:
+    """Return the user of a name."""
+    return await session.row(select(User).where(col(User.name) == name))
+
+
+async def has_users(session: Session) -> bool:
+    """Say whether anybody was ever made."""
+    return await session.row(select(User).limit(1)) is not None
+
+
+async def create_token(
+    tx: Transaction,
+    *,
+    user_id: UUID,
+    label: str,
+    nodes: Collection[UUID] | None = None,
+    lifetime: timedelta | None = None,
+    now: datetime,
+) -> NewToken:
+    """Make a token for a user; with `nodes`, an overlay's, which reads those nodes and nothing else.
+
+    Raises `NotFound` for the user, `Invalid` for a label or lifetime that cannot be, and for no nodes or too many.
+    """
+    if await tx.row(select(User).where(col(User.id) == user_id)) is None:
+        raise NotFound("There is no such user.", field="user_id")
+    _check_token(label, nodes, lifetime)
+    secret = new_secret()
+    statement = insert(Token).values(
+        id=new_id(),
+        user_id=user_id,
+        kind=TokenKind.API if nodes is None else TokenKind.OVERLAY,
+        label=label.strip(),
+        prefix=secret.prefix,
+        secret_hash=secret.hash,
+        created_at=now,
+        expires_at=None if lifetime is None else now + lifetime,
+    )
+    token = cast("Token", await tx.row(statement.returning(Token)))
+    bound = [{"token_id": token.id, "node_id": node_id} for node_id in set(nodes or ())]
+    await tx.execute_many(insert(TokenNode), bound)
+    return NewToken(token=token, secret=secret.text)
+
+
+async def revoke_token(tx: Transaction, token_id: UUID, *, viewer: Viewer | None, now: datetime) -> Token:
+    """Make a token stop working; twice is as good as once. `viewer` is `None` at the machine's own console.
+
+    Raises `NotFound`, also for somebody else's token, and `Forbidden` to an overlay.
+    """
+    if viewer is not None and viewer.is_overlay:
+        raise Forbidden("An overlay token reads the nodes it is bound to and does nothing else.")
+    token = await tx.row(select(Token).where(col(Token.id) == token_id))
+    if token is None or not _may_revoke(viewer, token):
+        raise NotFound("There is no such token.", field="id")
+    if token.revoked_at is not None:
+        return token
+    statement = update(Token).where(col(Token.id) == token_id).values(revoked_at=now).returning(Token)
+    revoked = cast("Token", await tx.row(statement))
+    tx.record(TokenRevoked(token=revoked))
+    return revoked
+
+
+async def authenticate(session: Session, text: str, *, now: datetime) -> tuple[Viewer, Token]:
+    """Return the viewer behind a secret, and its token. Raises `Unauthenticated`, with a reason it is safe to say."""
+    parts = split_secret(text)
+    if parts is None:
+        raise Unauthenticated("This is not a token of Ringside: they look like rs_XXXXXXXX_… and are one word.")
+    prefix, proof = parts
+    token = await session.row(select(Token).where(col(Token.prefix) == prefix))
+    if not is_proof(proof, None if token is None else token.secret_hash) or token is None:
+        raise Unauthenticated("This token is not known here. `ringside token create` makes one.")
+    if token.revoked_at is not None:
+        raise Unauthenticated("This token was revoked. `ringside token create` makes another.")
+    if token.expires_at is not None and token.expires_at <= now:
+        raise Unauthenticated("This token has expired. `ringside token create` makes another.")
+    return await _viewer(session, token), token
+
+
+async def note_use(tx: Transaction, token: Token, *, now: datetime) -> None:
+    """Remember that a token was used, to the hour."""
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    is_older = or_(col(Token.last_used_at).is_(None), col(Token.last_used_at) < hour)
+    await tx.execute(update(Token).where(col(Token.id) == token.id, is_older).values(last_used_at=hour))
+
+
+def is_use_worth_noting(token: Token, now: datetime) -> bool:
+    """Say whether `note_use` would change anything."""
+    return token.last_used_at is None or now - token.last_used_at >= _USED_EVERY
+
+
+async def ended_tokens(session: Session, token_ids: Collection[UUID], *, now: datetime) -> set[UUID]:
+    """Return which of these tokens work no more."""
+    is_ended = or_(col(Token.revoked_at).is_not(None), col(Token.expires_at) <= now)
+    alive = await session.rows(select(Token).where(any_of(col(Token.id), token_ids), ~is_ended))
+    return set(token_ids) - {token.id for token in alive}
+
+
+async def list_tokens(session: Session) -> list[tuple[Token, User]]:
+    """Return all tokens with their users, newest first."""
+    tokens = await session.rows(select(Token).order_by(col(Token.created_at).desc()))
+    users = {user.id: user for user in await session.rows(select(User))}
+    return [(token, users[token.user_id]) for token in tokens]
+
+
+async def find_token(session: Session, prefix: str) -> Token | None:
+    """Return the token whose secret begins with `prefix`."""
+    return await session.row(select(Token).where(col(Token.prefix) == prefix))
+
+
+async def _viewer(session: Session, token: Token) -> Viewer:
+    user = cast("User", await session.row(select(User).where(col(User.id) == token.user_id)))
+    nodes = None
+    if token.kind is TokenKind.OVERLAY:
+        bound = await session.rows(select(TokenNode).where(col(TokenNode.token_id) == token.id))
+        nodes = frozenset(one.node_id for one in bound)
+    return Viewer(user_id=user.id, token_id=token.id, role=user.role, nodes=nodes)
+
+
+def _may_revoke(viewer: Viewer | None, token: Token) -> bool:
+    return viewer is None or viewer.has_role(Role.ADMIN) or viewer.user_id == token.user_id
+
+
+def _check_token(label: str, nodes: Collection[UUID] | None, lifetime: timedelta | None) -> None:
+    if not label.strip() or len(label) > LONGEST_LABEL or "\x00" in label:
+        raise Invalid(f"A label has 1 to {LONGEST_LABEL} characters and says what the token is for.", field="label")
+    if nodes is not None and not 1 <= len(set(nodes)) <= MOST_NODES:
+        raise Invalid(f"An overlay token is bound to 1 to {MOST_NODES} nodes.", field="node_ids")
+    if lifetime is not None and lifetime <= timedelta(0):
+        raise Invalid("A token's lifetime is longer than nothing.", field="lifetime")

@@ -1,0 +1,43 @@
+"""Who asks, and what he may do."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+
+class Role(StrEnum):
+    """What a user may do. Each role may do all that the ones above it may."""
+
+    VIEWER = "VIEWER"
+    MEMBER = "MEMBER"
+    OPERATOR = "OPERATOR"
+    ADMIN = "ADMIN"
+
+
+_RANK = {role: rank for rank, role in enumerate(Role)}
+
+
+class TokenKind(StrEnum):
+    """What a token opens: the whole graph as its user sees it, or a few named nodes to read."""
+
+    API = "API"
+    OVERLAY = "OVERLAY"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Viewer:
+    """The asker: a token's user and role, or an overlay that sees the `nodes` its token names and nothing else."""
+
+    user_id: UUID
+    token_id: UUID
+    role: Role
+    nodes: frozenset[UUID] | None = None
+
+    @property
+    def is_overlay(self) -> bool:
+        """An overlay token reads the nodes it is bound to, and changes nothing."""
+        return self.nodes is not None
+
+    def has_role(self, role: Role) -> bool:
+        """Say whether the viewer may do what `role` may. An overlay has no role at all."""
+        return not self.is_overlay and _RANK[self.role] >= _RANK[role]

@@ -1,0 +1,1 @@
+"""Taekwondo fights: mats, the log of what a scoring program said, and the scoreboard it folds to."""

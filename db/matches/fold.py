@@ -1,0 +1,316 @@
+"""How each message of the log changes what is known of a fight: pure, and total over any order of messages."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from operator import attrgetter
+from typing import Any, TypeVar
+
+from db.matches import clocks, messages
+from db.matches.bursts import burst_after
+from db.matches.clocks import Clock
+from db.matches.messages import Message
+from db.matches.replacing import replace
+from db.matches.state import CurrentChallenge, FightState, InjuryClock, RoundSide, RoundState, SideState
+from db.matches.vocabulary import ClockState, MatchState, Side
+
+_NUMBER = attrgetter("number")
+# What both have: a score and gam-jeoms.
+_Side = TypeVar("_Side", SideState, RoundSide)
+# These say nothing about a fight, so a fight need not exist for them.
+_ABOUT_NO_FIGHT = (messages.Link, messages.Unknown, messages.Unreadable)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line of the log: its number, when its datagram was received (aware, UTC), and what it says."""
+
+    seq: int
+    received_at: datetime
+    message: Message
+
+
+def begins_match(state: FightState | None, message: Message) -> bool:
+    """Say whether a new fight begins with this message.
+
+    It does with every `pre`. Without one, a fight is made of whatever comes first, so that nothing of a fight that
+    was on before we were is lost; and after an ended fight the next athletes or settings can only be a new one's.
+    """
+    if isinstance(message, messages.FightLoading):
+        return True
+    if state is None:
+        return not isinstance(message, _ABOUT_NO_FIGHT)
+    return state.state is MatchState.ENDED and isinstance(message, messages.Athletes | messages.MatchSettings)
+
+
+def begin(entry: Entry) -> FightState:
+    """Make the state of a fight whose first message this is."""
+    return apply(_blank(entry.received_at), entry)
+
+
+def superseded(state: FightState) -> FightState:
+    """Say what becomes of a fight when another takes its mat."""
+    if state.state is MatchState.LOADED:
+        return replace(state, state=MatchState.NOT_FOUGHT, burst=None)
+    if state.state is MatchState.LIVE:
+        return replace(state, state=MatchState.ABANDONED, burst=None)
+    return state
+
+
+def apply(state: FightState, entry: Entry) -> FightState:
+    """Fold one message; what changes nothing, like a tick that fits, moves only `seq`."""
+    message = entry.message
+    fold = _FOLDS.get(type(message))
+    after = state if fold is None else fold(state, message, entry.received_at)
+    return replace(after, seq=entry.seq, burst=burst_after(after.burst, message, entry.received_at))
+
+
+def _blank(at: datetime) -> FightState:
+    return FightState(clock=Clock(state=ClockState.STOPPED, remaining_ms=0, as_of=at), seq=0)
+
+
+def _fight_loading(_state: FightState, _message: messages.FightLoading, at: datetime) -> FightState:
+    return _blank(at)
+
+
+def _athletes(state: FightState, message: messages.Athletes, _at: datetime) -> FightState:
+    blue = replace(
+        state.blue,
+        short_name=message.blue_short_name,
+        long_name=message.blue_long_name,
+        country_code=message.blue_country_code,
+    )
+    red = replace(
+        state.red,
+        short_name=message.red_short_name,
+        long_name=message.red_long_name,
+        country_code=message.red_country_code,
+    )
+    return replace(state, blue=blue, red=red)
+
+
+def _match_settings(state: FightState, message: messages.MatchSettings, _at: datetime) -> FightState:
+    return replace(
+        state,
+        number=message.number,
+        phase=message.phase,
+        weight=message.weight,
+        division=message.division,
+        round_count=message.round_count,
+        round_seconds=message.round_seconds,
+        settings=message.values,
+        blue=replace(state.blue, background=message.blue_background, foreground=message.blue_foreground),
+        red=replace(state.red, background=message.red_background, foreground=message.red_foreground),
+    )
+
+
+def _clock(state: FightState, message: messages.ClockMessage, at: datetime) -> FightState:
+    match message.action:
+        case "":
+            return _clock_heard(state, clocks.ticked(state.clock, message.seconds, at), at)
+        case "start":
+            return _clock_started(state, clocks.started(state.clock, message.seconds, at), at)
+        case "stop":
+            return replace(state, clock=clocks.stopped(state.clock, message.seconds, at))
+        case "stopEnd":
+            return _round_ended(state, clocks.halted(state.clock, message.seconds * 1_000, at), at)
+        case _:
+            return _clock_heard(state, clocks.corrected(state.clock, message.seconds, at), at)
+
+
+def _clock_heard(state: FightState, clock: Clock, at: datetime) -> FightState:
+    if clock is state.clock:
+        return state
+    if clock.state is ClockState.RUNNING and state.clock.state is ClockState.STOPPED:
+        return _clock_started(state, clock, at)
+    return replace(state, clock=clock)
+
+
+def _clock_started(state: FightState, clock: Clock, at: datetime) -> FightState:
+    """Run the clock. An injury clock stays: it has a message of its own to hide it, which always came."""
+    round_state = state.round_of(state.round)
+    # A round that ended and goes on, because somebody corrected something, has not ended.
+    going = replace(round_state, started_at=round_state.started_at or at, ended_at=None)
+    return replace(
+        _with_round(state, going),
+        clock=clock,
+        break_clock=None,
+        state=MatchState.LIVE if state.state is MatchState.LOADED else state.state,
+        started_at=state.started_at or at,
+    )
+
+
+def _round_ended(state: FightState, clock: Clock, at: datetime) -> FightState:
+    round_state = state.round_of(state.round)
+    ended = replace(round_state, ended_at=round_state.ended_at or at)
+    return replace(_with_round(state, ended), clock=clock)
+
+
+def _round_began(state: FightState, message: messages.RoundBegan, _at: datetime) -> FightState:
+    """Go to another round, forwards or back; its own score and gam-jeoms are shown, zero where nothing was said."""
+    if message.number == state.round:
+        return state
+    round_state = state.round_of(message.number)
+    return replace(
+        _with_round(state, round_state),
+        round=message.number,
+        blue=replace(state.blue, score=round_state.blue.score, gam_jeoms=round_state.blue.gam_jeoms),
+        red=replace(state.red, score=round_state.red.score, gam_jeoms=round_state.red.gam_jeoms),
+        superiority=None,
+        break_clock=None,
+    )
+
+
+def _point(state: FightState, message: messages.Point, _at: datetime) -> FightState:
+    """Count the point, and leave the score alone: totals are said as levels, before it or after."""
+    round_state = state.round_of(state.round)
+    side = _round_side(round_state, message.side)
+    counts = tuple(count + (kind == message.value) for kind, count in enumerate(side.point_counts, start=1))
+    return _with_round(state, _with_round_side(round_state, message.side, replace(side, point_counts=counts)))
+
+
+def _score(state: FightState, message: messages.Score, _at: datetime) -> FightState:
+    current = state.round_of(state.round)
+    scored = replace(current, blue=_scored(current.blue, message.blue), red=_scored(current.red, message.red))
+    return replace(
+        state,
+        blue=_scored(state.blue, message.blue),
+        red=_scored(state.red, message.red),
+        rounds=_rounds_with(state.rounds, scored),
+    )
+
+
+def _scored(side: _Side, score: int | None) -> _Side:
+    return side if score is None or score == side.score else replace(side, score=score)
+
+
+def _gam_jeoms(state: FightState, message: messages.GamJeoms, _at: datetime) -> FightState:
+    current = state.round_of(state.round)
+    fouled = replace(current, blue=_fouled(current.blue, message.blue), red=_fouled(current.red, message.red))
+    return replace(
+        state,
+        blue=_fouled(state.blue, message.blue),
+        red=_fouled(state.red, message.red),
+        rounds=_rounds_with(state.rounds, fouled),
+    )
+
+
+def _fouled(side: _Side, gam_jeoms: int | None) -> _Side:
+    return side if gam_jeoms is None or gam_jeoms == side.gam_jeoms else replace(side, gam_jeoms=gam_jeoms)
+
+
+def _round_scores(state: FightState, message: messages.RoundScores, _at: datetime) -> FightState:
+    """Set the named rounds' scores, and never the current score: should a `rnd` be lost, that one stays right."""
+    for side, number, score in message.scores:
+        round_state = state.round_of(number)
+        round_side = _round_side(round_state, side)
+        if round_side.score != score:
+            state = _with_round(state, _with_round_side(round_state, side, replace(round_side, score=score)))
+    return state
+
+
+def _superiority(state: FightState, message: messages.Superiority, _at: datetime) -> FightState:
+    return replace(state, superiority=message.side)
+
+
+def _injury(state: FightState, message: messages.Injury, at: datetime) -> FightState:
+    if message.action == "hide":
+        return replace(state, injury=None)
+    clock = _injury_clock(state.injury, message, at)
+    if state.injury is not None and state.injury.clock is clock and state.injury.side is message.side:
+        return state
+    return replace(state, injury=InjuryClock(side=message.side, clock=clock))
+
+
+def _injury_clock(injury: InjuryClock | None, message: messages.Injury, at: datetime) -> Clock:
+    if message.action in {"show", "reset"}:
+        running = ClockState.RUNNING if message.action == "show" else ClockState.STOPPED
+        return Clock(state=running, remaining_ms=message.seconds * 1_000, as_of=at)
+    if injury is None:
+        return clocks.ticking(message.seconds, at)
+    return clocks.ticked(injury.clock, message.seconds, at)
+
+
+def _challenge(state: FightState, message: messages.Challenge, _at: datetime) -> FightState:
+    return replace(state, challenge=CurrentChallenge(side=message.side, state=message.state))
+
+
+def _break(state: FightState, message: messages.Break, at: datetime) -> FightState:
+    if message.action in {"stop", "stopEnd"}:
+        return replace(state, break_clock=None)
+    if state.break_clock is None:
+        return replace(state, break_clock=clocks.ticking(message.seconds, at))
+    clock = clocks.ticked(state.break_clock, message.seconds, at)
+    return state if clock is state.break_clock else replace(state, break_clock=clock)
+
+
+def _round_winners(state: FightState, message: messages.RoundWinners, _at: datetime) -> FightState:
+    rounds = state.rounds
+    for number, winner in enumerate(message.winners, start=1):
+        round_state = state.round_of(number)
+        if round_state.winner is not winner:
+            rounds = _rounds_with(rounds, replace(round_state, winner=winner))
+    winners = [round_state.winner for round_state in rounds]
+    blue = replace(state.blue, rounds_won=winners.count(Side.BLUE))
+    red = replace(state.red, rounds_won=winners.count(Side.RED))
+    return replace(state, rounds=rounds, blue=blue, red=red)
+
+
+def _round_statistics(state: FightState, message: messages.RoundStatistics, _at: datetime) -> FightState:
+    round_state = state.round_of(message.round)
+    blue = replace(round_state.blue, reported=message.blue_counts)
+    red = replace(round_state.red, reported=message.red_counts)
+    return _with_round(state, replace(round_state, blue=blue, red=red))
+
+
+def _winner(state: FightState, message: messages.Winner, at: datetime) -> FightState:
+    """End the fight; a second announcement corrects the first, and leaves the moment it ended."""
+    return replace(state, outcome=message.outcome, state=MatchState.ENDED, ended_at=state.ended_at or at)
+
+
+def _result(state: FightState, message: messages.Result, _at: datetime) -> FightState:
+    return replace(
+        state,
+        winner_name=message.winner_name,
+        round_score=message.round_score,
+        result_code=message.code,
+    )
+
+
+def _round_side(round_state: RoundState, side: Side) -> RoundSide:
+    return round_state.blue if side is Side.BLUE else round_state.red
+
+
+def _with_round_side(round_state: RoundState, side: Side, round_side: RoundSide) -> RoundState:
+    return replace(round_state, blue=round_side) if side is Side.BLUE else replace(round_state, red=round_side)
+
+
+def _with_round(state: FightState, changed: RoundState) -> FightState:
+    return replace(state, rounds=_rounds_with(state.rounds, changed))
+
+
+def _rounds_with(rounds: tuple[RoundState, ...], changed: RoundState) -> tuple[RoundState, ...]:
+    others = [round_state for round_state in rounds if round_state.number != changed.number]
+    return tuple(sorted([*others, changed], key=_NUMBER))
+
+
+# Messages that are not here tell nothing of the scoreboard.
+_FOLDS: dict[type[Message], Callable[[FightState, Any, datetime], FightState]] = {
+    messages.FightLoading: _fight_loading,
+    messages.Athletes: _athletes,
+    messages.MatchSettings: _match_settings,
+    messages.ClockMessage: _clock,
+    messages.RoundBegan: _round_began,
+    messages.Point: _point,
+    messages.Score: _score,
+    messages.GamJeoms: _gam_jeoms,
+    messages.RoundScores: _round_scores,
+    messages.Superiority: _superiority,
+    messages.Injury: _injury,
+    messages.Challenge: _challenge,
+    messages.Break: _break,
+    messages.RoundWinners: _round_winners,
+    messages.RoundStatistics: _round_statistics,
+    messages.Winner: _winner,
+    messages.Result: _result,
+}

@@ -1,0 +1,263 @@
+"""How a competition may change: its mats, and the log that all fights are folded from."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, cast
+from uuid import UUID
+
+from sqlalchemy import bindparam, insert, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlmodel import col, select
+
+from db.batches import table_of
+from db.errors import Conflict, Invalid, NotFound
+from db.ids import new_id
+from db.matches import messages
+from db.matches.events import MatchEventsLogged, ScoreboardChanged
+from db.matches.log import Advance, Fight, Logged, MatProgress, Received, advance, settle
+from db.matches.messages import points_of, side_of, to_record
+from db.matches.rows import match_row, round_rows, side_rows
+from db.matches.state import from_json, to_json
+from db.matches.tables import Athlete, Mat, Match, MatchEvent, MatchSide, Round, Scoreboard, Tournament
+from db.session import Session, Transaction
+from db.statements import row_class
+
+LONGEST_NAME = 200
+
+
+async def create_tournament(tx: Transaction, *, name: str, city: str = "", now: datetime) -> Tournament:
+    """Begin a tournament. Raises `Invalid` for an empty name and `Conflict` for a taken one."""
+    statement = upsert(Tournament).values(id=new_id(), name=_name(name), city=city.strip(), created_at=now)
+    created = await tx.row(statement.on_conflict_do_nothing(index_elements=["name"]).returning(Tournament))
+    if created is None:
+        raise Conflict("There is a tournament of this name.", field="name")
+    return created
+
+
+async def create_mat(tx: Transaction, *, name: str, tournament_id: UUID | None = None, now: datetime) -> Mat:
+    """Lay a mat. Raises `Invalid` for an empty name, `Conflict` for one taken in its tournament, `NotFound`."""
+    if tournament_id is not None and not await tx.row(select(Tournament).where(col(Tournament.id) == tournament_id)):
+        raise NotFound("There is no such tournament.", field="tournament_id")
+    name = _name(name)
+    if await find_mat(tx, name, tournament_id) is not None:
+        raise Conflict("There is a mat of this name in this tournament.", field="name")
+    values = {"id": new_id(), "tournament_id": tournament_id, "name": name, "last_seq": 0, "created_at": now}
+    return cast("Mat", await tx.row(insert(Mat).values(**values).returning(Mat)))
+
+
+async def rename_mat(tx: Transaction, mat_id: UUID, *, name: str) -> Mat:
+    """Give a mat another name. Raises `Invalid`, `Conflict` and `NotFound` as `create_mat` does."""
+    name = _name(name)
+    mat = await tx.row(select(Mat).where(col(Mat.id) == mat_id))
+    if mat is None:
+        raise NotFound("There is no such mat.", field="id")
+    namesake = await find_mat(tx, name, mat.tournament_id)
+    if namesake is not None and namesake.id != mat_id:
+        raise Conflict("There is a mat of this name in this tournament.", field="name")
+    return cast("Mat", await tx.row(update(Mat).where(col(Mat.id) == mat_id).values(name=name).returning(Mat)))
+
+
+async def find_mat(session: Session, name: str, tournament_id: UUID | None) -> Mat | None:
+    """Return the mat of this name in a tournament, or among those without one."""
+    return await session.row(select(Mat).where(col(Mat.name) == name, col(Mat.tournament_id) == tournament_id))
+
+
+async def load_progress(session: Session, mat_id: UUID) -> MatProgress:
+    """Return how far a mat's log has come, as the next entry finds it. Raises `NotFound`."""
+    mat = await session.row(select(Mat).where(col(Mat.id) == mat_id))
+    if mat is None:
+        raise NotFound("There is no such mat.", field="mat_id")
+    return MatProgress(mat_id=mat_id, seq=mat.last_seq, fight=await _load_fight(session, mat.current_match_id))
+
+
+async def log_messages(tx: Transaction, progress: MatProgress, received: Iterable[Received]) -> MatProgress:
+    """Append messages to a mat's log and fold them, in one transaction. Returns how far the log has come then.
+
+    `progress` is what the last call returned; what this returns may be used once the transaction is committed.
+    Raises `Conflict` if somebody else has written to this log meanwhile: load the progress again.
+    """
+    steps = advance(progress, received)
+    await _take_numbers(tx, progress, steps.progress)
+    before = {} if progress.fight is None else {progress.fight.match_id: progress.fight}
+    await _store_fights(tx, steps, before)
+    await _store_events(tx, steps)
+    for fight in steps.fights:
+        was = before.get(fight.match_id)
+        if was is None or was.revision != fight.revision:
+            _announce(tx, steps.progress, fight)
+    return steps.progress
+
+
+async def settle_scoreboard(tx: Transaction, progress: MatProgress, *, now: datetime) -> MatProgress:
+    """Show the fight on a mat as it stands, after a silence inside a burst. Raises `Conflict` as `log_messages`."""
+    settled = settle(progress, now)
+    fight = settled.fight
+    if fight is None or progress.fight is None or fight.revision == progress.fight.revision:
+        return progress
+    changed = await tx.row(
+        update(Scoreboard)
+        .where(col(Scoreboard.match_id) == fight.match_id, col(Scoreboard.revision) == progress.fight.revision)
+        .values(board=fight.shown, revision=col(Scoreboard.revision) + 1, changed_at=now)
+        .returning(Scoreboard)
+    )
+    if changed is None:
+        raise Conflict("The scoreboard was changed by somebody else.")
+    tx.record(ScoreboardChanged(scoreboard=changed, is_current=True))
+    return settled
+
+
+async def _load_fight(session: Session, match_id: UUID | None) -> Fight | None:
+    if match_id is None:
+        return None
+    match = await session.row(select(Match).where(col(Match.id) == match_id))
+    scoreboard = await session.row(select(Scoreboard).where(col(Scoreboard.match_id) == match_id))
+    if match is None or scoreboard is None:
+        return None
+    return Fight(
+        match_id=match_id,
+        begun_seq=match.begun_seq,
+        state=from_json(scoreboard.fold),
+        shown=scoreboard.board,
+        revision=scoreboard.revision,
+        changed_at=scoreboard.changed_at,
+    )
+
+
+async def _take_numbers(tx: Transaction, before: MatProgress, after: MatProgress) -> None:
+    """Move the mat's number on from where we believe it to stand: whoever finds it elsewhere is not the only writer."""
+    current = None if after.fight is None else after.fight.match_id
+    moved = await tx.row(
+        update(Mat)
+        .where(col(Mat.id) == before.mat_id, col(Mat.last_seq) == before.seq)
+        .values(last_seq=after.seq, current_match_id=current)
+        .returning(Mat)
+    )
+    if moved is None:
+        raise Conflict("Somebody else writes to the log of this mat.")
+
+
+async def _store_fights(tx: Transaction, steps: Advance, before: dict[UUID, Fight]) -> None:
+    mat_id = steps.progress.mat_id
+    loaded_at = {logged.entry.seq: logged.received.received_at for logged in steps.logged}
+    for fight in steps.fights:
+        was = before.get(fight.match_id)
+        if was is None or match_row(was.state) != match_row(fight.state):
+            await _store_match(tx, mat_id, fight, loaded_at.get(fight.begun_seq))
+        if was is None or side_rows(was.state) != side_rows(fight.state):
+            await _store_sides(tx, fight)
+        if was is None or was.state.rounds is not fight.state.rounds:
+            await tx.execute_many(_UPSERT_ROUND, [_with_id(fight, row) for row in round_rows(fight.state)])
+    await tx.execute_many(_UPSERT_SCOREBOARD, [_scoreboard_row(mat_id, fight) for fight in steps.fights])
+
+
+async def _store_match(tx: Transaction, mat_id: UUID, fight: Fight, loaded_at: datetime | None) -> None:
+    values = match_row(fight.state)
+    if loaded_at is None:
+        await tx.execute(update(Match).where(col(Match.id) == fight.match_id).values(**values))
+        return
+    key = {"id": fight.match_id, "mat_id": mat_id, "begun_seq": fight.begun_seq, "loaded_at": loaded_at}
+    await tx.execute(insert(Match).values(**key, **values))
+
+
+async def _store_sides(tx: Transaction, fight: Fight) -> None:
+    rows = [_with_id(fight, row) for row in side_rows(fight.state)]
+    for row in rows:
+        athlete = {name: row.pop(name) for name in ("name", "short_name", "country_code")}
+        row["athlete_id"] = await _find_athlete(tx, **athlete)
+    await tx.execute_many(_UPSERT_SIDE, rows)
+
+
+async def _find_athlete(tx: Transaction, *, name: str, short_name: str, country_code: str) -> UUID | None:
+    """Return the athlete of a name and country, made if new. A side whose athlete was not named has none."""
+    if not name:
+        return None
+    values = {"id": new_id(), "name": name, "short_name": short_name, "country_code": country_code}
+    statement = upsert(Athlete).values(**values)
+    known = statement.on_conflict_do_update(
+        index_elements=["name", "country_code"], set_={"short_name": statement.excluded.short_name}
+    )
+    athlete = await tx.row(known.returning(Athlete))
+    return None if athlete is None else athlete.id
+
+
+async def _store_events(tx: Transaction, steps: Advance) -> None:
+    rows = [_event_row(steps.progress.mat_id, logged) for logged in steps.logged]
+    await tx.execute_many(_INSERT_EVENT, (row._asdict() for row in rows))
+    by_match: dict[UUID, list[Any]] = {}
+    for row in rows:
+        if row.match_id is not None:
+            by_match.setdefault(row.match_id, []).append(row)
+    for match_id, events in by_match.items():
+        tx.record(MatchEventsLogged(match_id=match_id, events=tuple(events)))
+
+
+def _event_row(mat_id: UUID, logged: Logged) -> Any:
+    message, fight, at = logged.entry.message, logged.fight, logged.received.received_at
+    reason = message.reason if isinstance(message, messages.Unreadable) else next(iter(message.flags), None)
+    return _EVENT_ROW(
+        id=new_id(),
+        mat_id=mat_id,
+        seq=logged.entry.seq,
+        match_id=None if fight is None else fight.match_id,
+        received_at=at,
+        sender=logged.received.sender,
+        raw=logged.received.raw,
+        kind=message.kind,
+        side=side_of(message),
+        points=points_of(message),
+        round=None if fight is None else fight.state.round,
+        clock_ms=None if fight is None else fight.state.clock.remaining_at(at),
+        is_valid=not isinstance(message, messages.Unreadable),
+        reason=reason,
+        record=to_record(message),
+    )
+
+
+def _scoreboard_row(mat_id: UUID, fight: Fight) -> dict[str, Any]:
+    return {
+        "match_id": fight.match_id,
+        "mat_id": mat_id,
+        "seq": fight.state.seq,
+        "fold": to_json(fight.state),
+        "board": fight.shown,
+        "revision": fight.revision,
+        "changed_at": fight.changed_at,
+    }
+
+
+def _announce(tx: Transaction, progress: MatProgress, fight: Fight) -> None:
+    row = _SCOREBOARD_ROW(**_scoreboard_row(progress.mat_id, fight))
+    is_current = progress.fight is not None and progress.fight.match_id == fight.match_id
+    tx.record(ScoreboardChanged(scoreboard=cast("Scoreboard", row), is_current=is_current))
+
+
+def _with_id(fight: Fight, row: dict[str, Any]) -> dict[str, Any]:
+    return {"id": new_id(), "match_id": fight.match_id, **row}
+
+
+def _name(name: str) -> str:
+    name = name.strip()
+    if not name or len(name) > LONGEST_NAME or "\x00" in name:
+        raise Invalid(f"A name has 1 to {LONGEST_NAME} characters.", field="name")
+    return name
+
+
+def _upsert(model: Any, by: Sequence[str], kept: Sequence[str]) -> Any:
+    """Insert a row, or bring the one of the same key up to date but for the `kept` columns. Compiles on both."""
+    table = table_of(model)
+    statement = upsert(table).values({column.key: bindparam(column.key, type_=column.type) for column in table.c})
+    changed = {name: statement.excluded[name] for name in table.c.keys() if name not in {*by, *kept}}  # noqa: SIM118
+    return statement.on_conflict_do_update(index_elements=list(by), set_=changed)
+
+
+def _row_of(model: Any) -> Any:
+    table = table_of(model)
+    return row_class(table.name, tuple(table.c.keys()), table)
+
+
+_INSERT_EVENT = insert(MatchEvent)
+_UPSERT_ROUND = _upsert(Round, ["match_id", "number"], ["id"])
+_UPSERT_SIDE = _upsert(MatchSide, ["match_id", "side"], ["id"])
+_UPSERT_SCOREBOARD = _upsert(Scoreboard, ["match_id"], [])
+_EVENT_ROW = _row_of(MatchEvent)
+_SCOREBOARD_ROW = _row_of(Scoreboard)

@@ -1,0 +1,113 @@
+"""The words of a taekwondo fight: each enum's value is its name, in the database, in JSON and in the graph."""
+
+from enum import StrEnum
+
+
+class Side(StrEnum):
+    """A side of the mat; the wire says 1 for blue (Chong) and 2 for red (Hong)."""
+
+    BLUE = "BLUE"
+    RED = "RED"
+
+
+class Outcome(StrEnum):
+    """Who was announced as the winner of a fight."""
+
+    BLUE = "BLUE"
+    RED = "RED"
+    # Also what a withdrawal with no winner is announced as.
+    TIE = "TIE"
+
+
+class MatchState(StrEnum):
+    """Where a fight stands."""
+
+    # On the mat, its clock never started.
+    LOADED = "LOADED"
+    # Its clock was started.
+    LIVE = "LIVE"
+    # A winner was announced.
+    ENDED = "ENDED"
+    # Replaced by another load before its clock ever started.
+    NOT_FOUGHT = "NOT_FOUGHT"
+    # Started, then replaced before a winner was announced.
+    ABANDONED = "ABANDONED"
+
+
+class ClockState(StrEnum):
+    """Whether a clock counts down."""
+
+    STOPPED = "STOPPED"
+    RUNNING = "RUNNING"
+
+
+class ChallengeState(StrEnum):
+    """How far a video challenge has come."""
+
+    ASKED = "ASKED"
+    ACCEPTED = "ACCEPTED"
+    REFUSED = "REFUSED"
+    CANCELLED = "CANCELLED"
+    WON = "WON"
+    LOST = "LOST"
+
+
+class BurstKind(StrEnum):
+    """What a run of messages that belong together tells of."""
+
+    # A fight is being put on the mat: `pre` to `rdy`.
+    LOAD = "LOAD"
+    # A point or a gam-jeom, with the totals it leads to.
+    ACTION = "ACTION"
+    # A round was decided: `wrd` to `rsr`.
+    ROUND_RESULTS = "ROUND_RESULTS"
+
+
+class MatchEventKind(StrEnum):
+    """What a message of a scoring program is about, one for each class of `db.matches.messages`."""
+
+    FIGHT_LOADING = "FIGHT_LOADING"
+    FIGHT_READY = "FIGHT_READY"
+    OFFICIALS = "OFFICIALS"
+    ATHLETES = "ATHLETES"
+    MATCH_SETTINGS = "MATCH_SETTINGS"
+    VIDEO_TIME = "VIDEO_TIME"
+    CLOCK = "CLOCK"
+    ROUND_BEGAN = "ROUND_BEGAN"
+    POINT = "POINT"
+    HIT_LEVEL = "HIT_LEVEL"
+    SCORE = "SCORE"
+    ROUND_SCORES = "ROUND_SCORES"
+    GAM_JEOMS = "GAM_JEOMS"
+    SUPERIORITY = "SUPERIORITY"
+    INJURY = "INJURY"
+    CHALLENGE = "CHALLENGE"
+    BREAK = "BREAK"
+    ROUND_WINNERS = "ROUND_WINNERS"
+    ROUND_STATISTICS = "ROUND_STATISTICS"
+    ROUND_RESULTS_SENT = "ROUND_RESULTS_SENT"
+    WINNER = "WINNER"
+    RESULT = "RESULT"
+    LINK = "LINK"
+    # Well formed, but nobody told us what the code means.
+    UNKNOWN = "UNKNOWN"
+    # Refused, with a reason.
+    UNREADABLE = "UNREADABLE"
+
+
+class RejectionReason(StrEnum):
+    """Why a message was refused or, on a message that still counts, what is odd about it."""
+
+    EMPTY = "EMPTY"
+    TOO_LONG = "TOO_LONG"
+    BAD_UTF8 = "BAD_UTF8"
+    # It starts with nothing that could be a code.
+    UNKNOWN_CODE = "UNKNOWN_CODE"
+    MISSING_PARTS = "MISSING_PARTS"
+    # Only ever a flag: more was said than the protocol knows of.
+    EXTRA_PARTS = "EXTRA_PARTS"
+    BAD_NUMBER = "BAD_NUMBER"
+    OUT_OF_RANGE = "OUT_OF_RANGE"
+    BAD_TIME = "BAD_TIME"
+    # A word that is none of those which may stand there.
+    BAD_VALUE = "BAD_VALUE"

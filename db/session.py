@@ -1,0 +1,342 @@
+"""The database: reads anywhere, changes in transactions, news after commit.
+
+One URL chooses the engine: `sqlite:///path/to/file.db` or `postgresql://user@host/name`.
+"""
+
+import asyncio
+import os
+import sqlite3
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
+from urllib.parse import urlsplit
+
+import asyncpg
+from sqlalchemy import Executable, Select
+from sqlmodel.sql.expression import SelectOfScalar
+
+from db.bus import Bus, Event
+from db.errors import Conflict, Unavailable
+from db.postgresql import acquire, open_pool
+from db.sqlite import GroupCommit, SQLiteConnection, SQLiteWrite
+from db.statements import POSTGRESQL, SQLITE, CompiledStatement, RawRow, StatementCache
+
+T = TypeVar("T")
+
+if TYPE_CHECKING:
+    from asyncpg import Pool
+    from sqlalchemy.sql.dml import ReturningDelete, ReturningInsert, ReturningUpdate
+
+    Returning = ReturningInsert[T] | ReturningUpdate[T] | ReturningDelete[T]
+
+_in_transaction: ContextVar[bool] = ContextVar("in_transaction", default=False)
+
+
+class _Driver(Protocol):
+    """What a session needs of a connection."""
+
+    async def fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[RawRow]: ...
+
+    async def execute_many(self, sql: str, arguments: Sequence[Sequence[Any]]) -> None: ...
+
+
+class Session:
+    """Reads. Rows come back light and read-only: they read like the table class, and are named tuples."""
+
+    def __init__(self, driver: _Driver, statements: StatementCache, heard: Callable[[str], None]) -> None:
+        self._driver = driver
+        self._statements = statements
+        self._heard = heard
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`, for the few reads that are written differently."""
+        return self._statements.dialect.name
+
+    @overload
+    async def rows(self, statement: SelectOfScalar[T], **parameters: object) -> list[T]: ...
+    @overload
+    async def rows(self, statement: "Returning[T]", **parameters: object) -> list[T]: ...
+    @overload
+    async def rows(self, statement: Select[*tuple[Any, ...]], **parameters: object) -> list[Any]: ...
+    async def rows(self, statement: Executable, **parameters: object) -> list[Any]:
+        """Run a statement and return its rows."""
+        compiled, raw = await self._fetch(statement, parameters)
+        return compiled.rows(raw)
+
+    @overload
+    async def row(self, statement: SelectOfScalar[T], **parameters: object) -> T | None: ...
+    @overload
+    async def row(self, statement: "Returning[T]", **parameters: object) -> T | None: ...
+    @overload
+    async def row(self, statement: Select[*tuple[Any, ...]], **parameters: object) -> Any | None: ...
+    async def row(self, statement: Executable, **parameters: object) -> Any | None:
+        """Run a statement and return its first row, `None` if there is none."""
+        compiled, raw = await self._fetch(statement, parameters)
+        return compiled.rows(raw[:1])[0] if raw else None
+
+    async def tuples(self, statement: Executable, **parameters: object) -> list[RawRow]:
+        """Run a statement and return plain sequences in the order of its columns."""
+        compiled, raw = await self._fetch(statement, parameters)
+        return compiled.convert(raw)
+
+    async def scalar(self, statement: Executable, **parameters: object) -> Any:
+        """Run a statement and return the first column of its first row, `None` if there is none."""
+        rows = await self.tuples(statement, **parameters)
+        return rows[0][0] if rows else None
+
+    async def _fetch(
+        self, statement: Executable, parameters: Mapping[str, object]
+    ) -> tuple[CompiledStatement, Sequence[RawRow]]:
+        compiled, arguments = self._statements.prepare(statement, parameters)
+        self._heard(compiled.sql)
+        return compiled, await self._driver.fetch(compiled.sql, arguments)
+
+
+class Transaction(Session):
+    """Changes. What operations are given: they never commit, whoever opened the transaction does."""
+
+    def __init__(
+        self, driver: _Driver, statements: StatementCache, heard: Callable[[str], None], events: list[Event]
+    ) -> None:
+        super().__init__(driver, statements, heard)
+        self._events = events
+
+    async def execute(self, statement: Executable, **parameters: object) -> None:
+        """Run a statement that returns nothing."""
+        await self._fetch(statement, parameters)
+
+    async def execute_many(self, statement: Executable, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Run a statement once for each mapping of its named parameters, handed to the driver together."""
+        compiled, _ = self._statements.compile(statement)
+        self._heard(compiled.sql)
+        await self._driver.execute_many(compiled.sql, [compiled.bind(row) for row in rows])
+
+    def record(self, event: Event) -> None:
+        """Remember what happened. It is published after the commit, and never if there is none."""
+        self._events.append(event)
+
+
+class Database(ABC):
+    """Where everything is stored. Made by `connect`."""
+
+    def __init__(self, statements: StatementCache) -> None:
+        self.bus = Bus()
+        self.statements = statements
+        # Lets a test or a slow-operation log see the statements that are run.
+        self.on_statement: Callable[[str], None] | None = None
+
+    @abstractmethod
+    def read(self) -> AbstractAsyncContextManager[Session]:
+        """Open a session for reading. Close it before you yield or call out."""
+
+    @abstractmethod
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        """Open a transaction: committed at the end of the block or not at all, and then its events are published.
+
+        Raises `Unavailable` if the database cannot do it now.
+        """
+
+    @abstractmethod
+    async def versions(self) -> dict[str, str]:
+        """Name the engine, its version and how durable a commit is, for health."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Finish what is under way and let go of the connections."""
+
+    def _heard(self, sql: str) -> None:
+        if self.on_statement is not None:
+            self.on_statement(sql)
+
+
+async def connect(url: str, *, pool_size: int = 10) -> Database:
+    """Open the database a URL names. `pool_size` counts PostgreSQL connections.
+
+    Raises `Unavailable` if it cannot be opened and `ValueError` if the URL names no engine of ours.
+    """
+    if is_embedded(url):
+        return await SQLiteDatabase.open(sqlite_path(url))
+    if urlsplit(url).scheme in {"postgresql", "postgres"}:
+        return PostgreSQLDatabase(await open_pool(url, size=pool_size))
+    raise ValueError(f"A database URL begins with sqlite:/// or postgresql://: {without_secret(url)} does not.")
+
+
+def is_embedded(url: str) -> bool:
+    """Say whether a URL names a file of ours rather than a server."""
+    return url.startswith("sqlite:")
+
+
+def sqlite_path(url: str) -> Path:
+    """Return the file a SQLite URL names: `sqlite:///relative.db`, `sqlite:////absolute.db`."""
+    path = url.removeprefix("sqlite:///")
+    if path in {url, "", ":memory:"}:
+        raise ValueError(f"A SQLite URL names a file, as sqlite:///ringside.db does; this one does not: {url}")
+    return Path(path)
+
+
+def without_secret(url: str) -> str:
+    """Return a URL that can be shown: its password is not."""
+    parts = urlsplit(url)
+    return url if parts.password is None else url.replace(f":{parts.password}@", ":***@")
+
+
+@asynccontextmanager
+async def _alone() -> AsyncIterator[None]:
+    """Refuse a transaction inside a transaction: on SQLite it would wait for itself."""
+    if _in_transaction.get():
+        raise RuntimeError("A transaction is open in this task already: pass it on instead of opening another.")
+    token = _in_transaction.set(True)
+    try:
+        yield
+    finally:
+        _in_transaction.reset(token)
+
+
+class SQLiteDatabase(Database):
+    """One SQLite file: readers that see the last commit, one writer that commits in groups."""
+
+    def __init__(self, readers: Sequence[SQLiteConnection], writer: SQLiteConnection) -> None:
+        super().__init__(StatementCache(SQLITE))
+        self._readers = readers
+        self._writer = writer
+        self._commits = GroupCommit(writer, self.bus.publish)
+
+    @classmethod
+    async def open(cls, path: Path) -> "SQLiteDatabase":
+        """Open a file that exists."""
+        writer = SQLiteConnection(path)
+        readers = [SQLiteConnection(path, is_reader=True) for _ in range(min(4, os.cpu_count() or 1))]
+        try:
+            # The writer first: it is the one that may switch the file to WAL.
+            await writer.open()
+            for reader in readers:
+                await reader.open()
+        except sqlite3.Error as error:
+            raise Unavailable(f"The database file {path} cannot be opened: {error}") from error
+        return cls(readers, writer)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Session]:
+        """See `Database`."""
+        reader = min(self._readers, key=lambda connection: connection.pending)
+        yield Session(_SQLiteDriver(reader), self.statements, self._heard)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """See `Database`."""
+        events: list[Event] = []
+        async with _alone(), self._commits.transaction(events) as write:
+            yield Transaction(_SQLiteDriver(write), self.statements, self._heard, events)
+
+    async def versions(self) -> dict[str, str]:
+        """See `Database`."""
+        return {"engine": "sqlite", "version": sqlite3.sqlite_version, "synchronous": "FULL"}
+
+    async def close(self) -> None:
+        """See `Database`."""
+        self.bus.close()
+        await self._commits.close()
+        for connection in (*self._readers, self._writer):
+            await connection.close()
+
+
+class _SQLiteDriver:
+    def __init__(self, connection: SQLiteConnection | SQLiteWrite) -> None:
+        self._connection = connection
+
+    async def fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[RawRow]:
+        return await self._run(lambda connection: connection.execute(sql, arguments).fetchall())
+
+    async def execute_many(self, sql: str, arguments: Sequence[Sequence[Any]]) -> None:
+        await self._run(lambda connection: connection.executemany(sql, arguments))
+
+    async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return await self._connection.run(work)
+        except sqlite3.IntegrityError as error:
+            raise Conflict("This would contradict what is stored already.") from error
+        except (sqlite3.OperationalError, sqlite3.DatabaseError) as error:
+            if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) in _BUGS:
+                raise
+            raise Unavailable("The database cannot do this now. Nothing was changed; try again.") from error
+
+
+# A statement that SQLite does not understand is a bug of ours, not the file's trouble.
+_BUGS = frozenset({sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISUSE, sqlite3.SQLITE_RANGE, sqlite3.SQLITE_MISMATCH})
+
+
+class PostgreSQLDatabase(Database):
+    """A PostgreSQL server, through a pool."""
+
+    def __init__(self, pool: "Pool[Any]") -> None:
+        super().__init__(StatementCache(POSTGRESQL))
+        self._pool = pool
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Session]:
+        """See `Database`."""
+        yield Session(_PoolDriver(self._pool), self.statements, self._heard)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """See `Database`."""
+        events: list[Event] = []
+        async with _alone(), acquire(self._pool) as connection:
+            async with connection.transaction():
+                yield Transaction(_ConnectionDriver(connection), self.statements, self._heard, events)
+            self.bus.publish(events)
+
+    async def versions(self) -> dict[str, str]:
+        """See `Database`."""
+        async with acquire(self._pool) as connection:
+            version = await connection.fetchval("SHOW server_version")
+            synchronous = await connection.fetchval("SHOW synchronous_commit")
+        return {"engine": "postgresql", "version": str(version), "synchronous": str(synchronous)}
+
+    async def close(self) -> None:
+        """See `Database`."""
+        self.bus.close()
+        try:
+            async with asyncio.timeout(5):
+                await self._pool.close()
+        except TimeoutError:
+            self._pool.terminate()
+
+
+class _ConnectionDriver:
+    """Runs statements on one connection, inside its transaction."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    async def fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[RawRow]:
+        try:
+            found: Sequence[RawRow] = await self._connection.fetch(sql, *arguments)
+        except asyncpg.IntegrityConstraintViolationError as error:
+            raise Conflict("This would contradict what is stored already.") from error
+        return found
+
+    async def execute_many(self, sql: str, arguments: Sequence[Sequence[Any]]) -> None:
+        try:
+            await self._connection.executemany(sql, arguments)
+        except asyncpg.IntegrityConstraintViolationError as error:
+            raise Conflict("This would contradict what is stored already.") from error
+
+
+class _PoolDriver:
+    """Borrows a connection for each statement, so that nobody holds one while he does something else."""
+
+    def __init__(self, pool: "Pool[Any]") -> None:
+        self._pool = pool
+
+    async def fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[RawRow]:
+        async with acquire(self._pool) as connection:
+            found: Sequence[RawRow] = await connection.fetch(sql, *arguments)
+            return found
+
+    async def execute_many(self, sql: str, arguments: Sequence[Sequence[Any]]) -> None:
+        raise NotImplementedError("A read session does not write.")

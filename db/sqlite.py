@@ -1,0 +1,266 @@
+"""SQLite's driver: a connection on a thread of its own, and one writer that commits in groups.
+
+Statements are run by the standard library's `sqlite3` on a thread per connection. Jobs run in the order they were
+handed in, those that wait are taken together, and the event loop is woken once for all of them.
+"""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
+
+from db.bus import Event
+from db.errors import Unavailable
+
+T = TypeVar("T")
+
+BUSY_TIMEOUT_SECONDS = 5.0
+_TAKEN_TOGETHER = 256
+_GROUP_LIMIT = 256
+
+_Job = tuple["asyncio.Future[Any]", Callable[[sqlite3.Connection], Any]]
+_Outcome = tuple["asyncio.Future[Any]", Any, BaseException | None]
+
+
+class SQLiteConnection:
+    """One connection, used by its own thread alone."""
+
+    def __init__(self, path: Path, *, is_reader: bool = False) -> None:
+        self._path = path
+        self._is_reader = is_reader
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._work, name=f"sqlite {path.name}", daemon=True)
+        self.pending = 0
+
+    async def open(self) -> None:
+        """Start the thread and open the file. Raises `Unavailable` if it is not there or cannot be opened."""
+        self._thread.start()
+        await self.run(lambda _: None)
+
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do work with the connection. If the caller is cancelled the work is still done, in its turn."""
+        return await self.submit(work)
+
+    def submit(self, work: Callable[[sqlite3.Connection], T]) -> "asyncio.Future[T]":
+        """Hand work in; it stands behind all that was handed in before."""
+        future: asyncio.Future[T] = self._loop.create_future()
+        self.pending += 1
+        self._jobs.put((future, work))
+        return future
+
+    async def close(self) -> None:
+        """Finish what was handed in, close the file, end the thread."""
+        self._jobs.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    def _work(self) -> None:
+        connection: sqlite3.Connection | None = None
+        is_open = True
+        while is_open:
+            jobs = self._take()
+            is_open = jobs[-1] is not None
+            outcomes: list[_Outcome] = []
+            for job in jobs:
+                if job is None:
+                    continue
+                try:
+                    connection = connection or self._connect()
+                    outcomes.append((job[0], job[1](connection), None))
+                except BaseException as error:  # noqa: BLE001 -- handed to whoever waits for it
+                    outcomes.append((job[0], None, error))
+            if outcomes:
+                self._loop.call_soon_threadsafe(self._settle, outcomes)
+        if connection is not None:
+            connection.close()
+
+    def _take(self) -> list[_Job | None]:
+        jobs = [self._jobs.get()]
+        while jobs[-1] is not None and len(jobs) < _TAKEN_TOGETHER:
+            try:
+                jobs.append(self._jobs.get_nowait())
+            except Empty:
+                break
+        return jobs
+
+    def _settle(self, outcomes: list[_Outcome]) -> None:
+        for future, result, error in outcomes:
+            self.pending -= 1
+            if future.cancelled():
+                continue
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)
+
+    def _connect(self) -> sqlite3.Connection:
+        mode = "ro" if self._is_reader else "rw"
+        connection = sqlite3.connect(
+            f"{self._path.absolute().as_uri()}?mode={mode}",
+            uri=True,
+            timeout=BUSY_TIMEOUT_SECONDS,
+            isolation_level=None,
+            cached_statements=512,
+        )
+        for pragma in _PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+        return connection
+
+
+# FULL: a commit that was answered survives a power cut, not a crash of the process alone.
+_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-64000", "temp_store=MEMORY")
+
+
+class _Group:
+    """Transactions that are committed together."""
+
+    def __init__(self) -> None:
+        self.committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        # A group whose members were all cancelled is awaited by nobody; its failure is then nobody's news.
+        self.committed.add_done_callback(lambda future: future.cancelled() or future.exception())
+        self.events: list[Event] = []
+        self.size = 0
+
+
+class SQLiteWrite:
+    """One transaction of a group: a savepoint, opened together with its first statement."""
+
+    def __init__(self, writer: SQLiteConnection, *, begins_group: bool) -> None:
+        self._writer = writer
+        self._opening = ["BEGIN IMMEDIATE", "SAVEPOINT change"] if begins_group else ["SAVEPOINT change"]
+        self.has_begun = False
+
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do work inside the transaction."""
+        if self.has_begun:
+            return await self._writer.run(work)
+        self.has_begun = True
+
+        def open_and_work(connection: sqlite3.Connection) -> T:
+            for statement in self._opening:
+                connection.execute(statement)
+            return work(connection)
+
+        return await self._writer.run(open_and_work)
+
+
+class GroupCommit:
+    """The one writer: transactions take turns, each in a savepoint, and those that wait are committed together.
+
+    Nobody is answered before the commit that holds his change. One fsync then serves all who came while the last
+    one ran, which is what makes full durability cheap. Events are handed to `publish` after the commit, in its order.
+    """
+
+    def __init__(self, connection: SQLiteConnection, publish: Callable[[list[Event]], None]) -> None:
+        self._connection = connection
+        self._publish = publish
+        self._turn = asyncio.Lock()
+        self._waiting = 0
+        self._group: _Group | None = None
+        self._endings: set[asyncio.Task[_Group]] = set()
+
+    @asynccontextmanager
+    async def transaction(self, events: list[Event]) -> AsyncIterator[SQLiteWrite]:
+        """Open a transaction; leaving the block commits it, or rolls it back if the block raised.
+
+        Raises `Unavailable` when the turn does not come within the busy timeout, or the commit fails.
+        """
+        await self._take_turn()
+        write = SQLiteWrite(self._connection, begins_group=self._group is None)
+        try:
+            yield write
+        except BaseException:
+            await self._end(write, events, keep=False)
+            raise
+        group = await self._end(write, events, keep=True)
+        await asyncio.shield(group.committed)
+
+    async def close(self) -> None:
+        """Wait for the commits under way."""
+        while self._endings:
+            await asyncio.wait(self._endings)
+
+    async def _take_turn(self) -> None:
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(BUSY_TIMEOUT_SECONDS):
+                await self._turn.acquire()
+        except TimeoutError as error:
+            raise Unavailable("The database is busy. Nothing was changed; try again.") from error
+        finally:
+            self._waiting -= 1
+            await self._commit_if_abandoned()
+
+    async def _commit_if_abandoned(self) -> None:
+        """Commit a group that was kept open for somebody who gave up while he was being woken."""
+        if self._group is not None and not self._waiting and not self._turn.locked():
+            await self._turn.acquire()
+            await self._end(SQLiteWrite(self._connection, begins_group=False), [], keep=True)
+
+    async def _end(self, write: SQLiteWrite, events: list[Event], *, keep: bool) -> _Group:
+        """End a turn, in a task of its own: the caller may be cancelled, the database must not be left half-way."""
+        task = asyncio.create_task(self._end_turn(write, events, keep=keep))
+        self._endings.add(task)
+        task.add_done_callback(self._endings.discard)
+        return await asyncio.shield(task)
+
+    async def _end_turn(self, write: SQLiteWrite, events: list[Event], *, keep: bool) -> _Group:
+        group = self._group or _Group()
+        is_last = not self._waiting or group.size >= _GROUP_LIMIT
+        is_empty = self._group is None and not write.has_begun
+        self._group = None if is_last or is_empty else group
+        if keep:
+            group.size += 1
+            group.events.extend(events)
+        ending = _ending(write, keep=keep, commit=is_last and not is_empty)
+        done = self._connection.submit(lambda connection: _run_ending(connection, ending))
+        if is_last:
+            # Whoever comes next stands behind this in the connection's queue.
+            self._turn.release()
+        await self._settle(group, done, is_committed=is_last or is_empty)
+        if not is_last:
+            self._turn.release()
+            await self._commit_if_abandoned()
+        return group
+
+    async def _settle(self, group: _Group, done: "asyncio.Future[None]", *, is_committed: bool) -> None:
+        try:
+            await done
+        except sqlite3.Error as error:
+            # SQLite ended the transaction by itself, as it does when the disk is full: with it went the whole group.
+            if self._group is group:
+                self._group = None
+            if not group.committed.done():
+                group.committed.set_exception(unavailable(error))
+            return
+        if is_committed and not group.committed.done():
+            self._publish(group.events)
+            group.committed.set_result(None)
+
+
+def unavailable(error: BaseException) -> Unavailable:
+    """Say that the database could not do it, without the driver's words."""
+    refusal = Unavailable("The database could not store the change. Nothing was changed; try again.")
+    refusal.__cause__ = error
+    return refusal
+
+
+def _ending(write: SQLiteWrite, *, keep: bool, commit: bool) -> list[str]:
+    ending: list[str] = []
+    if write.has_begun:
+        ending = ["RELEASE change"] if keep else ["ROLLBACK TO change", "RELEASE change"]
+    return [*ending, "COMMIT"] if commit else ending
+
+
+def _run_ending(connection: sqlite3.Connection, ending: list[str]) -> None:
+    try:
+        for statement in ending:
+            connection.execute(statement)
+    except sqlite3.Error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise

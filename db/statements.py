@@ -1,0 +1,206 @@
+"""Statements: written in SQLAlchemy Core, compiled once per shape and dialect, run on the driver.
+
+Compiling a statement costs more than most statements take to run, so a shape is compiled once: SQLAlchemy's cache
+key tells shapes apart and hands back the values that differ. What the driver answers becomes light rows: named
+tuples that read like the table class they came from and know which table that is.
+"""
+
+from collections import OrderedDict, namedtuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, ClassVar, Protocol, cast
+
+import orjson
+from sqlalchemy import ARRAY, BindParameter, ClauseElement, Executable, String, Table, bindparam
+from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
+from sqlalchemy.dialects.sqlite.pysqlite import dialect as pysqlite_dialect
+from sqlalchemy.engine.interfaces import Dialect
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import Boolean, TypeDecorator, TypeEngine
+
+Convert = Callable[[Any], Any]
+RawRow = Sequence[Any]
+
+_SHAPES_KEPT = 2000
+
+
+def dump_json(value: object) -> str:
+    """Print a JSON value for storage."""
+    return orjson.dumps(value).decode()
+
+
+SQLITE: Dialect = pysqlite_dialect(json_serializer=dump_json, json_deserializer=orjson.loads)
+POSTGRESQL: Dialect = cast("Callable[..., Dialect]", asyncpg_dialect)(
+    json_serializer=dump_json, json_deserializer=orjson.loads
+)
+
+
+class ListOf(TypeDecorator[Sequence[Any]]):
+    """A parameter that is a list of values of one type: an array on PostgreSQL, a JSON text on SQLite."""
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, item: TypeEngine[Any]) -> None:
+        super().__init__()
+        self.item = item
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Use the database's own arrays where it has them."""
+        return dialect.type_descriptor(String() if dialect.name == "sqlite" else ARRAY(self.item))
+
+    def process_bind_param(self, value: Iterable[Any] | None, dialect: Dialect) -> Any:
+        """Turn any iterable into what the driver takes."""
+        if value is None:
+            return None
+        if dialect.name != "sqlite":
+            return list(value)
+        convert = self.item.dialect_impl(dialect).bind_processor(dialect)
+        return dump_json([convert(item) if convert else item for item in value])
+
+
+class any_of(FunctionElement[bool]):  # noqa: N801 -- it reads as a function in a statement, as SQLAlchemy's own do
+    """`column` is among `values`: one shape, however many values there are."""
+
+    inherit_cache = True
+    type = Boolean()
+
+    def __init__(self, column: Any, values: Iterable[Any]) -> None:
+        super().__init__(column, list_parameter(column.type, values))
+
+
+def list_parameter(item: TypeEngine[Any], values: Iterable[Any]) -> BindParameter[Sequence[Any]]:
+    """Return values of one type as one parameter."""
+    return bindparam(None, list(values), type_=ListOf(item), unique=True)
+
+
+@compiles(any_of, "sqlite")
+def _any_of_on_sqlite(element: any_of, compiler: SQLCompiler, **options: Any) -> str:
+    column, values = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"{column} IN (SELECT value FROM json_each({values}))"  # noqa: S608 -- the compiler rendered both
+
+
+@compiles(any_of, "postgresql")
+def _any_of_on_postgresql(element: any_of, compiler: SQLCompiler, **options: Any) -> str:
+    column, values = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"{column} = ANY({values})"
+
+
+class Row(Protocol):
+    """A light row: a named tuple with the columns asked for, and the table they came from."""
+
+    table: ClassVar[Table | None]
+
+
+@lru_cache(maxsize=_SHAPES_KEPT)
+def row_class(name: str, columns: tuple[str, ...], table: Table | None) -> type[Any]:
+    """Make the class of rows with these columns. `table` is None where they come from several."""
+    base = namedtuple(name, columns, rename=True)  # type: ignore[misc]  # noqa: PYI024 -- the columns are known only here
+    return type(name, (base,), {"__slots__": (), "table": table})
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledStatement:
+    """A statement as the driver takes it, and how values go in and rows come out."""
+
+    sql: str
+    names: tuple[str, ...]
+    binders: tuple[Convert | None, ...]
+    converters: tuple[tuple[int, Convert], ...]
+    make_row: Callable[[Iterable[Any]], Any]
+    _compiled: SQLCompiler
+
+    def arguments(self, extracted: Sequence[Any] | None, parameters: Mapping[str, Any]) -> list[Any]:
+        """Return the values of one execution, in the order the driver wants them."""
+        values = self._compiled.construct_params(dict(parameters), extracted_parameters=extracted)
+        return self.bind(values)
+
+    def bind(self, values: Mapping[str, Any]) -> list[Any]:
+        """Convert named values to the driver's types."""
+        return [
+            values[name] if bind is None else bind(values[name])
+            for name, bind in zip(self.names, self.binders, strict=True)
+        ]
+
+    def convert(self, rows: Iterable[RawRow]) -> list[RawRow]:
+        """Convert what the driver answered to the columns' own types, still as plain sequences."""
+        if not self.converters:
+            return list(rows)
+        return [self._convert_row(row) for row in rows]
+
+    def rows(self, rows: Iterable[RawRow]) -> list[Any]:
+        """Make light rows of what the driver answered."""
+        return [self.make_row(row) for row in self.convert(rows)]
+
+    def _convert_row(self, row: RawRow) -> list[Any]:
+        values = list(row)
+        for index, convert in self.converters:
+            values[index] = convert(values[index])
+        return values
+
+
+class StatementCache:
+    """The compiled statements of one dialect, least recently used let go first."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.dialect = dialect
+        self._compiled: OrderedDict[Any, CompiledStatement] = OrderedDict()
+
+    def prepare(self, statement: Executable, parameters: Mapping[str, Any]) -> tuple[CompiledStatement, list[Any]]:
+        """Return the compiled statement and the driver's arguments for one execution."""
+        compiled, extracted = self.compile(statement)
+        return compiled, compiled.arguments(extracted, parameters)
+
+    def compile(self, statement: Executable) -> tuple[CompiledStatement, Sequence[Any] | None]:
+        """Compile a statement, or find it compiled: with it come the values that stand in this one."""
+        clause = cast("ClauseElement", statement)
+        key = clause._generate_cache_key()  # noqa: SLF001 -- SQLAlchemy's own caching, which has no public name
+        if key is None:
+            raise TypeError(f"A statement without a cache key would be compiled at each use: {statement}")
+        found = self._compiled.get(key.key)
+        if found is None:
+            found = self._compiled[key.key] = _compile(clause, self.dialect, key)
+            if len(self._compiled) > _SHAPES_KEPT:
+                self._compiled.popitem(last=False)
+        else:
+            self._compiled.move_to_end(key.key)
+        return found, key.bindparams
+
+
+def _compile(statement: ClauseElement, dialect: Dialect, key: Any) -> CompiledStatement:
+    compiled = cast("SQLCompiler", statement.compile(dialect=dialect, cache_key=key))
+    if compiled.post_compile_params:
+        raise TypeError(f"IN over a list changes shape with its length, write any_of(): {statement}")
+    names = tuple(compiled.positiontup or ())
+    processors = compiled._bind_processors  # noqa: SLF001 -- as above: how each parameter goes to the driver
+    columns = tuple(getattr(statement, "exported_columns", ()))
+    return CompiledStatement(
+        sql=compiled.string,
+        names=names,
+        binders=tuple(cast("Convert | None", processors.get(name)) for name in names),
+        converters=tuple(_converters(columns, dialect)),
+        make_row=_row_maker(columns),
+        _compiled=compiled,
+    )
+
+
+def _converters(columns: Sequence[Any], dialect: Dialect) -> Iterable[tuple[int, Convert]]:
+    for index, column in enumerate(columns):
+        convert = column.type.dialect_impl(dialect).result_processor(dialect, None)
+        if convert is not None:
+            yield index, convert
+
+
+def _row_maker(columns: Sequence[Any]) -> Callable[[Iterable[Any]], Any]:
+    if not columns:
+        return tuple
+    tables = {getattr(column, "table", None) for column in columns}
+    table = tables.pop() if len(tables) == 1 else None
+    if not isinstance(table, Table):
+        table = None
+    name = "Row" if table is None else "".join(word.title() for word in table.name.split("_"))
+    made: Callable[[Iterable[Any]], Any] = row_class(name, tuple(column.key for column in columns), table)._make
+    return made

@@ -1,0 +1,9 @@
+"""All tables: importing this module makes `metadata` complete."""
+
+from db.access import tables as access
+from db.base import Base
+from db.matches import tables as matches
+
+metadata = Base.metadata
+
+__all__ = ["access", "matches", "metadata"]

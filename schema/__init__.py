@@ -1,0 +1,64 @@
+"""The graph: the domains joined into one schema."""
+
+import strawberry
+from graphql import GraphQLError, lexicographic_sort_schema, print_schema
+from strawberry.extensions import ParserCache, ValidationCache
+from strawberry.schema.config import StrawberryConfig
+from strawberry.types import ExecutionContext
+
+from schema.access.mutations import AccessMutations
+from schema.access.queries import AccessQueries, NodeQueries
+from schema.access.types import Token, User
+from schema.context import OneExecution
+from schema.errors import SafeErrors
+from schema.matches.mutations import MatchMutations
+from schema.matches.queries import MatchQueries
+from schema.matches.subscriptions import MatchSubscriptions
+from schema.matches.types import Athlete, Mat, Match, MatchEvent, MatchSide, Round, Tournament
+from schema.scalars import SCALARS
+
+_DOCUMENTS_KEPT = 1000
+
+
+@strawberry.type(description="Everything that can be asked.")
+class Query(MatchQueries, AccessQueries, NodeQueries):
+    """Everything that can be asked."""
+
+
+@strawberry.type(description="Everything that can be changed.")
+class Mutation(MatchMutations, AccessMutations):
+    """Everything that can be changed."""
+
+
+@strawberry.type(description="Everything that can be watched.")
+class Subscription(MatchSubscriptions):
+    """Everything that can be watched."""
+
+
+class Schema(strawberry.Schema):
+    """The schema. Errors are logged where they are masked, in one line each, so not here."""
+
+    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
+        """Log nothing: see `schema.errors`."""
+
+
+def build_schema() -> Schema:
+    """Join the domains."""
+    return Schema(
+        query=Query,
+        mutation=Mutation,
+        subscription=Subscription,
+        types=[Tournament, Mat, Match, MatchSide, Round, MatchEvent, Athlete, User, Token],
+        extensions=[
+            OneExecution,
+            SafeErrors,
+            lambda: ParserCache(maxsize=_DOCUMENTS_KEPT),
+            lambda: ValidationCache(maxsize=_DOCUMENTS_KEPT),
+        ],
+        config=StrawberryConfig(scalar_map=SCALARS),
+    )
+
+
+def print_contract() -> str:
+    """Print the schema in its definition language, sorted, so that a change of it shows as a change of its own."""
+    return print_schema(lexicographic_sort_schema(build_schema()._schema)) + "\n"  # noqa: SLF001 -- graphql-core's schema has no public name

@@ -1,0 +1,1 @@
+"""How users and tokens are shown and changed."""

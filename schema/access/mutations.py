@@ -1,0 +1,100 @@
+"""How access can be changed."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import strawberry
+
+from db.access import operations
+from db.access.viewer import Role
+from db.errors import Invalid
+from schema.access.types import Token
+from schema.context import Asked
+from schema.errors import RefusalsAsData, UserError
+from schema.fields import Demand, find_node
+from schema.ids import decode_id, kind_of
+
+_BINDABLE = ("mat", "match")
+_LONGEST_SECONDS = 10 * 365 * 86_400
+
+
+@strawberry.input(description="A token to be made.")
+class TokenInput:
+    """A token to be made."""
+
+    label: str = strawberry.field(description="What it is for: 1 to 200 characters.")
+    node_ids: list[strawberry.ID] | None = strawberry.field(
+        default=None,
+        description="For an overlay: the mats and matches it may read, 1 to 20. Null: it may do all that you may.",
+    )
+    lifetime_seconds: int | None = strawberry.field(
+        default=None, description="How long it works. Null: until it is revoked."
+    )
+
+
+@strawberry.type(description="What came of it.")
+class TokenCreatePayload:
+    """What came of `tokenCreate`."""
+
+    token: Token | None = strawberry.field(description="The token. Null if it was refused.")
+    secret: str | None = strawberry.field(
+        description="What to send as `Authorization: Bearer …`. Shown this once. Null if it was refused."
+    )
+    errors: list[UserError] = strawberry.field(description="Why it was refused. Empty if it was not.")
+
+
+@strawberry.type(description="What came of it.")
+class TokenRevokePayload:
+    """What came of `tokenRevoke`."""
+
+    token: Token | None = strawberry.field(description="The token after the change. Null if it was refused.")
+    errors: list[UserError] = strawberry.field(description="Why it was refused. Empty if it was not.")
+
+
+@strawberry.type
+class AccessMutations:
+    """How access can be changed."""
+
+    @strawberry.mutation(
+        description="Make a token that speaks for you.", extensions=[RefusalsAsData(), Demand(Role.OPERATOR)]
+    )
+    async def token_create(self, info: Asked, input: TokenInput) -> TokenCreatePayload:
+        """Make a token."""
+        nodes = None if input.node_ids is None else [await _bound(info, id) for id in input.node_ids]
+        async with info.context.db.transaction() as tx:
+            made = await operations.create_token(
+                tx,
+                user_id=info.context.viewer.user_id,
+                label=input.label,
+                nodes=nodes,
+                lifetime=_lifetime(input.lifetime_seconds),
+                now=info.context.now(),
+            )
+        return TokenCreatePayload(token=made.token, secret=made.secret, errors=[])  # type: ignore[arg-type]  # a row
+
+    @strawberry.mutation(
+        description="Make a token stop working, open sockets included. Yours; anybody's if you are an admin.",
+        extensions=[RefusalsAsData(), Demand(Role.VIEWER)],
+    )
+    async def token_revoke(self, info: Asked, id: strawberry.ID) -> TokenRevokePayload:
+        """Revoke a token."""
+        async with info.context.db.transaction() as tx:
+            row = await operations.revoke_token(
+                tx, decode_id(id, kind="token"), viewer=info.context.viewer, now=info.context.now()
+            )
+        return TokenRevokePayload(token=row, errors=[])  # type: ignore[arg-type]  # a row stands for its type
+
+
+async def _bound(info: Asked, id: strawberry.ID) -> UUID:
+    kind = kind_of(id)
+    if kind not in _BINDABLE:
+        raise Invalid("An overlay token is bound to mats and matches.", field="node_ids")
+    if await find_node(info.context, id, kind) is None:
+        raise Invalid(f"There is no such {kind}: {id}", field="node_ids")
+    return decode_id(id, kind=kind, field="node_ids")
+
+
+def _lifetime(seconds: int | None) -> timedelta | None:
+    if seconds is not None and not 0 < seconds <= _LONGEST_SECONDS:
+        raise Invalid("A lifetime is between a second and ten years.", field="lifetime_seconds")
+    return None if seconds is None else timedelta(seconds=seconds)

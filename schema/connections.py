@@ -1,0 +1,165 @@
+"""Connections: pages of ordered rows, with opaque cursors that point between rows and stay right while rows come."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as NotBase64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+import orjson
+import strawberry
+
+from db.batches import Key, Order, Page, Pages, Position, Window, table_of
+from db.errors import Invalid
+from schema.context import Loaders
+
+T = TypeVar("T")
+
+DEFAULT_PAGE = 20
+LARGEST_PAGE = 100
+
+
+@strawberry.type(description="Where a page stands among all rows.")
+class PageInfo:
+    """Where a page stands among all rows."""
+
+    has_next_page: bool = strawberry.field(description="There are rows after this page, as far as was asked.")
+    has_previous_page: bool = strawberry.field(description="There are rows before this page, as far as was asked.")
+    start_cursor: str | None = strawberry.field(description="Cursor of the first row. Null if the page is empty.")
+    end_cursor: str | None = strawberry.field(description="Cursor of the last row. Null if the page is empty.")
+
+
+@strawberry.type(description="A row of a connection, and its place.")
+class Edge(Generic[T]):
+    """A row of a connection, and its place."""
+
+    cursor: str = strawberry.field(description="The row's place, for `after` and `before`. Opaque.")
+    node: T = strawberry.field(description="The row itself.")
+
+
+@strawberry.type(description="A page of rows. `first` and `after` go forward, `last` and `before` backward.")
+class Connection(Generic[T]):
+    """A page of rows."""
+
+    edges: list[Edge[T]] = strawberry.field(description="The rows of this page with their cursors.")
+    nodes: list[T] = strawberry.field(description="The rows of this page.")
+    page_info: PageInfo = strawberry.field(description="Where this page stands.")
+
+    @strawberry.field(description="How many rows there are on all pages. Counted only when asked for.")
+    async def total_count(self) -> int:
+        """Count the rows; what stands behind `self` is a `Connected`."""
+        return await self.count()  # type: ignore[attr-defined,no-any-return]  # see Connected
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageArguments:
+    """What a client asked of a connection."""
+
+    first: int | None = None
+    after: str | None = None
+    last: int | None = None
+    before: str | None = None
+
+    def page(self, batch: Pages[Any], order: Order) -> Page:
+        """Check the arguments. Raises `Invalid` for sizes out of bounds and cursors that are not of this order."""
+        if self.first is not None and self.last is not None:
+            raise Invalid("Ask for the `first` rows or the `last`, not both.", field="last")
+        return Page(
+            limit=_size(self.first, "first") if self.last is None else _size(self.last, "last"),
+            after=None if self.after is None else read_cursor(self.after, batch, order, field="after"),
+            before=None if self.before is None else read_cursor(self.before, batch, order, field="before"),
+            is_backward=self.last is not None,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Connected(Generic[T]):
+    """What a connection's resolver returns: a page that was read, and how to count the rest."""
+
+    window: Window[T]
+    page: Page
+    order: Order
+    batch: Pages[Any]
+    key: Key
+    wanted: Mapping[str, Any]
+    loaders: Loaders
+
+    @property
+    def nodes(self) -> list[T]:
+        """The rows."""
+        return self.window.rows
+
+    @property
+    def edges(self) -> list[Edge[T]]:
+        """The rows with their cursors."""
+        return [Edge(cursor=self._cursor(row), node=row) for row in self.window.rows]
+
+    @property
+    def page_info(self) -> PageInfo:
+        """Where the page stands."""
+        rows = self.window.rows
+        return PageInfo(
+            has_next_page=self.page.before is not None if self.page.is_backward else self.window.has_more,
+            has_previous_page=self.window.has_more if self.page.is_backward else self.page.after is not None,
+            start_cursor=self._cursor(rows[0]) if rows else None,
+            end_cursor=self._cursor(rows[-1]) if rows else None,
+        )
+
+    async def count(self) -> int:
+        """Count the rows of all pages."""
+        return await self.loaders.count(self.batch, self.key, self.wanted)
+
+    def _cursor(self, row: T) -> str:
+        return write_cursor(self.order.position(row))
+
+
+def write_cursor(position: Position) -> str:
+    """Print a place in an order."""
+    return urlsafe_b64encode(orjson.dumps([_printed(value) for value in position])).decode().rstrip("=")
+
+
+def read_cursor(cursor: str, batch: Pages[Any], order: Order, *, field: str) -> Position:
+    """Read a place in an order. Raises `Invalid`, naming `field`, if it is not a cursor of this order."""
+    columns = table_of(batch.model).c
+    try:
+        values = orjson.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        types = [columns[name].type.python_type for name in order.columns]
+        return tuple(_parsed(value, of) for value, of in zip(_listed(values), types, strict=True))
+    except (ValueError, TypeError, NotBase64) as error:
+        raise Invalid(
+            "This is not a cursor of this connection in this order: take one from `pageInfo` or an edge.", field=field
+        ) from error
+
+
+def _size(asked: int | None, field: str) -> int:
+    size = DEFAULT_PAGE if asked is None else asked
+    if not 0 <= size <= LARGEST_PAGE:
+        raise Invalid(f"`{field}` is between 0 and {LARGEST_PAGE}; {size} was asked for.", field=field)
+    return size
+
+
+def _printed(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value.hex if isinstance(value, UUID) else value
+
+
+def _listed(value: object) -> Sequence[Any]:
+    if not isinstance(value, list):
+        raise TypeError("a cursor holds a list")
+    return value
+
+
+def _parsed(value: Any, of: type[Any]) -> Any:
+    if of is datetime:
+        instant = datetime.fromisoformat(value)
+        if instant.tzinfo is None:
+            raise ValueError("an instant says its offset")
+        return instant
+    if of is UUID:
+        return UUID(hex=value)
+    if not isinstance(value, of) or isinstance(value, bool) or (of is int and abs(value) >= 1 << 63):
+        raise TypeError(f"not of type {of.__name__}")
+    return value

@@ -1,0 +1,155 @@
+"""What every resolver is given: who asks, the database, and the loaders of this one execution."""
+
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
+from typing import Any, TypeAlias, TypeVar
+
+from aiodataloader import DataLoader
+from strawberry.extensions import SchemaExtension
+from strawberry.types import Info
+
+from db.access.viewer import Viewer
+from db.batches import Key, Page, Pages, ToMany, ToOne, Window
+from db.clock import Clock
+from db.errors import Unauthenticated
+from db.session import Database
+
+T = TypeVar("T")
+
+
+class _Loader(DataLoader[Key, Any]):
+    """A dataloader that forgets a load whose caller went away, so that the next one is not cancelled with it."""
+
+    def load(self, key: Key | None = None) -> Any:
+        future = super().load(key)
+        future.add_done_callback(partial(self._forget_cancelled, key))
+        return future
+
+    def _forget_cancelled(self, key: Key, future: Any) -> None:
+        if future.cancelled():
+            self.clear(key)
+
+
+class Loaders:
+    """The batch reads of one execution. Equal reads share a loader; each loader reads its keys in one statement."""
+
+    def __init__(self, db: Database, viewer: Viewer) -> None:
+        self._db = db
+        self._viewer = viewer
+        self._loaders: dict[Hashable, _Loader] = {}
+
+    async def one(self, batch: ToOne[Any], key: Key) -> Any:
+        """Return the row of a key, `None` if there is none or the viewer may not see it."""
+
+        async def read(keys: list[Key]) -> list[Any]:
+            async with self._db.read() as session:
+                rows = await batch.read(session, self._viewer, keys)
+            return [rows.get(key) for key in keys]
+
+        return await self._loader((batch,), read).load(key)
+
+    async def many(self, batch: ToMany[Any], key: Key) -> list[Any]:
+        """Return all rows of a key."""
+
+        async def read(keys: list[Key]) -> list[list[Any]]:
+            async with self._db.read() as session:
+                rows = await batch.read(session, self._viewer, keys)
+            return [rows.get(key, []) for key in keys]
+
+        found: list[Any] = await self._loader((batch,), read).load(key)
+        return found
+
+    async def page(
+        self, batch: Pages[Any], key: Key, page: Page, order: str | None, wanted: Mapping[str, Any]
+    ) -> Window[Any]:
+        """Return one page of the rows of a key."""
+
+        async def read(keys: list[Key]) -> list[Window[Any]]:
+            async with self._db.read() as session:
+                rows = await batch.read(session, self._viewer, keys, page, batch.order(order), wanted)
+            return [rows.get(key, Window(rows=[], has_more=False)) for key in keys]
+
+        if key is None:
+            return (await read([key]))[0]
+        found: Window[Any] = await self._loader((batch, page, order, _frozen(wanted)), read).load(key)
+        return found
+
+    async def count(self, batch: Pages[Any], key: Key, wanted: Mapping[str, Any]) -> int:
+        """Return how many rows a key has."""
+
+        async def read(keys: list[Key]) -> list[int]:
+            async with self._db.read() as session:
+                counts = await batch.count(session, self._viewer, keys, wanted)
+            return [counts.get(key, 0) for key in keys]
+
+        if key is None:
+            return (await read([key]))[0]
+        found: int = await self._loader((batch, "count", _frozen(wanted)), read).load(key)
+        return found
+
+    def _loader(self, name: Hashable, read: Callable[[list[Key]], Any]) -> _Loader:
+        loader = self._loaders.get(name)
+        if loader is None:
+            loader = self._loaders[name] = _Loader(read)
+        return loader
+
+
+@dataclass(kw_only=True)
+class Context:
+    """One request's or one socket's context; `for_one_execution` makes the one that resolvers see."""
+
+    db: Database
+    clock: Clock
+    asker: Viewer | None = None
+    # Filled by the WebSocket transport with the payload of `connection_init`.
+    connection_params: dict[str, object] | None = None
+    # Filled by the door with what it needs to know of its own.
+    door: Any = None
+    _loaders: Loaders | None = field(default=None, repr=False)
+
+    @property
+    def viewer(self) -> Viewer:
+        """Who asks. Raises `Unauthenticated` if nobody knows."""
+        if self.asker is None:
+            raise Unauthenticated(
+                'This needs a token: send `Authorization: Bearer …`, or `{"token": "…"}` in connection_init. '
+                "`ringside token create` makes one."
+            )
+        return self.asker
+
+    @property
+    def loaders(self) -> Loaders:
+        """The loaders of this execution."""
+        if self._loaders is None:
+            self._loaders = Loaders(self.db, self.viewer)
+        return self._loaders
+
+    def renew_loaders(self) -> None:
+        """Forget what was read: called before each event of a subscription, which is an execution of its own."""
+        self._loaders = None
+
+    def now(self) -> datetime:
+        """Return the present instant."""
+        return self.clock.now()
+
+    def for_one_execution(self) -> "Context":
+        """Return a copy with loaders of its own: a socket's operations must not see each other's rows."""
+        return replace(self, _loaders=None)
+
+
+Asked: TypeAlias = Info[Context, None]
+
+
+class OneExecution(SchemaExtension):
+    """Gives each operation a context of its own."""
+
+    async def on_operation(self) -> AsyncIterator[None]:
+        """Replace the shared context before anything is resolved."""
+        self.execution_context.context = self.execution_context.context.for_one_execution()
+        yield
+
+
+def _frozen(wanted: Mapping[str, Any]) -> Hashable:
+    return tuple((name, tuple(value) if isinstance(value, Sequence) else value) for name, value in wanted.items())

@@ -1,0 +1,1 @@
+"""How a competition is shown, asked for, changed and watched."""

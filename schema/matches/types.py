@@ -1,0 +1,294 @@
+"""The types of a competition: tournaments, mats, fights, their logs and scoreboards."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import strawberry
+
+from db.matches import queries
+from schema.connections import Connection, write_cursor
+from schema.fields import Node, column, computed, connection, node, to_many, to_one, value
+from schema.matches.arguments import (
+    MatchEventFilter,
+    MatchEventOrder,
+    MatchFilter,
+    MatchOrder,
+    NameOrder,
+    NewestOrder,
+)
+from schema.matches.vocabulary import (
+    ChallengeState,
+    ClockState,
+    MatchEventKind,
+    MatchState,
+    Outcome,
+    RejectionReason,
+    Side,
+)
+
+
+@node("tournament", queries.tournament_by_id)
+class Tournament(Node):
+    """A competition."""
+
+    name: str = column("What it is called.")
+    city: str = column("Where it is. Empty if that was not said.")
+    created_at: datetime = column("When it was set up here.")
+    mats: Connection[Mat] = connection("Its mats.", queries.mats_by_tournament, order=NameOrder)
+
+
+@node("mat", queries.mat_by_id)
+class Mat(Node):
+    """A court. One scoring program speaks for it."""
+
+    name: str = column("What it is called. No two mats of a tournament share a name.")
+    created_at: datetime = column("When it was laid.")
+    last_seq: int = column("The number of the newest entry in its log; 0 before the first.")
+    tournament: Tournament | None = to_one(
+        "The tournament it belongs to. Null if it belongs to none.", queries.tournament_by_id, key="tournament_id"
+    )
+    current_match: Match | None = to_one(
+        "The fight on it. Null until one was loaded.", queries.match_by_id, key="current_match_id"
+    )
+    matches: Connection[Match] = connection(
+        "Every fight that was loaded on it.", queries.matches_by_mat, order=MatchOrder, filter=MatchFilter
+    )
+
+
+@node("athlete", queries.athlete_by_id)
+class Athlete(Node):
+    """A person who fights, known by name and country."""
+
+    name: str = column("The full name.")
+    short_name: str = column("The name as it was last shown on a scoreboard.")
+    country_code: str = column("The country, by the code the scoring program used. Empty if none was said.")
+    sides: Connection[MatchSide] = connection(
+        "The sides he or she fought on, newest first.", queries.sides_by_athlete, order=NewestOrder
+    )
+
+
+@node("match", queries.match_by_id)
+class Match(Node):
+    """A fight: one for each time one was loaded on a mat. A number may be loaded again and is then another match."""
+
+    number: str = column("The number on the wire, such as `245.A`. Empty until said.")
+    phase: str = column("Such as `Final` or `Round of 16`. Empty until said.")
+    weight: str = column("The weight class, such as `M -68kg`. Empty until said.")
+    division: str = column("The age group, such as `Seniors`. Empty until said.")
+    state: MatchState = column("Where it stands.")
+    round_count: int | None = column("How many rounds it may have. Null until said.")
+    round_seconds: int | None = column("How long a round is, in seconds. Null until said.")
+    outcome: Outcome | None = column("Who was announced as the winner. Null until then.")
+    winner_name: str = column("The winner's name as announced. Empty if none was named.")
+    round_score: str = column("The rounds won, blue's first, as announced: `2-1`. Empty until then.")
+    result_code: str = column(
+        "How it was won, in the scoring program's own letters: PTF, RSC, SUP, WDR. Empty until then."
+    )
+    has_result_conflict: bool = column("Whether somebody else was announced than the side that won more rounds.")
+    loaded_at: datetime = column("When it was put on the mat.")
+    started_at: datetime | None = column("When its clock was first started. Null until then.")
+    ended_at: datetime | None = column("When a winner was announced. Null until then.")
+    mat: Mat = to_one("The mat it is fought on.", queries.mat_by_id, key="mat_id")
+    sides: list[MatchSide] = to_many("Blue, then red. Empty until the athletes were named.", queries.sides_by_match)
+    rounds: list[Round] = to_many("The rounds so far, in order.", queries.rounds_by_match)
+    scoreboard: Scoreboard = to_one("What an overlay shows.", queries.scoreboard_by_match, key="id")
+    events: Connection[MatchEvent] = connection(
+        "What the scoring program said, in the order it was received.",
+        queries.events_by_match,
+        order=MatchEventOrder,
+        filter=MatchEventFilter,
+    )
+
+
+@node("side", queries.side_by_id)
+class MatchSide(Node):
+    """One of the two sides of a fight."""
+
+    side: Side = column("Which.")
+    background: str = column("Its colour as `#rrggbb`. Empty if none was said.")
+    foreground: str = column("The colour of text on it as `#rrggbb`. Empty if none was said.")
+    score: int = column("The score in the current round.")
+    gam_jeom_count: int = column("The penalties in the current round.")
+    rounds_won: int = column("How many rounds it has won.")
+    athlete: Athlete | None = to_one("Who fights on it. Null until named.", queries.athlete_by_id, key="athlete_id")
+    match: Match = to_one("The fight.", queries.match_by_id, key="match_id")
+
+
+@node("round", queries.round_by_id)
+class Round(Node):
+    """One round of a fight."""
+
+    number: int = column("1 for the first.")
+    blue_score: int = column("Blue's score.")
+    red_score: int = column("Red's score.")
+    blue_gam_jeom_count: int = column("Blue's penalties.")
+    red_gam_jeom_count: int = column("Red's penalties.")
+    winner: Side | None = column("Who won it. Null until that was decided.")
+    has_statistics_conflict: bool = column("Whether the scoring program's own counts at its end differ from ours.")
+    started_at: datetime | None = column("When its clock was first started. Null until then.")
+    ended_at: datetime | None = column("When it ended. Null until then.")
+    match: Match = to_one("The fight.", queries.match_by_id, key="match_id")
+
+
+@node("event", queries.event_by_id)
+class MatchEvent(Node):
+    """An entry of a mat's log: one message of the scoring program. Entries are never changed and never removed."""
+
+    seq: int = column("Its number in the mat's log, from 1, without gaps.")
+    received_at: datetime = column("When its datagram arrived.")
+    kind: MatchEventKind = column("What it is about.")
+    side: Side | None = column("The side it names. Null if it names none, or the referee.")
+    points: int | None = column("The points it gives. Null for everything but a point.")
+    round: int | None = column("The round the fight was in. Null if there was no fight.")
+    clock_ms: int | None = column("What remained on the fight clock, in milliseconds. Null if there was no fight.")
+    is_valid: bool = column("Whether it could be read.")
+    reason: RejectionReason | None = column("What is wrong with it. Null if nothing is.")
+    sender: str = column("The address it came from, as `host:port`.")
+    raw: str = computed(
+        "The message as received; bytes that are no UTF-8 are shown as `\\ufffd`.",
+        ("raw",),
+        lambda raw: raw.decode("utf-8", "replace"),
+    )
+    cursor: str = computed(
+        "Its place in the feed: give it to `matchEvents(after:)` to go on from here.",
+        ("seq",),
+        lambda seq: write_cursor((seq,)),
+    )
+    match: Match | None = to_one(
+        "The fight it belongs to. Null if none was on the mat.", queries.match_by_id, key="match_id"
+    )
+
+
+@value
+class Clock:
+    """A clock that counts down. It is not sent at every tick: count on from `asOf` while it is RUNNING."""
+
+    state: ClockState = strawberry.field(description="Whether it counts.")
+    remaining_ms: int = strawberry.field(
+        description="What remained at `asOf`, in milliseconds. Shown as whole seconds, rounded down."
+    )
+    as_of: datetime = strawberry.field(description="When that was so, by the server's clock.")
+
+
+@value
+class InjuryClock:
+    """The injury (kye-shi) clock."""
+
+    side: Side | None = strawberry.field(description="Whose it is. Null if that was not said.")
+    clock: Clock = strawberry.field(description="The clock itself.")
+
+
+@value
+class Challenge:
+    """The latest video challenge."""
+
+    side: Side | None = strawberry.field(description="Who asked. Null for the referee.")
+    state: ChallengeState = strawberry.field(description="How far it has come.")
+
+
+@value
+class ScoreboardSide:
+    """One side as an overlay shows it."""
+
+    name: str = strawberry.field(description="The short name. Empty until named.")
+    long_name: str = strawberry.field(description="The full name. Empty until named.")
+    country_code: str = strawberry.field(description="The country's code. Empty if none was said.")
+    background: str = strawberry.field(description="The side's colour as `#rrggbb`. Empty if none was said.")
+    foreground: str = strawberry.field(description="The colour of text on it. Empty if none was said.")
+    score: int = strawberry.field(description="The score in the current round.")
+    gam_jeoms: int = strawberry.field(description="The penalties in the current round.")
+    rounds_won: int = strawberry.field(description="How many rounds it has won.")
+    round_scores: list[int] = strawberry.field(description="The score of each round so far, in order.")
+
+
+def _clock(record: dict[str, Any] | None) -> Clock | None:
+    if record is None:
+        return None
+    return Clock(
+        state=ClockState(record["state"]),
+        remaining_ms=record["remainingMs"],
+        as_of=datetime.fromisoformat(record["asOf"]),
+    )
+
+
+def _present_clock(record: dict[str, Any]) -> Clock:
+    clock = _clock(record)
+    if clock is None:
+        raise ValueError("A scoreboard always has a fight clock.")
+    return clock
+
+
+def _optional_side(name: str | None) -> Side | None:
+    return None if name is None else Side(name)
+
+
+def _injury(record: dict[str, Any] | None) -> InjuryClock | None:
+    if record is None:
+        return None
+    return InjuryClock(side=_optional_side(record["side"]), clock=_present_clock(record["clock"]))
+
+
+def _challenge(record: dict[str, Any] | None) -> Challenge | None:
+    if record is None:
+        return None
+    return Challenge(side=_optional_side(record["side"]), state=ChallengeState(record["state"]))
+
+
+def _side(board: dict[str, Any], name: str) -> ScoreboardSide:
+    side = board[name]
+    return ScoreboardSide(
+        name=side["shortName"],
+        long_name=side["longName"],
+        country_code=side["countryCode"],
+        background=side["background"] or "",
+        foreground=side["foreground"] or "",
+        score=side["score"],
+        gam_jeoms=side["gamJeoms"],
+        rounds_won=side["roundsWon"],
+        round_scores=[one[name]["score"] for one in board["rounds"]],
+    )
+
+
+def _of_board(description: str, name: str, read: Any = lambda shown: shown) -> Any:
+    """Declare a field that is read out of the stored board."""
+    return computed(description, ("board",), lambda board: read(board[name]))
+
+
+@value
+class Scoreboard:
+    """Everything an overlay shows of a fight, in one consistent piece."""
+
+    revision: int = column("Raised by one at every change: of two scoreboards of a match the higher is the newer.")
+    changed_at: datetime = column("When it last changed.")
+    state: MatchState = _of_board("Where the fight stands.", "state", MatchState)
+    number: str = _of_board("The match number. Empty until said.", "number")
+    phase: str = _of_board("Such as `Final`. Empty until said.", "phase")
+    weight: str = _of_board("The weight class. Empty until said.", "weight")
+    division: str = _of_board("The age group. Empty until said.", "division")
+    round: int = _of_board("The current round.", "round")
+    round_count: int | None = _of_board("How many rounds there may be. Null until said.", "roundCount")
+    blue: ScoreboardSide = computed("Blue.", ("board",), lambda board: _side(board, "blue"))
+    red: ScoreboardSide = computed("Red.", ("board",), lambda board: _side(board, "red"))
+    superiority: Side | None = _of_board(
+        "Who is ahead on the criteria. Null if nobody is.", "superiority", _optional_side
+    )
+    clock: Clock = _of_board("The fight clock.", "clock", _present_clock)
+    break_clock: Clock | None = _of_board("The rest between rounds. Null while there is none.", "breakClock", _clock)
+    injury: InjuryClock | None = _of_board("The injury clock. Null while it is not shown.", "injury", _injury)
+    challenge: Challenge | None = _of_board(
+        "The latest video challenge. Null before the first.", "challenge", _challenge
+    )
+    outcome: Outcome | None = _of_board(
+        "Who was announced as the winner. Null until then.",
+        "outcome",
+        lambda name: None if name is None else Outcome(name),
+    )
+    winner_name: str = _of_board("The winner's name as announced. Empty until then.", "winnerName")
+    round_score: str = _of_board("The rounds won as announced: `2-1`. Empty until then.", "roundScore")
+    result_code: str = _of_board("How it was won, in letters. Empty until then.", "resultCode")
+    has_result_conflict: bool = _of_board(
+        "Whether somebody else was announced than the side ahead in rounds.", "hasResultConflict"
+    )
+    match: Match = to_one("The fight.", queries.match_by_id, key="match_id")

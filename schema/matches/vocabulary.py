@@ -1,0 +1,86 @@
+"""The words of a fight as the graph shows them: each enum and each of its values described."""
+
+from db.matches.vocabulary import (
+    ChallengeState,
+    ClockState,
+    MatchEventKind,
+    MatchState,
+    Outcome,
+    RejectionReason,
+    Side,
+)
+from schema.fields import enum
+
+__all__ = ["ChallengeState", "ClockState", "MatchEventKind", "MatchState", "Outcome", "RejectionReason", "Side"]
+
+enum(Side, "A side of the mat.", BLUE="Chong, 1 on the wire.", RED="Hong, 2 on the wire.")
+enum(
+    Outcome,
+    "Who was announced as the winner.",
+    BLUE="Blue won.",
+    RED="Red won.",
+    TIE="Nobody was named, as after a withdrawal.",
+)
+enum(
+    MatchState,
+    "Where a fight stands.",
+    LOADED="On the mat, its clock never started.",
+    LIVE="Its clock was started and no winner announced.",
+    ENDED="A winner was announced.",
+    NOT_FOUGHT="Replaced by another load before its clock ever started.",
+    ABANDONED="Started, then replaced by another load before a winner was announced.",
+)
+enum(ClockState, "Whether a clock counts down.", STOPPED="It stands.", RUNNING="It counts down.")
+enum(
+    ChallengeState,
+    "How far a video challenge has come.",
+    ASKED="A side, or the referee, asked for the video.",
+    ACCEPTED="The video is looked at.",
+    REFUSED="It was not granted.",
+    CANCELLED="It was taken back.",
+    WON="The call was changed.",
+    LOST="The call stands.",
+)
+enum(
+    MatchEventKind,
+    "What an entry of a mat's log is about.",
+    FIGHT_LOADING="A fight is being put on the mat.",
+    FIGHT_READY="The load is complete.",
+    OFFICIALS="Who judges.",
+    ATHLETES="Who fights.",
+    MATCH_SETTINGS="Number, class, colours, rounds.",
+    VIDEO_TIME="The athletes' video time.",
+    CLOCK="The fight clock: a start, a stop or a tick.",
+    ROUND_BEGAN="A round is next.",
+    POINT="A point was given.",
+    HIT_LEVEL="How hard a hit was.",
+    SCORE="The score of the current round.",
+    ROUND_SCORES="The scores of all rounds.",
+    GAM_JEOMS="The penalties of the current round.",
+    SUPERIORITY="Who is ahead on the criteria.",
+    INJURY="The injury clock.",
+    CHALLENGE="A video challenge.",
+    BREAK="The rest between rounds.",
+    ROUND_WINNERS="Who won which round.",
+    ROUND_STATISTICS="The scoring program's own counts of a round.",
+    ROUND_RESULTS_SENT="The results of a round are complete.",
+    WINNER="The winner was announced.",
+    RESULT="The winner's name and how he won.",
+    LINK="The scoring program's output was switched on or off.",
+    UNKNOWN="Well formed, with a code nobody knows. Kept, counted, without effect.",
+    UNREADABLE="Could not be read: see `reason`. Kept, without effect.",
+)
+enum(
+    RejectionReason,
+    "What is wrong with an entry.",
+    EMPTY="There was nothing in it.",
+    TOO_LONG="It is longer than any message.",
+    BAD_UTF8="It is not UTF-8.",
+    UNKNOWN_CODE="It begins with nothing that could be a code.",
+    MISSING_PARTS="It ends too early.",
+    EXTRA_PARTS="It says more than the protocol knows of. The rest counts.",
+    BAD_NUMBER="A number is none.",
+    OUT_OF_RANGE="A number is impossible.",
+    BAD_TIME="A time is none.",
+    BAD_VALUE="A word is none of those that may stand there.",
+)

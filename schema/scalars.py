@@ -1,0 +1,35 @@
+"""Scalars of our own making: instants, always in UTC and always printed alike."""
+
+from datetime import UTC, datetime
+
+import strawberry
+from strawberry.types.scalar import ScalarDefinition
+
+
+def print_instant(value: datetime) -> str:
+    """Print an aware instant as `2026-11-21T09:30:00.000000Z`: one length, so that texts sort as instants do."""
+    return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
+
+
+def read_instant(value: object) -> datetime:
+    """Read an instant with its offset. Raises `ValueError`, which GraphQL shows as a coercion error."""
+    if not isinstance(value, str):
+        raise ValueError("A DateTime is a string such as 2026-11-21T09:30:00Z.")  # noqa: TRY004 -- GraphQL's contract
+    try:
+        instant = datetime.fromisoformat(value)
+    except ValueError as error:
+        raise ValueError(f"A DateTime looks like 2026-11-21T09:30:00Z, this does not: {value!r}.") from error
+    if instant.tzinfo is None:
+        raise ValueError(f"A DateTime says its offset, as 2026-11-21T09:30:00Z does; {value!r} does not.")
+    return instant.astimezone(UTC)
+
+
+SCALARS: dict[object, ScalarDefinition] = {
+    datetime: strawberry.scalar(
+        name="DateTime",
+        description="An instant in UTC, ISO 8601 with microseconds: `2026-11-21T09:30:00.000000Z`.",
+        specified_by_url="https://scalars.graphql.org/andimarek/date-time",
+        serialize=print_instant,
+        parse_value=read_instant,
+    )
+}

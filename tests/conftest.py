@@ -1,0 +1,105 @@
+"""What every test may ask for: a database of its own on either engine, a clock that is told the time, and the graph."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from api.migrate import migrate_up
+from db.access import operations as access
+from db.access.tables import User
+from db.access.viewer import Role, Viewer
+from db.ids import new_id
+from db.session import Database, connect
+from tests.support.graph import Graph
+from tests.support.postgresql import Server, find_server
+
+# A shared machine is sometimes slow: what a test finds out must not hang on that.
+settings.register_profile("ringside", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ringside")
+
+
+class ManualClock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.time = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.time
+
+    def move(self, by: timedelta) -> None:
+        self.time += by
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file, copied for each test."""
+    path = tmp_path_factory.mktemp("template") / "template.db"
+    migrate_up(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Server:
+    """The PostgreSQL server to test on. Skips where none answers, and fails in CI."""
+    server = find_server()
+    if server is None:
+        if os.environ.get("CI"):
+            pytest.fail("PostgreSQL does not answer, and in CI no backend may be skipped.")
+        pytest.skip("PostgreSQL does not answer on 127.0.0.1:5432; RINGSIDE_TEST_POSTGRESQL names another.")
+    return server
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgresql_server: Server) -> Iterator[str]:
+    """A migrated PostgreSQL database, copied for each test."""
+    name = f"ringside_template_{uuid4().hex[:12]}"
+    postgresql_server.create(name)
+    migrate_up(postgresql_server.url(name))
+    yield name
+    postgresql_server.drop(name)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a migrated, empty database, once for each engine."""
+    if request.param == "sqlite":
+        path = tmp_path / "ringside.db"
+        shutil.copy(request.getfixturevalue("migrated_file"), path)
+        yield f"sqlite:///{path}"
+        return
+    server: Server = request.getfixturevalue("postgresql_server")
+    name = f"ringside_test_{uuid4().hex[:12]}"
+    server.create(name, template=request.getfixturevalue("migrated_template"))
+    yield server.url(name)
+    server.drop(name)
+
+
+@pytest.fixture
+async def db(database_url: str) -> AsyncIterator[Database]:
+    database = await connect(database_url, pool_size=5)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def admin(db: Database, clock: ManualClock) -> User:
+    async with db.transaction() as tx:
+        return await access.create_user(tx, name="admin", role=Role.ADMIN, now=clock.now())
+
+
+@pytest.fixture
+async def graph(db: Database, clock: ManualClock, admin: User) -> Graph:
+    """The graph as an admin sees it; `graph.as_viewer(…)` for others."""
+    return Graph(db, clock, Viewer(user_id=admin.id, token_id=new_id(), role=Role.ADMIN))

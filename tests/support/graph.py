@@ -1,0 +1,70 @@
+"""The graph without a door: operations executed as some viewer."""
+
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+from strawberry.types.execution import ExecutionResult
+
+from db.access.viewer import Viewer
+from db.clock import Clock
+from db.session import Database
+from schema import Schema, build_schema
+from schema.context import Context
+
+
+@cache
+def the_schema() -> Schema:
+    return build_schema()
+
+
+class Graph:
+    """Executes operations and says what came of them."""
+
+    def __init__(self, db: Database, clock: Clock, viewer: Viewer | None) -> None:
+        self.db = db
+        self.clock = clock
+        self.viewer = viewer
+
+    def as_viewer(self, viewer: Viewer | None) -> "Graph":
+        return Graph(self.db, self.clock, viewer)
+
+    async def result(self, operation: str, **variables: Any) -> ExecutionResult:
+        """Execute and return data and errors alike."""
+        result = await the_schema().execute(operation, variable_values=variables, context_value=self._context())
+        assert isinstance(result, ExecutionResult)
+        return result
+
+    async def execute(self, operation: str, **variables: Any) -> dict[str, Any]:
+        """Execute what must succeed and return its data."""
+        result = await self.result(operation, **variables)
+        assert result.errors is None, result.errors
+        assert result.data is not None
+        return result.data
+
+    async def refused(self, operation: str, **variables: Any) -> list[dict[str, Any]]:
+        """Execute what must fail and return its errors, each as message, code and field."""
+        result = await self.result(operation, **variables)
+        return [{"message": error.message, **(error.extensions or {})} for error in result.errors or []]
+
+    async def subscribe(self, operation: str, **variables: Any) -> AsyncGenerator[dict[str, Any], None]:
+        """Yield the data of each message."""
+        stream = await the_schema().subscribe(operation, variable_values=variables, context_value=self._context())
+        async for result in stream:
+            assert result.errors is None, result.errors
+            assert result.data is not None
+            yield result.data
+
+    @contextmanager
+    def statements(self) -> Iterator[list[str]]:
+        """Collect the SQL of the statements that are run inside the block."""
+        heard: list[str] = []
+        self.db.on_statement = heard.append
+        try:
+            yield heard
+        finally:
+            self.db.on_statement = None
+
+    def _context(self) -> Context:
+        return Context(db=self.db, clock=self.clock, asker=self.viewer)

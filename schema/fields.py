@@ -111,11 +111,12 @@ class Demand(FieldExtension):
         return next_(source, info, **arguments)
 
     async def resolve_async(
-        self, next_: Callable[..., Awaitable[Any]], source: Any, info: Info[Context, None], **arguments: Any
+        self, next_: Callable[..., Awaitable[Any] | Any], source: Any, info: Info[Context, None], **arguments: Any
     ) -> Any:
-        """Check, then resolve."""
+        """Check, then resolve. A subscription's resolver gives no awaitable but the stream itself."""
         self.check(info.context)
-        return await next_(source, info, **arguments)
+        resolved = next_(source, info, **arguments)
+        return await resolved if inspect.isawaitable(resolved) else resolved
 
     def check(self, context: Context) -> None:
         """Raise `Unauthenticated` without a token, `Forbidden` without the role."""

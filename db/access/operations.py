@@ -133,8 +133,9 @@ def is_use_worth_noting(token: Token, now: datetime) -> bool:
 
 async def ended_tokens(session: Session, token_ids: Collection[UUID], *, now: datetime) -> set[UUID]:
     """Return which of these tokens work no more."""
-    is_ended = or_(col(Token.revoked_at).is_not(None), col(Token.expires_at) <= now)
-    alive = await session.rows(select(Token).where(any_of(col(Token.id), token_ids), ~is_ended))
+    is_unexpired = or_(col(Token.expires_at).is_(None), col(Token.expires_at) > now)
+    works = select(Token).where(any_of(col(Token.id), token_ids), col(Token.revoked_at).is_(None), is_unexpired)
+    alive = await session.rows(works)
     return set(token_ids) - {token.id for token in alive}
 
 

@@ -1,6 +1,7 @@
 """How access can be changed."""
 
 from datetime import timedelta
+from typing import Annotated
 from uuid import UUID
 
 import strawberry
@@ -58,7 +59,9 @@ class AccessMutations:
     @strawberry.mutation(
         description="Make a token that speaks for you.", extensions=[RefusalsAsData(), Demand(Role.OPERATOR)]
     )
-    async def token_create(self, info: Asked, input: TokenInput) -> TokenCreatePayload:
+    async def token_create(
+        self, info: Asked, input: Annotated[TokenInput, strawberry.argument(description="The token.")]
+    ) -> TokenCreatePayload:
         """Make a token."""
         nodes = None if input.node_ids is None else [await _bound(info, id) for id in input.node_ids]
         async with info.context.db.transaction() as tx:
@@ -76,7 +79,9 @@ class AccessMutations:
         description="Make a token stop working, open sockets included. Yours; anybody's if you are an admin.",
         extensions=[RefusalsAsData(), Demand(Role.VIEWER)],
     )
-    async def token_revoke(self, info: Asked, id: strawberry.ID) -> TokenRevokePayload:
+    async def token_revoke(
+        self, info: Asked, id: Annotated[strawberry.ID, strawberry.argument(description="The token.")]
+    ) -> TokenRevokePayload:
         """Revoke a token."""
         async with info.context.db.transaction() as tx:
             row = await operations.revoke_token(

@@ -35,7 +35,9 @@ class NodeQueries:
     @strawberry.field(
         description="Anything that has an id. Null if it is gone or not for you.", extensions=[Demand(None)]
     )
-    async def node(self, info: Asked, id: strawberry.ID) -> Node | None:
+    async def node(
+        self, info: Asked, id: Annotated[strawberry.ID, strawberry.argument(description="Its id, of whatever kind.")]
+    ) -> Node | None:
         """Find a node."""
         found: Node | None = await find_node(info.context, id, kind_of(id))
         return found

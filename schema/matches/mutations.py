@@ -1,5 +1,7 @@
 """How a competition can be changed."""
 
+from typing import Annotated
+
 import strawberry
 
 from db.access.viewer import Role
@@ -58,14 +60,18 @@ class MatchMutations:
     """How a competition can be changed."""
 
     @strawberry.mutation(description="Set up a tournament.", extensions=[RefusalsAsData(), Demand(Role.OPERATOR)])
-    async def tournament_create(self, info: Asked, input: TournamentInput) -> TournamentCreatePayload:
+    async def tournament_create(
+        self, info: Asked, input: Annotated[TournamentInput, strawberry.argument(description="The tournament.")]
+    ) -> TournamentCreatePayload:
         """Set up a tournament."""
         async with info.context.db.transaction() as tx:
             row = await operations.create_tournament(tx, name=input.name, city=input.city, now=info.context.now())
         return TournamentCreatePayload(tournament=row, errors=[])  # type: ignore[arg-type]  # a row stands for its type
 
     @strawberry.mutation(description="Lay a mat.", extensions=[RefusalsAsData(), Demand(Role.OPERATOR)])
-    async def mat_create(self, info: Asked, input: MatInput) -> MatCreatePayload:
+    async def mat_create(
+        self, info: Asked, input: Annotated[MatInput, strawberry.argument(description="The mat.")]
+    ) -> MatCreatePayload:
         """Lay a mat."""
         named = input.tournament_id
         tournament_id = None if named is None else decode_id(named, kind="tournament", field="tournament_id")
@@ -74,7 +80,14 @@ class MatchMutations:
         return MatCreatePayload(mat=row, errors=[])  # type: ignore[arg-type]  # a row stands for its type
 
     @strawberry.mutation(description="Give a mat another name.", extensions=[RefusalsAsData(), Demand(Role.OPERATOR)])
-    async def mat_rename(self, info: Asked, id: strawberry.ID, name: str) -> MatRenamePayload:
+    async def mat_rename(
+        self,
+        info: Asked,
+        id: Annotated[strawberry.ID, strawberry.argument(description="The mat.")],
+        name: Annotated[
+            str, strawberry.argument(description="Its new name: 1 to 200 characters, free in its tournament.")
+        ],
+    ) -> MatRenamePayload:
         """Give a mat another name."""
         async with info.context.db.transaction() as tx:
             row = await operations.rename_mat(tx, decode_id(id, kind="mat"), name=name)

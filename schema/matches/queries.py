@@ -1,6 +1,6 @@
 """What can be asked about a competition."""
 
-from typing import cast
+from typing import Annotated, cast
 
 import strawberry
 
@@ -38,7 +38,15 @@ class MatchQueries:
         extensions=[Demand(None)],
     )
     async def scoreboard(
-        self, info: Asked, match_id: strawberry.ID | None = None, mat_id: strawberry.ID | None = None
+        self,
+        info: Asked,
+        match_id: Annotated[
+            strawberry.ID | None, strawberry.argument(description="The fight. Null if `matId` is given.")
+        ] = None,
+        mat_id: Annotated[
+            strawberry.ID | None,
+            strawberry.argument(description="The mat whose present fight it is. Null if `matchId` is given."),
+        ] = None,
     ) -> Scoreboard | None:
         """Find it by the one id that is given."""
         loaders = info.context.loaders

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import strawberry
@@ -59,7 +59,15 @@ class MatchSubscriptions:
         extensions=[Demand(None)],
     )
     async def scoreboard_changed(
-        self, info: Asked, match_id: strawberry.ID | None = None, mat_id: strawberry.ID | None = None
+        self,
+        info: Asked,
+        match_id: Annotated[
+            strawberry.ID | None, strawberry.argument(description="The fight. Null if `matId` is given.")
+        ] = None,
+        mat_id: Annotated[
+            strawberry.ID | None,
+            strawberry.argument(description="The mat whose present fight it is. Null if `matchId` is given."),
+        ] = None,
     ) -> AsyncGenerator[ScoreboardChanged, None]:
         """State first, then newer revisions only."""
         context = info.context
@@ -82,7 +90,13 @@ class MatchSubscriptions:
         extensions=[Demand(None)],
     )
     async def match_events(
-        self, info: Asked, match_id: strawberry.ID, after: str | None = None
+        self,
+        info: Asked,
+        match_id: Annotated[strawberry.ID, strawberry.argument(description="The fight.")],
+        after: Annotated[
+            str | None,
+            strawberry.argument(description="The cursor of the last entry you have. Null: from the beginning."),
+        ] = None,
     ) -> AsyncGenerator[MatchEvents, None]:
         """History from the log, then what is published; back to the log after falling behind."""
         context = info.context

@@ -1,0 +1,311 @@
+"""The contract: what the schema promises, said in full and in one style, with every door guarded."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from graphql import (
+    GraphQLArgument,
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLInputField,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLList,
+    GraphQLNamedType,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLSchema,
+    get_named_type,
+)
+
+from db.access.viewer import Role, Viewer
+from db.ids import new_id
+from schema import print_contract
+from schema.fields import Demand
+from tests.support.graph import Graph, the_schema
+
+_PRINTED = Path(__file__).parents[2] / "schema" / "schema.graphql"
+_ROOTS = ("Query", "Mutation", "Subscription")
+_CAMEL_CASE = re.compile(r"[a-z][A-Za-z0-9]*")
+_UPPER_CASE = re.compile(r"[A-Z][A-Z0-9_]*")
+# Instants whose names are no past participles: a clock's "as of" is not something that happened.
+_TIMES_OF_ANOTHER_NAME = {"Clock.asOf"}
+
+# What each root field answers to: nobody, an overlay and the four roles are told the rest.
+_DEMANDS = {
+    "Query.mat": None,
+    "Query.match": None,
+    "Query.matches": None,
+    "Query.mats": None,
+    "Query.node": None,
+    "Query.nodes": None,
+    "Query.scoreboard": None,
+    "Query.tournaments": None,
+    "Query.viewer": None,
+    "Mutation.matCreate": Role.OPERATOR,
+    "Mutation.matRename": Role.OPERATOR,
+    "Mutation.tokenCreate": Role.OPERATOR,
+    "Mutation.tokenRevoke": Role.VIEWER,
+    "Mutation.tournamentCreate": Role.OPERATOR,
+    "Subscription.matchEvents": None,
+    "Subscription.scoreboardChanged": None,
+}
+
+
+def _schema() -> GraphQLSchema:
+    return the_schema()._schema
+
+
+def _types() -> Iterator[GraphQLNamedType]:
+    for name, found in sorted(_schema().type_map.items()):
+        if not name.startswith("__"):
+            yield found
+
+
+def _output_fields() -> Iterator[tuple[str, GraphQLField]]:
+    for found in _types():
+        if isinstance(found, GraphQLObjectType | GraphQLInterfaceType):
+            for name, field in found.fields.items():
+                yield f"{found.name}.{name}", field
+
+
+def _arguments() -> Iterator[tuple[str, GraphQLArgument | GraphQLInputField]]:
+    for path, field in _output_fields():
+        for name, argument in field.args.items():
+            yield f"{path}({name})", argument
+    for found in _types():
+        if isinstance(found, GraphQLInputObjectType):
+            for name, entry in found.fields.items():
+                yield f"{found.name}.{name}", entry
+
+
+def _enums() -> list[GraphQLEnumType]:
+    return [found for found in _types() if isinstance(found, GraphQLEnumType)]
+
+
+def _root_fields() -> Iterator[tuple[str, GraphQLField]]:
+    for root in _ROOTS:
+        found = _schema().get_type(root)
+        assert isinstance(found, GraphQLObjectType)
+        for name, field in found.fields.items():
+            yield f"{root}.{name}", field
+
+
+def test_the_printed_schema_is_the_schema() -> None:
+    assert _PRINTED.read_text() == print_contract(), (
+        "schema/schema.graphql is not what the code says. Type: uv run ringside schema > schema/schema.graphql"
+    )
+
+
+def test_everything_has_a_description() -> None:
+    described: dict[str, str | None] = {found.name: found.description for found in _types()}
+    described |= {path: field.description for path, field in _output_fields()}
+    described |= {path: argument.description for path, argument in _arguments()}
+    described |= {f"{enum.name}.{name}": value.description for enum in _enums() for name, value in enum.values.items()}
+
+    assert len(described) > 300
+    assert [path for path, description in described.items() if not (description or "").strip()] == []
+
+
+def test_descriptions_are_sentences() -> None:
+    said = [(path, field.description or "") for path, field in _output_fields()]
+    said += [(path, argument.description or "") for path, argument in _arguments()]
+
+    assert [path for path, description in said if not description.endswith(".")] == []
+
+
+def test_a_field_that_may_be_null_says_when() -> None:
+    silent = [
+        path
+        for path, field in _output_fields()
+        if not isinstance(field.type, GraphQLNonNull) and "null" not in (field.description or "").lower()
+    ]
+
+    assert silent == []
+
+
+def test_names_are_spelled_alike() -> None:
+    fields = [path for path, _ in _output_fields() if not _CAMEL_CASE.fullmatch(path.partition(".")[2])]
+    values = [f"{enum.name}.{name}" for enum in _enums() for name in enum.values if not _UPPER_CASE.fullmatch(name)]
+
+    assert (fields, values) == ([], [])
+
+
+def test_clients_are_told_that_enums_grow() -> None:
+    assert [enum.name for enum in _enums() if not (enum.description or "").endswith("Values may be added.")] == []
+
+
+def test_times_end_in_at_and_nothing_else_does() -> None:
+    wrong = [
+        path
+        for path, field in _output_fields()
+        if path not in _TIMES_OF_ANOTHER_NAME
+        and (get_named_type(field.type).name == "DateTime") != bool(re.search(r"[a-z]At$", path))
+    ]
+
+    assert wrong == []
+
+
+def test_booleans_read_as_claims_and_are_never_null() -> None:
+    wrong = [
+        path
+        for path, field in _output_fields()
+        if get_named_type(field.type).name == "Boolean"
+        and not (isinstance(field.type, GraphQLNonNull) and re.match(r"(is|has|can)[A-Z]", path.partition(".")[2]))
+    ]
+
+    assert wrong == []
+
+
+def test_an_output_type_has_edges_and_no_foreign_ids() -> None:
+    assert [path for path, _ in _output_fields() if re.search(r"Ids?$", path)] == []
+
+
+def test_only_nodes_have_ids_and_they_are_theirs() -> None:
+    with_id = {path.partition(".")[0] for path, _ in _output_fields() if path.endswith(".id")}
+    node = _schema().type_map["Node"]
+    assert isinstance(node, GraphQLInterfaceType)
+
+    assert with_id - {"Node"} == {found.name for found in _schema().get_possible_types(node)}
+
+
+def test_lists_and_their_entries_are_never_null() -> None:
+    wrong = [
+        path
+        for path, field in _output_fields()
+        if isinstance(inner := getattr(field.type, "of_type", field.type), GraphQLList)
+        and not (isinstance(field.type, GraphQLNonNull) and isinstance(inner.of_type, GraphQLNonNull))
+    ]
+
+    # `nodes` answers in the order of its ids, so one that is gone must leave a hole.
+    assert wrong == ["Query.nodes"]
+
+
+def test_connections_are_alike() -> None:
+    paging = {"first": "Int", "after": "String", "last": "Int", "before": "String"}
+    wrong = []
+    for path, field in _output_fields():
+        connection = get_named_type(field.type)
+        if not connection.name.endswith("Connection"):
+            continue
+        assert isinstance(connection, GraphQLObjectType)
+        given = {name: str(argument.type) for name, argument in field.args.items()}
+        rest = {name: kind for name, kind in given.items() if name not in paging}
+        is_known = all(
+            (name == "orderBy" and kind.endswith("Order")) or (name == "filter" and kind.endswith("Filter"))
+            for name, kind in rest.items()
+        )
+        if not (paging.items() <= given.items() and is_known):
+            wrong.append(path)
+        assert set(connection.fields) == {"edges", "nodes", "pageInfo", "totalCount"}
+        assert "20" in str(field.args["first"].description)
+        assert "100" in str(field.args["last"].description)
+
+    assert wrong == []
+
+
+def test_a_mutation_answers_with_a_payload_of_its_own() -> None:
+    wrong = []
+    for path, field in _root_fields():
+        root, _, name = path.partition(".")
+        if root != "Mutation":
+            continue
+        payload = get_named_type(field.type)
+        assert isinstance(payload, GraphQLObjectType)
+        shown = {other: str(one.type) for other, one in payload.fields.items()}
+        errors = shown.pop("errors", None)
+        is_named = str(field.type) == f"{name[0].upper()}{name[1:]}Payload!"
+        if not (
+            is_named and errors == "[UserError!]!" and shown and not any(one.endswith("!") for one in shown.values())
+        ):
+            wrong.append(path)
+
+    assert wrong == []
+
+
+def test_a_subscription_answers_with_a_type_of_its_own() -> None:
+    types = {path.partition(".")[2]: str(field.type) for path, field in _root_fields() if path.startswith("Subscr")}
+
+    assert types == {name: f"{name[0].upper()}{name[1:]}!" for name in types}
+
+
+def test_inputs_are_named_as_inputs_and_carry_nothing_that_is_not_the_clients() -> None:
+    inputs = [found for found in _types() if isinstance(found, GraphQLInputObjectType)]
+    kept = {"id", "role", "createdAt", "revision", "lastSeq", "state"}
+
+    assert [one.name for one in inputs if not re.search(r"(Input|Filter)$", one.name)] == []
+    assert [one.name for one in inputs if kept & set(one.fields)] == []
+
+
+def test_ids_are_asked_for_as_ids() -> None:
+    named = {path for path, one in _arguments() if re.search(r"[(.](id|ids|[a-z]\w*Ids?)\)?$", path)}
+    typed = {path for path, one in _arguments() if get_named_type(one.type).name == "ID"}
+
+    assert named == typed
+
+
+def test_every_root_field_demands_something() -> None:
+    demanded = {}
+    for path, field in _root_fields():
+        demands = [one for one in field.extensions["strawberry-definition"].extensions if isinstance(one, Demand)]
+        assert len(demands) == 1, f"{path} demands nothing: who may ask for it?"
+        demanded[path] = demands[0].role
+
+    assert demanded == _DEMANDS
+
+
+@pytest.mark.parametrize("path", list(_DEMANDS))
+async def test_a_root_field_answers_those_who_may_ask_and_nobody_else(graph: Graph, path: str) -> None:
+    askers: dict[str, Viewer | None] = {role: Viewer(user_id=new_id(), token_id=new_id(), role=role) for role in Role}
+    askers["nobody"] = None
+    askers["overlay"] = Viewer(user_id=new_id(), token_id=new_id(), role=Role.ADMIN, nodes=frozenset({new_id()}))
+
+    answered = {who: await _refusal(graph.as_viewer(asker), path) for who, asker in askers.items()}
+
+    assert answered == _expected(_DEMANDS[path])
+
+
+def _expected(demand: Role | None) -> dict[str, str | None]:
+    """Say which code refuses whom, `None` for those who are let in."""
+    if demand is None:
+        return {**dict.fromkeys(Role), "nobody": "UNAUTHENTICATED", "overlay": None}
+    let_in = list(Role)[list(Role).index(demand) :]
+    roles = {role.value: None if role in let_in else "FORBIDDEN" for role in Role}
+    return {**roles, "nobody": "UNAUTHENTICATED", "overlay": "FORBIDDEN"}
+
+
+async def _refusal(graph: Graph, path: str) -> str | None:
+    """Ask for a root field with arguments that lead to nothing, and say with which code authority was missing."""
+    root, _, name = path.partition(".")
+    operation = f"{root.lower()} {{ {name}{_ASKED[name]} }}"
+    if root == "Subscription":
+        stream = await the_schema().subscribe(operation, context_value=graph._context())
+        first = await anext(stream)
+        await stream.aclose()
+        errors = [(error.extensions or {})["code"] for error in first.errors or []]
+    else:
+        errors = [error["code"] for error in await graph.refused(operation)]
+    return next((code for code in errors if code in {"FORBIDDEN", "UNAUTHENTICATED"}), None)
+
+
+_NOTHING = "0" * 32
+_ASKED = {
+    "mat": f'(id: "mat_{_NOTHING}") {{ id }}',
+    "match": f'(id: "match_{_NOTHING}") {{ id }}',
+    "matches": " { totalCount }",
+    "mats": " { totalCount }",
+    "node": f'(id: "mat_{_NOTHING}") {{ id }}',
+    "nodes": f'(ids: ["mat_{_NOTHING}"]) {{ id }}',
+    "scoreboard": f'(matId: "mat_{_NOTHING}") {{ revision }}',
+    "tournaments": " { totalCount }",
+    "viewer": " { isOverlay }",
+    "matCreate": '(input: {name: ""}) { errors { code } }',
+    "matRename": f'(id: "mat_{_NOTHING}", name: "") {{ errors {{ code }} }}',
+    "tokenCreate": '(input: {label: ""}) { errors { code } }',
+    "tokenRevoke": f'(id: "token_{_NOTHING}") {{ errors {{ code }} }}',
+    "tournamentCreate": '(input: {name: ""}) { errors { code } }',
+    "matchEvents": f'(matchId: "match_{_NOTHING}") {{ cursor }}',
+    "scoreboardChanged": f'(matId: "mat_{_NOTHING}") {{ sentAt }}',
+}

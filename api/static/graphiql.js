@@ -43,8 +43,8 @@ query Mats {
   }
 }
 
-# One match. Its id goes into "Variables" below:
-# { "id": "…" }
+# One match. "Variables" below holds the id of the
+# one that is on the first mat now.
 query Match($id: ID!) {
   match(id: $id) {
     number
@@ -56,7 +56,7 @@ query Match($id: ID!) {
 }
 
 # A mat, live: its state now, then every change,
-# until you press stop. Variables: { "mat": "…" }
+# until you press stop.
 subscription Scoreboard($mat: ID!) {
   scoreboardChanged(matId: $mat) {
     sentAt
@@ -209,12 +209,13 @@ function readable(error) {
 
 // --- The page --------------------------------------------------------------------------------------------------------
 
-function Workbench({ fetcher }) {
+function Workbench({ fetcher, variables }) {
   const [query, setQuery] = React.useState(undefined);
   const explorer = GraphiQLPluginExplorer.useExplorerPlugin({ query: query ?? "", onEdit: setQuery, showAttribution: false });
   return React.createElement(GraphiQL, {
     fetcher,
     query,
+    variables,
     onEditQuery: setQuery,
     plugins: [explorer],
     defaultQuery: WELCOME,
@@ -225,9 +226,21 @@ function Workbench({ fetcher }) {
   });
 }
 
+/** The variables of the first examples: what there is to look at, so that they run at the first press. */
+async function exampleVariables(fetcher) {
+  const query = "{ mats(first: 1) { nodes { id currentMatch { id } } } }";
+  const answer = token ? await fetcher({ query }).catch(() => ({})) : {};
+  const mat = answer.data?.mats?.nodes?.[0];
+  return mat ? JSON.stringify({ mat: mat.id, id: mat.currentMatch?.id ?? "" }, null, 2) : "";
+}
+
 /** A new workbench for each token: it reads the schema again, and forgets what the former token was answered. */
-function draw() {
-  const workbench = React.createElement(Workbench, { key: token, fetcher: fetcherFor(token) });
+async function draw() {
+  const key = token;
+  const fetcher = fetcherFor(key);
+  const variables = await exampleVariables(fetcher);
+  if (key !== token) return;
+  const workbench = React.createElement(Workbench, { key, fetcher, variables });
   ReactDOM.render(workbench, document.getElementById("graphiql"));
 }
 

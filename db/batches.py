@@ -1,7 +1,8 @@
 """Batch queries: how rows are read for many parents in one statement.
 
-An edge of the graph is bound to one of these. The dataloaders call `read`; whoever plans a whole operation asks for
-the `statement` and the `columns` he needs. What a viewer may see is part of every one of them, so no path has
+An edge of the graph is bound to one of these. The dataloaders call `read`; whoever plans a whole operation asks once
+for a `statement` with just the columns he needs, and runs it again and again: its shape hangs on what is asked, never
+on the values, which are its named parameters. What a viewer may see is part of every one of them, so no path has
 another rule. Rows come grouped by the parents' keys; parents without rows are absent.
 """
 
@@ -13,6 +14,7 @@ from sqlalchemy import (
     BindParameter,
     Column,
     ColumnElement,
+    Integer,
     Select,
     Table,
     bindparam,
@@ -24,20 +26,17 @@ from sqlalchemy import (
 )
 from sqlmodel import SQLModel
 
-from db.access.viewer import Viewer
+from db.access.viewer import Viewer, ViewerKind
 from db.session import Session
 from db.statements import any_of, list_parameter, row_class
 
 T = TypeVar("T", bound=SQLModel)
+R = TypeVar("R")
 Key = Any
 Position = tuple[Any, ...]
-Visible = Callable[[Viewer], ColumnElement[bool] | None]
-Condition = Callable[[Any], ColumnElement[bool]]
-
-
-def seen_by_all(_: Viewer) -> ColumnElement[bool] | None:
-    """Every viewer sees every row. An overlay does not come here: see `visible` of each domain."""
-    return None
+Chosen = Select[*tuple[Any, ...]]
+# May name the parameters `viewer_id` and `viewer_nodes`.
+Visible = Callable[[ViewerKind], ColumnElement[bool] | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,15 +61,23 @@ class Page:
     is_backward: bool = False
 
 
-R = TypeVar("R")
-
-
 @dataclass(frozen=True, slots=True)
 class Window(Generic[R]):
     """The rows of one page for one parent, in order. `has_more`: there are further rows in the page's direction."""
 
     rows: list[R]
     has_more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked of `Pages`, without the values: equal ones make equal statements."""
+
+    order: Order
+    is_backward: bool
+    has_after: bool
+    has_before: bool
+    filters: frozenset[str]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -81,16 +88,14 @@ class ToOne(Generic[T]):
     by: str = "id"
     visible: Visible
 
-    def statement(
-        self, viewer: Viewer, keys: Iterable[Key], columns: Sequence[str] | None = None
-    ) -> Select[*tuple[Any, ...]]:
-        """Select the rows of all keys."""
+    def statement(self, kind: ViewerKind, columns: Sequence[str] | None = None) -> Chosen:
+        """Select the rows of all `keys`."""
         table = table_of(self.model)
-        return _seen(_columns(table, columns).where(any_of(table.c[self.by], keys)), self.visible, viewer)
+        return _seen(_columns(table, columns).where(any_of(table.c[self.by], "keys")), self.visible, kind)
 
     async def read(self, session: Session, viewer: Viewer, keys: Iterable[Key]) -> dict[Key, T]:
         """Read the rows of all keys in one statement."""
-        rows = await session.rows(self.statement(viewer, keys))
+        rows = await session.rows(self.statement(viewer.kind), keys=list(keys), **viewer.parameters)
         return {getattr(row, self.by): row for row in rows}
 
 
@@ -103,18 +108,16 @@ class ToMany(Generic[T]):
     order: Order
     visible: Visible
 
-    def statement(
-        self, viewer: Viewer, keys: Iterable[Key], columns: Sequence[str] | None = None
-    ) -> Select[*tuple[Any, ...]]:
-        """Select the rows of all keys."""
+    def statement(self, kind: ViewerKind, columns: Sequence[str] | None = None) -> Chosen:
+        """Select the rows of all `keys`."""
         table = table_of(self.model)
-        found = _columns(table, columns).where(any_of(table.c[self.by], keys))
-        return _seen(found, self.visible, viewer).order_by(*_ordering(table, self.order))
+        found = _columns(table, columns).where(any_of(table.c[self.by], "keys"))
+        return _seen(found, self.visible, kind).order_by(*_ordering(table, self.order))
 
     async def read(self, session: Session, viewer: Viewer, keys: Iterable[Key]) -> dict[Key, list[T]]:
         """Read the rows of all keys in one statement."""
         grouped: dict[Key, list[T]] = {}
-        for row in await session.rows(self.statement(viewer, keys)):
+        for row in await session.rows(self.statement(viewer.kind), keys=list(keys), **viewer.parameters):
             grouped.setdefault(getattr(row, self.by), []).append(row)
         return grouped
 
@@ -123,81 +126,108 @@ class ToMany(Generic[T]):
 class Pages(Generic[T]):
     """A page of the rows whose `by` column is the key, for each key; of all rows, under the key `None`, without `by`.
 
-    `orders` are the orders a client may ask for, the first of them the default; `filters` the conditions.
+    `orders` are the orders a client may ask for, the first of them the default. `filters` are the conditions, each on
+    a parameter named `filter_…` after it.
     """
 
     model: type[T]
     by: str | None = None
     orders: Mapping[str, Order]
-    filters: Mapping[str, Condition] = field(default_factory=dict)
+    filters: Mapping[str, ColumnElement[bool]] = field(default_factory=dict)
     visible: Visible
 
     def order(self, name: str | None) -> Order:
         """Return an order by its name, the default for `None`."""
         return next(iter(self.orders.values())) if name is None else self.orders[name]
 
-    def statement(
-        self,
-        dialect: str,
-        viewer: Viewer,
-        keys: Sequence[Key],
-        page: Page,
-        order: Order,
-        wanted: Mapping[str, Any],
-        columns: Sequence[str] | None = None,
-    ) -> Select[*tuple[Any, ...]]:
-        """Select one page for each key, and one row more to know whether there is a next.
+    def statement(self, dialect: str, kind: ViewerKind, asked: Asked, columns: Sequence[str] | None = None) -> Chosen:
+        """Select one page for each of `keys`: `limit` rows, which is one more than wanted, to know of a next page.
 
         PostgreSQL: a lateral top-N per key. SQLite: `id IN (SELECT … LIMIT n)` per key. Neither reads the rest.
+        The columns chosen come first, then those that the statement itself needs.
         """
         table = table_of(self.model)
-        conditions = [*self._conditions(viewer, wanted), *_between(table, order, page)]
-        ordering = _ordering(table, order, is_reversed=page.is_backward)
-        limit: BindParameter[int] = bindparam(None, page.limit + 1, unique=True)
+        order = asked.order
+        conditions = [*self._conditions(kind, asked.filters), *_between(table, asked)]
+        ordering = _ordering(table, order, is_reversed=asked.is_backward)
+        limit: BindParameter[int] = bindparam("limit", type_=_INTEGER)
+        names = None if columns is None else [*dict.fromkeys((*columns, *filter(None, [self.by]), *order.columns))]
         if self.by is None:
-            top = _columns(table, columns).where(*conditions).order_by(*ordering).limit(limit)
-            return top if not page.is_backward else _turned_round(top, order)
+            top = _columns(table, names).where(*conditions).order_by(*ordering).limit(limit)
+            return _turned_round(top, order) if asked.is_backward else top
         build = _top_of_each_on_sqlite if dialect == "sqlite" else _top_of_each_on_postgresql
-        names = None if columns is None else [*dict.fromkeys((self.by, *order.columns, *columns))]
-        return build(table, table.c[self.by], keys, conditions, order, ordering, limit, names)
+        return build(table, table.c[self.by], conditions, order, ordering, limit, names)
+
+    def count_statement(self, kind: ViewerKind, filters: frozenset[str]) -> Chosen:
+        """Select how many rows there are for each of `keys`: key and count, or the count alone without `by`."""
+        table = table_of(self.model)
+        conditions = self._conditions(kind, filters)
+        if self.by is None:
+            return select(func.count()).select_from(table).where(*conditions)
+        by = table.c[self.by]
+        return select(by, func.count()).where(any_of(by, "keys"), *conditions).group_by(by)
 
     async def read(
         self, session: Session, viewer: Viewer, keys: Sequence[Key], page: Page, order: Order, wanted: Mapping[str, Any]
     ) -> dict[Key, Window[T]]:
-        """Read one page for each key in one statement."""
-        statement = self.statement(session.dialect, viewer, keys, page, order, wanted)
+        """Read one page for each key in one statement. `wanted` holds the values of filters, by their names."""
+        statement = self.statement(session.dialect, viewer.kind, asked(page, order, wanted))
+        parameters = {**page_parameters(page), **filter_parameters(wanted), **viewer.parameters}
         table = table_of(self.model)
         make_row = row_class(table.name, tuple(table.c.keys()), table)._make
         grouped: dict[Key, list[T]] = {}
-        for values in await session.tuples(statement):
+        for values in await session.tuples(statement, keys=list(keys), **parameters):
             row = make_row(values)
             grouped.setdefault(None if self.by is None else getattr(row, self.by), []).append(row)
-        return {key: _window(rows, page) for key, rows in grouped.items()}
-
-    def count_statement(
-        self, viewer: Viewer, keys: Sequence[Key], wanted: Mapping[str, Any]
-    ) -> Select[*tuple[Any, ...]]:
-        """Select how many rows there are for each key."""
-        table = table_of(self.model)
-        conditions = self._conditions(viewer, wanted)
-        if self.by is None:
-            return select(func.count()).select_from(table).where(*conditions)
-        by = table.c[self.by]
-        return select(by, func.count()).where(any_of(by, keys), *conditions).group_by(by)
+        return {key: window(rows, page) for key, rows in grouped.items()}
 
     async def count(
         self, session: Session, viewer: Viewer, keys: Sequence[Key], wanted: Mapping[str, Any]
     ) -> dict[Key, int]:
         """Count the rows of each key in one statement. Keys without rows are absent."""
-        rows = await session.tuples(self.count_statement(viewer, keys, wanted))
+        statement = self.count_statement(viewer.kind, _given(wanted))
+        parameters = {**filter_parameters(wanted), **viewer.parameters}
+        rows = await session.tuples(statement, keys=list(keys), **parameters)
         if self.by is None:
             return {None: rows[0][0]}
-        return {key: count for key, count in rows}  # noqa: C416 -- a row is a sequence, not a pair
+        return {row[0]: row[1] for row in rows}
 
-    def _conditions(self, viewer: Viewer, wanted: Mapping[str, Any]) -> list[ColumnElement[bool]]:
-        conditions = [self.filters[name](value) for name, value in wanted.items() if value is not None]
-        seen = self.visible(viewer)
+    def _conditions(self, kind: ViewerKind, filters: frozenset[str]) -> list[ColumnElement[bool]]:
+        conditions = [self.filters[name] for name in sorted(filters)]
+        seen = self.visible(kind)
         return conditions if seen is None else [*conditions, seen]
+
+
+def asked(page: Page, order: Order, wanted: Mapping[str, Any]) -> Asked:
+    """Return what is asked, without the values."""
+    return Asked(
+        order=order,
+        is_backward=page.is_backward,
+        has_after=page.after is not None,
+        has_before=page.before is not None,
+        filters=_given(wanted),
+    )
+
+
+def page_parameters(page: Page) -> dict[str, Any]:
+    """Return the values of a page's parameters: `limit`, `after_0` and on, `before_0` and on."""
+    parameters: dict[str, Any] = {"limit": page.limit + 1}
+    for name, position in (("after", page.after), ("before", page.before)):
+        parameters.update({f"{name}_{index}": value for index, value in enumerate(position or ())})
+    return parameters
+
+
+def filter_parameters(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of the filters that are given."""
+    return {f"filter_{name}": value for name, value in wanted.items() if value is not None}
+
+
+def window(rows: list[R], page: Page) -> Window[R]:
+    """Cut the row that was read to know of more."""
+    has_more = len(rows) > page.limit
+    if has_more:
+        rows = rows[1:] if page.is_backward else rows[:-1]
+    return Window(rows=rows, has_more=has_more)
 
 
 def table_of(model: type[SQLModel]) -> Table:
@@ -206,12 +236,19 @@ def table_of(model: type[SQLModel]) -> Table:
     return table
 
 
-def _columns(table: Table, columns: Sequence[str] | None) -> Select[*tuple[Any, ...]]:
+_INTEGER = Integer()
+
+
+def _given(wanted: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset(name for name, value in wanted.items() if value is not None)
+
+
+def _columns(table: Table, columns: Sequence[str] | None) -> Chosen:
     return select(table) if columns is None else select(*(table.c[name] for name in columns))
 
 
-def _seen(statement: Select[*tuple[Any, ...]], visible: Visible, viewer: Viewer) -> Select[*tuple[Any, ...]]:
-    seen = visible(viewer)
+def _seen(statement: Chosen, visible: Visible, kind: ViewerKind) -> Chosen:
+    seen = visible(kind)
     return statement if seen is None else statement.where(seen)
 
 
@@ -220,33 +257,26 @@ def _ordering(table: Any, order: Order, *, is_reversed: bool = False) -> list[Co
     return [table.c[name].desc() if descending else table.c[name].asc() for name in order.columns]
 
 
-def _between(table: Table, order: Order, page: Page) -> Iterable[ColumnElement[bool]]:
-    columns = [table.c[name] for name in order.columns]
+def _between(table: Table, asked: Asked) -> Iterable[ColumnElement[bool]]:
+    columns = [table.c[name] for name in asked.order.columns]
     place = tuple_(*columns)
-    for position, is_lower_end in ((page.after, True), (page.before, False)):
-        if position is None:
-            continue
-        values = tuple_(
-            *(
-                bindparam(None, value, type_=column.type, unique=True)
-                for column, value in zip(columns, position, strict=True)
-            )
-        )
-        yield place > values if is_lower_end != order.is_descending else place < values
+    for name, is_given in (("after", asked.has_after), ("before", asked.has_before)):
+        if is_given:
+            values = tuple_(*(bindparam(f"{name}_{index}", type_=one.type) for index, one in enumerate(columns)))
+            yield place > values if (name == "after") != asked.order.is_descending else place < values
 
 
 def _top_of_each_on_postgresql(
     table: Table,
     by: Column[Any],
-    keys: Sequence[Key],
     conditions: Sequence[ColumnElement[bool]],
     order: Order,
     ordering: Sequence[ColumnElement[Any]],
     limit: ColumnElement[Any],
     columns: Sequence[str] | None,
-) -> Select[*tuple[Any, ...]]:
-    wanted = func.unnest(list_parameter(by.type, keys))
-    parent = wanted.table_valued(column("key", by.type), name="parent").render_derived()
+) -> Chosen:
+    keys = func.unnest(list_parameter(by.type, "keys"))
+    parent = keys.table_valued(column("key", by.type), name="parent").render_derived()
     within = _columns(table, columns).where(by == parent.c.key, *conditions)
     top = within.order_by(*ordering).limit(limit).lateral("top")
     return select(*top.c).select_from(parent).join(top, true()).order_by(*_ordering(top, order))
@@ -255,14 +285,13 @@ def _top_of_each_on_postgresql(
 def _top_of_each_on_sqlite(
     table: Table,
     by: Column[Any],
-    keys: Sequence[Key],
     conditions: Sequence[ColumnElement[bool]],
     order: Order,
     ordering: Sequence[ColumnElement[Any]],
     limit: ColumnElement[Any],
     columns: Sequence[str] | None,
-) -> Select[*tuple[Any, ...]]:
-    parent = func.json_each(list_parameter(by.type, keys)).table_valued("value", name="parent")
+) -> Chosen:
+    parent = func.json_each(list_parameter(by.type, "keys")).table_valued("value", name="parent")
     top = table.alias("top")
     ids = select(table.c.id).where(by == parent.c.value, *conditions).order_by(*ordering).limit(limit)
     chosen = top.c if columns is None else [top.c[name] for name in columns]
@@ -270,15 +299,7 @@ def _top_of_each_on_sqlite(
     return found.order_by(*_ordering(top, order))
 
 
-def _turned_round(statement: Select[*tuple[Any, ...]], order: Order) -> Select[*tuple[Any, ...]]:
+def _turned_round(statement: Chosen, order: Order) -> Chosen:
     """Put the last rows, which were read backward, in their own order again: by the database, which knows how."""
     found = statement.subquery("found")
     return select(*found.c).order_by(*_ordering(found, order))
-
-
-def _window(rows: list[T], page: Page) -> Window[T]:
-    """Cut the row that was read to know of more."""
-    has_more = len(rows) > page.limit
-    if has_more:
-        rows = rows[1:] if page.is_backward else rows[:-1]
-    return Window(rows=rows, has_more=has_more)

@@ -63,17 +63,22 @@ class ListOf(TypeDecorator[Sequence[Any]]):
 
 
 class any_of(FunctionElement[bool]):  # noqa: N801 -- it reads as a function in a statement, as SQLAlchemy's own do
-    """`column` is among `values`: one shape, however many values there are."""
+    """`column` is among `values`: one shape, however many values there are.
+
+    With a name in place of values, they are that parameter of the statement.
+    """
 
     inherit_cache = True
     type = Boolean()
 
-    def __init__(self, column: Any, values: Iterable[Any]) -> None:
+    def __init__(self, column: Any, values: Iterable[Any] | str) -> None:
         super().__init__(column, list_parameter(column.type, values))
 
 
-def list_parameter(item: TypeEngine[Any], values: Iterable[Any]) -> BindParameter[Sequence[Any]]:
-    """Return values of one type as one parameter."""
+def list_parameter(item: TypeEngine[Any], values: Iterable[Any] | str) -> BindParameter[Sequence[Any]]:
+    """Return values of one type as one parameter, or the parameter of that name."""
+    if isinstance(values, str):
+        return bindparam(values, type_=ListOf(item))
     return bindparam(None, list(values), type_=ListOf(item), unique=True)
 
 

@@ -24,6 +24,18 @@ class TokenKind(StrEnum):
     OVERLAY = "OVERLAY"
 
 
+@dataclass(frozen=True, slots=True)
+class ViewerKind:
+    """All of a viewer that may change the shape of a statement. Who he is comes in as the `parameters` of it."""
+
+    role: Role
+    is_overlay: bool
+
+    def has_role(self, role: Role) -> bool:
+        """Say whether such a viewer may do what `role` may. An overlay has no role at all."""
+        return not self.is_overlay and _RANK[self.role] >= _RANK[role]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Viewer:
     """The asker: a token's user and role, or an overlay that sees the `nodes` its token names and nothing else."""
@@ -34,10 +46,20 @@ class Viewer:
     nodes: frozenset[UUID] | None = None
 
     @property
+    def kind(self) -> ViewerKind:
+        """What sort of viewer it is."""
+        return ViewerKind(self.role, self.is_overlay)
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        """The values that conditions on what a viewer sees may name: `viewer_id`, `viewer_nodes`."""
+        return {"viewer_id": self.user_id, "viewer_nodes": list(self.nodes or ())}
+
+    @property
     def is_overlay(self) -> bool:
         """An overlay token reads the nodes it is bound to, and changes nothing."""
         return self.nodes is not None
 
     def has_role(self, role: Role) -> bool:
         """Say whether the viewer may do what `role` may. An overlay has no role at all."""
-        return not self.is_overlay and _RANK[self.role] >= _RANK[role]
+        return self.kind.has_role(role)

@@ -18,7 +18,7 @@ _MATCH_ORDERS = {
     "NEWEST": Order(columns=("loaded_at", "id"), is_descending=True),
     "OLDEST": Order(columns=("loaded_at", "id")),
 }
-_MATCH_FILTERS = {"states": lambda states: any_of(col(Match.state), states)}
+_MATCH_FILTERS = {"states": any_of(col(Match.state), "filter_states")}
 
 tournament_by_id = ToOne(model=Tournament, visible=visible_tournaments)
 tournaments = Pages(model=Tournament, orders=_BY_NAME, visible=visible_tournaments)
@@ -52,6 +52,6 @@ events_by_match = Pages(
     model=MatchEvent,
     by="match_id",
     orders={"OLDEST": Order(columns=("seq",)), "NEWEST": Order(columns=("seq",), is_descending=True)},
-    filters={"kinds": lambda kinds: any_of(col(MatchEvent.kind), kinds)},
+    filters={"kinds": any_of(col(MatchEvent.kind), "filter_kinds")},
     visible=within_match(MatchEvent.match_id),
 )

@@ -10,37 +10,37 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, or_, select
 from sqlmodel import col
 
-from db.access.viewer import Viewer
+from db.access.viewer import ViewerKind
 from db.batches import Visible
 from db.matches.tables import Athlete, Mat, Match, MatchSide, Tournament
 from db.statements import any_of
 
 
-def visible_matches(viewer: Viewer) -> ColumnElement[bool] | None:
+def visible_matches(viewer: ViewerKind) -> ColumnElement[bool] | None:
     """A bound match, and the matches of a bound mat."""
-    if viewer.nodes is None:
+    if not viewer.is_overlay:
         return None
-    return or_(any_of(col(Match.id), viewer.nodes), any_of(col(Match.mat_id), viewer.nodes))
+    return or_(any_of(col(Match.id), "viewer_nodes"), any_of(col(Match.mat_id), "viewer_nodes"))
 
 
-def visible_mats(viewer: Viewer) -> ColumnElement[bool] | None:
+def visible_mats(viewer: ViewerKind) -> ColumnElement[bool] | None:
     """A bound mat, and the mat of a bound match."""
-    if viewer.nodes is None:
+    if not viewer.is_overlay:
         return None
-    of_bound_match = select(col(Match.mat_id)).where(any_of(col(Match.id), viewer.nodes))
-    return or_(any_of(col(Mat.id), viewer.nodes), col(Mat.id).in_(of_bound_match))
+    of_bound_match = select(col(Match.mat_id)).where(any_of(col(Match.id), "viewer_nodes"))
+    return or_(any_of(col(Mat.id), "viewer_nodes"), col(Mat.id).in_(of_bound_match))
 
 
-def visible_tournaments(viewer: Viewer) -> ColumnElement[bool] | None:
+def visible_tournaments(viewer: ViewerKind) -> ColumnElement[bool] | None:
     """The tournament of a mat that is seen."""
-    if viewer.nodes is None:
+    if not viewer.is_overlay:
         return None
     return col(Tournament.id).in_(_of_mats(viewer, col(Mat.tournament_id)))
 
 
-def visible_athletes(viewer: Viewer) -> ColumnElement[bool] | None:
+def visible_athletes(viewer: ViewerKind) -> ColumnElement[bool] | None:
     """Those who fight in a match that is seen."""
-    if viewer.nodes is None:
+    if not viewer.is_overlay:
         return None
     return col(Athlete.id).in_(select(col(MatchSide.athlete_id)).where(within_match(MatchSide.match_id)(viewer)))  # type: ignore[arg-type]  # an overlay always has a condition
 
@@ -55,17 +55,18 @@ def within_mat(mat_id: Any) -> Visible:
     return _within(mat_id, lambda viewer: _select(Mat.id, visible_mats(viewer)))
 
 
-def _within(column: Any, owners: Callable[[Viewer], Select[Any]]) -> Visible:
-    def visible(viewer: Viewer) -> ColumnElement[bool] | None:
-        return None if viewer.nodes is None else col(column).in_(owners(viewer))
+def _within(column: Any, owners: Callable[[ViewerKind], Select[Any]]) -> Visible:
+    def visible(viewer: ViewerKind) -> ColumnElement[bool] | None:
+        return None if not viewer.is_overlay else col(column).in_(owners(viewer))
 
     return visible
 
 
-def _of_mats(viewer: Viewer, column: Any) -> Select[Any]:
+def _of_mats(viewer: ViewerKind, column: Any) -> Select[Any]:
     return _select(column, visible_mats(viewer))
 
 
 def _select(column: Any, condition: ColumnElement[bool] | None) -> Select[Any]:
-    found = select(col(column))
+    # On its own: its tables are not those of the statement it stands in.
+    found = select(col(column)).correlate(None)
     return found if condition is None else found.where(condition)

@@ -3,11 +3,14 @@
 Clients must not read them. We can: a log line or a database print it in one piece, with no decoding.
 """
 
+import re
 from uuid import UUID
 
 from db.errors import Invalid
 
-_HEX_LENGTH = 32
+# One spelling for each id. `UUID` would also read `0x…`, spaces and digits of other scripts.
+_FORM = re.compile(r"(?P<kind>[a-z]+)_(?P<digits>[0-9a-f]{32})", re.ASCII)
+_LONGEST_SHOWN = 32
 
 
 def encode_id(kind: str, id: UUID) -> str:
@@ -17,14 +20,10 @@ def encode_id(kind: str, id: UUID) -> str:
 
 def decode_id(text: str, *, kind: str | None = None, field: str = "id") -> UUID:
     """Return the row's id in an opaque id. Raises `Invalid`, naming `field`, if it is not one, or not of `kind`."""
-    found, _, digits = text.rpartition("_")
-    expected = found if kind is None else kind
-    if not found or found != expected or len(digits) != _HEX_LENGTH or digits != digits.lower():
+    found = _FORM.fullmatch(text)
+    if found is None or found["kind"] != (kind or found["kind"]):
         raise _not_an_id(text, kind, field)
-    try:
-        return UUID(hex=digits)
-    except ValueError as error:
-        raise _not_an_id(text, kind, field) from error
+    return UUID(hex=found["digits"])
 
 
 def kind_of(text: str) -> str:
@@ -34,5 +33,5 @@ def kind_of(text: str) -> str:
 
 def _not_an_id(text: str, kind: str | None, field: str) -> Invalid:
     of = "" if kind is None else f" of a {kind}"
-    shown = text if len(text) <= _HEX_LENGTH else f"{text[:_HEX_LENGTH]}…"
+    shown = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
     return Invalid(f"This is not an id{of}: {shown!r}. Ids come from the `id` fields of answers.", field=field)

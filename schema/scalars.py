@@ -8,7 +8,8 @@ from strawberry.types.scalar import ScalarDefinition
 
 def print_instant(value: datetime) -> str:
     """Print an aware instant as `2026-11-21T09:30:00.000000Z`: one length, so that texts sort as instants do."""
-    return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
+    # Not `%Y`, which leaves out the zeros of early years.
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def read_instant(value: object) -> datetime:
@@ -21,7 +22,10 @@ def read_instant(value: object) -> datetime:
         raise ValueError(f"A DateTime looks like 2026-11-21T09:30:00Z, this does not: {value!r}.") from error
     if instant.tzinfo is None:
         raise ValueError(f"A DateTime says its offset, as 2026-11-21T09:30:00Z does; {value!r} does not.")
-    return instant.astimezone(UTC)
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"A DateTime lies between the years 1 and 9999 in UTC; {value!r} does not.") from error
 
 
 SCALARS: dict[object, ScalarDefinition] = {

@@ -47,6 +47,7 @@ class House:
             self.settings.pss_port,
             largest_datagram=self.settings.largest_datagram,
             capacity=self.settings.queued_datagrams,
+            patience_at_stop=self.settings.drain_seconds,
         )
         self.supervisor.start(f"pss {self.settings.pss_mat}", listener.run, listener.facts)
         return listener

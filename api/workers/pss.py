@@ -18,6 +18,7 @@ from db.matches import operations
 from db.matches.bursts import BURST_SILENCE
 from db.matches.log import MatProgress, Received
 from db.matches.messages import Unreadable
+from db.matches.tables import MatchEvent
 from db.session import Database
 
 _log = logging.getLogger(__name__)
@@ -25,6 +26,7 @@ _log = logging.getLogger(__name__)
 DATAGRAMS_PER_TRANSACTION = 500
 _SOCKET_BUFFER_BYTES = 4 * 1024 * 1024
 _PAUSE_WHILE_AWAY_SECONDS = 0.25
+_LARGEST_DATAGRAM = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,24 +101,27 @@ class PSSListener:
     port: int
     largest_datagram: int = 2048
     capacity: int = 50_000
+    # How many seconds a stopped listener has to write what has arrived, should the database be away.
+    patience_at_stop: float = 10.0
     bound_port: int | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         """Make the queue: it outlives a restart of the work, so that what waits in it is not lost."""
         self.queue = DatagramQueue(self.clock, capacity=self.capacity)
+        self._progress: MatProgress | None = None
         self._unwritten: list[Received] = []
         self._settled_seq = -1
         self._is_bound = asyncio.Event()
 
     async def run(self) -> None:
         """Take packets until cancelled, and write what has arrived by then. Raises `OSError` if the port is taken."""
-        progress = await self._progress()
+        self._progress = await self._catch_up(self._progress)
         try:
             async with self._socket():
                 while True:
-                    progress = await self._step(progress)
+                    self._progress = await self._step(self._progress)
         except asyncio.CancelledError:
-            await self._write_what_waits(progress)
+            await self._write_what_waits(self._progress)
             raise
 
     async def wait_until_bound(self) -> int:
@@ -133,9 +138,13 @@ class PSSListener:
             "messages": counters.messages,
             "unreadable": counters.unreadable,
             "dropped": counters.dropped,
-            "waiting": len(self.queue),
+            "waiting": self._waiting,
             "lastReceivedAt": counters.last_received_at,
         }
+
+    @property
+    def _waiting(self) -> int:
+        return len(self.queue) + len(self._unwritten)
 
     async def _step(self, progress: MatProgress) -> MatProgress:
         if not self._unwritten:
@@ -144,12 +153,12 @@ class PSSListener:
         try:
             progress = await self._write(progress)
         except Conflict:
-            # Somebody else wrote to this log, or corrected a fight: his change comes first.
-            return await self._progress()
+            # Somebody else wrote to this log, or corrected a fight, or our own batch was stored and we never heard.
+            return await self._catch_up_if_possible(progress)
         except Unavailable as refusal:
             _log.warning("the log of mat %s waits for the database: %s", self.mat_id, refusal.message)
             await asyncio.sleep(_PAUSE_WHILE_AWAY_SECONDS)
-            return await self._progress_after_trouble(progress)
+            return await self._catch_up_if_possible(progress)
         self._unwritten = []
         return progress
 
@@ -166,23 +175,33 @@ class PSSListener:
         return is_open and self._settled_seq != progress.seq
 
     async def _write_what_waits(self, progress: MatProgress) -> None:
-        progress = await self._progress_after_trouble(progress)
-        while self._unwritten or len(self.queue):
-            progress = await self._step(progress)
-
-    async def _progress(self) -> MatProgress:
-        async with self.db.read() as session:
-            return await operations.load_progress(session, self.mat_id)
-
-    async def _progress_after_trouble(self, progress: MatProgress) -> MatProgress:
-        """Find out whether the last batch was stored: the answer may have been lost after the commit."""
         try:
-            stored = await self._progress()
+            async with asyncio.timeout(self.patience_at_stop):
+                # We may have been stopped in the middle of a commit.
+                progress = await self._catch_up_if_possible(progress)
+                while self._waiting:
+                    progress = await self._step(progress)
+        except TimeoutError:
+            _log.error("mat %s stops with %s messages that could not be written", self.mat_id, self._waiting)
+
+    async def _catch_up(self, progress: MatProgress | None) -> MatProgress:
+        """Find out how far the log has come, and whether our last batch is in it: its answer may have been lost.
+
+        That batch was tried at `progress` and nowhere else, so it begins with the entry behind it or is not stored.
+        """
+        async with self.db.transaction() as tx:
+            if progress is None:
+                return await operations.load_progress(tx, self.mat_id)
+            progress, missed = await operations.catch_up(tx, progress)
+        if self._unwritten and missed and _is_entry(missed[0], self._unwritten[0]):
+            self._unwritten = []
+        return progress
+
+    async def _catch_up_if_possible(self, progress: MatProgress) -> MatProgress:
+        try:
+            return await self._catch_up(progress)
         except Unavailable:
             return progress
-        if self._unwritten and stored.seq == progress.seq + len(self._unwritten):
-            self._unwritten = []
-        return stored
 
     def _read(self, datagrams: Iterable[Datagram]) -> list[Received]:
         received = list(_messages(datagrams, self.largest_datagram))
@@ -192,17 +211,28 @@ class PSSListener:
 
     @asynccontextmanager
     async def _socket(self) -> AsyncIterator[None]:
-        transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
-            lambda: self.queue, sock=_bind(self.host, self.port)
-        )
+        sock = _bind(self.host, self.port)
+        transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(lambda: self.queue, sock=sock)
         self.bound_port = transport.get_extra_info("sockname")[1]
         self._is_bound.set()
         _log.info("listening for a scoring program on %s:%s", self.host, self.bound_port)
         try:
             yield
         finally:
+            self._take_from(sock)
             transport.close()
             self._is_bound.clear()
+
+    def _take_from(self, sock: socket.socket) -> None:
+        """Take in what the network has delivered and nobody has read yet: it would be lost with the socket."""
+        with contextlib.suppress(OSError):
+            for _ in range(self.capacity):
+                self.queue.datagram_received(*sock.recvfrom(_LARGEST_DATAGRAM))
+
+
+def _is_entry(entry: MatchEvent, received: Received) -> bool:
+    found = entry.received_at, entry.sender, entry.raw
+    return found == (received.received_at, received.sender, received.raw)
 
 
 def _messages(datagrams: Iterable[Datagram], largest: int) -> Iterator[Received]:

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlmodel import col, select
 
 from db.batches import table_of
-from db.errors import Conflict, Invalid, NotFound
+from db.errors import Conflict, NotFound
 from db.ids import new_id
 from db.matches import messages
 from db.matches.events import MatchEventsLogged, ScoreboardChanged
@@ -21,13 +21,15 @@ from db.matches.state import from_json, to_json
 from db.matches.tables import Athlete, Mat, Match, MatchEvent, MatchSide, Round, Scoreboard, Tournament
 from db.session import Session, Transaction
 from db.statements import row_class
+from db.texts import checked
 
 LONGEST_NAME = 200
 
 
 async def create_tournament(tx: Transaction, *, name: str, city: str = "", now: datetime) -> Tournament:
-    """Begin a tournament. Raises `Invalid` for an empty name and `Conflict` for a taken one."""
-    statement = upsert(Tournament).values(id=new_id(), name=_name(name), city=city.strip(), created_at=now)
+    """Begin a tournament. Raises `Invalid` for a name or city that cannot be and `Conflict` for a taken name."""
+    city = checked(city, "A city", field="city", shortest=0, longest=LONGEST_NAME)
+    statement = upsert(Tournament).values(id=new_id(), name=_name(name), city=city, created_at=now)
     created = await tx.row(statement.on_conflict_do_nothing(index_elements=["name"]).returning(Tournament))
     if created is None:
         raise Conflict("There is a tournament of this name.", field="name")
@@ -68,6 +70,26 @@ async def load_progress(session: Session, mat_id: UUID) -> MatProgress:
     if mat is None:
         raise NotFound("There is no such mat.", field="mat_id")
     return MatProgress(mat_id=mat_id, seq=mat.last_seq, fight=await _load_fight(session, mat.current_match_id))
+
+
+async def catch_up(tx: Transaction, progress: MatProgress) -> tuple[MatProgress, list[MatchEvent]]:
+    """Return how far a mat's log has come, with the entries behind `progress`, and tell of them.
+
+    For a writer who found out that he does not know: somebody else wrote, or an answer was lost after the commit.
+    Who heard of it already is told again, and knows by its number. Raises `NotFound`.
+    """
+    # The progress before the entries: what comes in between is then missing from both.
+    present = await load_progress(tx, progress.mat_id)
+    is_missed = col(MatchEvent.seq) > progress.seq, col(MatchEvent.seq) <= present.seq
+    of_mat = select(MatchEvent).where(col(MatchEvent.mat_id) == progress.mat_id, *is_missed)
+    missed = await tx.rows(of_mat.order_by(col(MatchEvent.seq)))
+    _announce_entries(tx, missed)
+    current = None if present.fight is None else present.fight.match_id
+    for match_id in dict.fromkeys([*(entry.match_id for entry in missed), current]):
+        scoreboard = await tx.row(select(Scoreboard).where(col(Scoreboard.match_id) == match_id))
+        if scoreboard is not None:
+            tx.record(ScoreboardChanged(scoreboard=scoreboard, is_current=match_id == current))
+    return present, missed
 
 
 async def log_messages(tx: Transaction, progress: MatProgress, received: Iterable[Received]) -> MatProgress:
@@ -183,8 +205,12 @@ async def _find_athlete(tx: Transaction, *, name: str, short_name: str, country_
 async def _store_events(tx: Transaction, steps: Advance) -> None:
     rows = [_event_row(steps.progress.mat_id, logged) for logged in steps.logged]
     await tx.execute_many(_INSERT_EVENT, (row._asdict() for row in rows))
+    _announce_entries(tx, rows)
+
+
+def _announce_entries(tx: Transaction, entries: Iterable[MatchEvent]) -> None:
     by_match: dict[UUID, list[Any]] = {}
-    for row in rows:
+    for row in entries:
         if row.match_id is not None:
             by_match.setdefault(row.match_id, []).append(row)
     for match_id, events in by_match.items():
@@ -236,10 +262,7 @@ def _with_id(fight: Fight, row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _name(name: str) -> str:
-    name = name.strip()
-    if not name or len(name) > LONGEST_NAME or "\x00" in name:
-        raise Invalid(f"A name has 1 to {LONGEST_NAME} characters.", field="name")
-    return name
+    return checked(name, "A name", field="name", longest=LONGEST_NAME)
 
 
 def _upsert(model: Any, by: Sequence[str], kept: Sequence[str]) -> Any:

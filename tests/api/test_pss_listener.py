@@ -1,0 +1,651 @@
+"""Packets of a scoring program: sent over real UDP, stored, folded, and read back through the graph."""
+
+import asyncio
+import random
+import re
+import socket
+import sqlite3
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from sqlmodel import col, select
+
+from api.capture import read_capture
+from api.replay import replay
+from api.workers import pss
+from api.workers.pss import PSSListener
+from api.workers.pss_protocol import parse
+from api.workers.supervisor import Supervisor
+from db.clock import SystemClock
+from db.errors import Conflict
+from db.matches import operations
+from db.matches.log import Received
+from db.matches.tables import MatchEvent
+from db.session import Database, connect, is_embedded, sqlite_path
+from tests.conftest import ManualClock
+from tests.support.captures import CHALLENGE, FINAL
+from tests.support.house import RunningHouse, eventually, running_house, send_datagrams
+from tests.support.wire import wire_to
+
+FAST = 2_000
+
+FIGHT = """
+query ($mat: ID!) {
+  mat(id: $mat) {
+    lastSeq
+    currentMatch {
+      number phase weight division state roundCount roundSeconds
+      outcome winnerName roundScore resultCode hasResultConflict
+      sides { side score gamJeomCount roundsWon athlete { name countryCode } }
+      rounds { number blueScore redScore blueGamJeomCount redGamJeomCount winner hasStatisticsConflict }
+      scoreboard { challenge { side state } blue { roundScores } red { roundScores } }
+    }
+  }
+}
+"""
+
+LOG = """
+query ($mat: ID!, $after: String) {
+  mat(id: $mat) {
+    currentMatch {
+      events(first: 100, after: $after) {
+        nodes { seq kind side points round raw isValid reason receivedAt }
+        pageInfo { hasNextPage endCursor }
+      }
+    }
+  }
+}
+"""
+
+BOARD = """
+subscription ($mat: ID!) {
+  scoreboardChanged(matId: $mat) { scoreboard { revision blue { score } red { score } } }
+}
+"""
+
+LOAD = [
+    "pre;FightLoaded",
+    "at1;Ana ONE;Ana ONE;SUI;at2;Bo TWO;Bo TWO;GER",
+    "mch;7;Final;W -57kg;0;#0000ff;#FFFFFF;#ff0000;#FFFFFF;null;Seniors;3;120;cntDown;18;5;",
+    "rdy;FightReady",
+]
+# In one datagram, so that it is one batch: in several, the first of them shows an empty board on its own.
+LOADED = "\n".join(LOAD)
+BLUE_PUNCHES = ["sup;1", "sc1;1;sc2;0", "s11;1;s21;0;s12;0;s22;0;s13;0;s23;0", "pt1;1"]
+
+
+@pytest.fixture
+async def house(database_url: str) -> AsyncIterator[RunningHouse]:
+    async with running_house(database_url) as running:
+        yield running
+
+
+async def log_of(house: RunningHouse) -> list[dict[str, Any]]:
+    """Read the whole log of the fight on the mat, through the graph."""
+    entries: list[dict[str, Any]] = []
+    after, is_full = None, True
+    while is_full:
+        page = (await house.execute(LOG, mat=house.mat, after=after))["mat"]["currentMatch"]["events"]
+        entries += page["nodes"]
+        after, is_full = page["pageInfo"]["endCursor"], page["pageInfo"]["hasNextPage"]
+    return entries
+
+
+def raws(entries: list[dict[str, Any]]) -> list[str]:
+    return [entry["raw"] for entry in entries]
+
+
+async def play(house: RunningHouse, capture: Path, closing: str = "") -> list[str]:
+    """Send a capture over UDP, fast, each message in the datagram it had; return what was sent."""
+    assert house.listener is not None
+    messages = read_capture(capture)
+    wires = [message.wire.rstrip(";") + closing if closing else message.wire for message in messages]
+    sent = [type(message)(offset=message.offset, wire=wire, text_is="") for message, wire in zip(messages, wires)]  # noqa: B905 -- one for each
+    await replay(sent, ("127.0.0.1", await house.listener.wait_until_bound()), speed=FAST)
+    await house.logged(len(wires))
+    return wires
+
+
+# The captured fights.
+
+
+@pytest.mark.parametrize("closing", ["", ";"])
+async def test_the_final_is_read_through_the_graph_as_it_was_fought(house: RunningHouse, closing: str) -> None:
+    await play(house, FINAL, closing)
+
+    fight = (await house.execute(FIGHT, mat=house.mat))["mat"]
+    assert fight == {
+        "lastSeq": 308,
+        "currentMatch": {
+            "number": "1945",
+            "phase": "Final",
+            "weight": "M -87kg",
+            "division": "Under 21",
+            "state": "ENDED",
+            "roundCount": 3,
+            "roundSeconds": 120,
+            "outcome": "BLUE",
+            "winnerName": "Luka Šarić",
+            "roundScore": "2-1",
+            "resultCode": "PTF",
+            "hasResultConflict": False,
+            "sides": [
+                {
+                    "side": "BLUE",
+                    "score": 12,
+                    "gamJeomCount": 0,
+                    "roundsWon": 2,
+                    "athlete": {"name": "Luka Šarić", "countryCode": "RUS"},
+                },
+                {
+                    "side": "RED",
+                    "score": 0,
+                    "gamJeomCount": 0,
+                    "roundsWon": 1,
+                    "athlete": {"name": "Jonas Keller", "countryCode": "GER"},
+                },
+            ],
+            "rounds": [
+                _round(1, (4, 5), (1, 1), "RED"),
+                _round(2, (19, 12), (0, 1), "BLUE"),
+                _round(3, (12, 0), (0, 0), "BLUE"),
+            ],
+            "scoreboard": {
+                "challenge": None,
+                "blue": {"roundScores": [4, 19, 12]},
+                "red": {"roundScores": [5, 12, 0]},
+            },
+        },
+    }
+
+
+@pytest.mark.parametrize("closing", ["", ";"])
+async def test_every_message_of_the_final_is_in_the_log_in_its_order(house: RunningHouse, closing: str) -> None:
+    wires = await play(house, FINAL, closing)
+
+    entries = await log_of(house)
+
+    assert raws(entries) == wires
+    assert [entry["seq"] for entry in entries] == list(range(1, 309))
+    assert {(entry["isValid"], entry["reason"]) for entry in entries} == {(True, None)}
+    assert Counter(entry["kind"] for entry in entries) == {
+        "FIGHT_LOADING": 1,
+        "OFFICIALS": 1,
+        "ATHLETES": 1,
+        "MATCH_SETTINGS": 1,
+        "GAM_JEOMS": 4,
+        "ROUND_WINNERS": 4,
+        "ROUND_SCORES": 25,
+        "SCORE": 22,
+        "CLOCK": 139,
+        "ROUND_BEGAN": 3,
+        "SUPERIORITY": 17,
+        "FIGHT_READY": 1,
+        "HIT_LEVEL": 5,
+        "POINT": 18,
+        "INJURY": 25,
+        "ROUND_STATISTICS": 3,
+        "ROUND_RESULTS_SENT": 3,
+        "BREAK": 33,
+        "WINNER": 1,
+        "RESULT": 1,
+    }
+
+
+async def test_three_equal_head_kicks_within_420_ms_are_three_points(house: RunningHouse) -> None:
+    await play(house, FINAL)
+
+    points = [
+        (entry["round"], entry["side"], entry["points"]) for entry in await log_of(house) if entry["kind"] == "POINT"
+    ]
+
+    assert points[-7:-4] == [(2, "BLUE", 3)] * 3
+    assert Counter(points) == {
+        (1, "RED", 2): 2,
+        (1, "BLUE", 3): 1,
+        (2, "RED", 3): 2,
+        (2, "RED", 2): 3,
+        (2, "BLUE", 3): 6,
+        (3, "BLUE", 3): 4,
+    }
+
+
+@pytest.mark.parametrize("capture", [FINAL, CHALLENGE], ids=["final", "withdrawal"])
+async def test_at_each_round_end_points_penalties_scores_and_statistics_agree(
+    house: RunningHouse, capture: Path
+) -> None:
+    await play(house, capture)
+
+    entries = await log_of(house)
+    rounds = (await house.execute(FIGHT, mat=house.mat))["mat"]["currentMatch"]["rounds"]
+
+    statistics = [entry["raw"] for entry in entries if entry["kind"] == "ROUND_STATISTICS"]
+    assert [int(raw.split(";")[1]) for raw in statistics] == [one["number"] for one in rounds]
+    for one, raw in zip(rounds, statistics, strict=True):
+        counts = {"BLUE": _numbers(raw, 3), "RED": _numbers(raw, 10)}
+        for side, other in (("BLUE", "RED"), ("RED", "BLUE")):
+            points = [
+                entry["points"]
+                for entry in entries
+                if entry["kind"] == "POINT" and entry["side"] == side and entry["round"] == one["number"]
+            ]
+            body, head, punch, _, _, gam_jeoms = counts[side]
+            assert Counter(points) == Counter({2: body, 3: head, 1: punch})
+            assert one[f"{side.lower()}GamJeomCount"] == gam_jeoms
+            assert one[f"{side.lower()}Score"] == sum(points) + counts[other][-1]
+        assert one["hasStatisticsConflict"] is False
+
+
+@pytest.mark.parametrize("closing", ["", ";"])
+async def test_a_withdrawal_is_a_tie_without_a_name_after_a_cancelled_challenge(
+    house: RunningHouse, closing: str
+) -> None:
+    wires = await play(house, CHALLENGE, closing)
+
+    fight = (await house.execute(FIGHT, mat=house.mat))["mat"]["currentMatch"]
+    assert {name: fight[name] for name in ("state", "outcome", "winnerName", "roundScore", "resultCode")} == {
+        "state": "ENDED",
+        "outcome": "TIE",
+        "winnerName": "",
+        "roundScore": "0-0",
+        "resultCode": "WDR",
+    }
+    assert fight["scoreboard"]["challenge"] == {"side": "BLUE", "state": "CANCELLED"}
+    assert fight["rounds"] == [_round(1, (0, 0), (0, 0), "BLUE")]
+    # Blue had been given the round, and nobody was announced: both are kept.
+    assert fight["hasResultConflict"] is True
+    assert raws(await log_of(house)) == wires
+
+
+def _round(number: int, scores: tuple[int, int], gam_jeoms: tuple[int, int], winner: str) -> dict[str, Any]:
+    return {
+        "number": number,
+        "blueScore": scores[0],
+        "redScore": scores[1],
+        "blueGamJeomCount": gam_jeoms[0],
+        "redGamJeomCount": gam_jeoms[1],
+        "winner": winner,
+        "hasStatisticsConflict": False,
+    }
+
+
+def _numbers(raw: str, start: int) -> list[int]:
+    return [int(part) for part in raw.split(";")[start : start + 6]]
+
+
+# What nobody should send.
+
+
+ODD: list[tuple[bytes, str, str | None]] = [
+    (bytes(range(128, 256)), "UNREADABLE", "BAD_UTF8"),
+    (b"\x00\x01\x02", "UNREADABLE", "BAD_UTF8"),
+    (b"sc1;99;sc2;99;" + b"x" * 65_493, "UNREADABLE", "TOO_LONG"),
+    (b"sc1;\xff9;sc2;99", "UNREADABLE", "BAD_NUMBER"),
+    (b"sc1;99;sc2", "UNREADABLE", "MISSING_PARTS"),
+    (b"sc1;99;s", "UNREADABLE", "BAD_VALUE"),
+    (b"pt2;", "UNREADABLE", "MISSING_PARTS"),
+    (b"sc1;-9;sc2;99", "UNREADABLE", "OUT_OF_RANGE"),
+    (b"", "UNREADABLE", "EMPTY"),
+    (b"\r\n\r\n", "UNREADABLE", "EMPTY"),
+    (b'{"query":"{ viewer { role } }"}', "UNKNOWN", None),
+    (b"GET /graphql?query=%7Bviewer%7Brole%7D%7D HTTP/1.1", "UNREADABLE", "UNKNOWN_CODE"),
+    (b"xyz;99", "UNKNOWN", None),
+]
+
+
+async def test_what_cannot_be_read_is_logged_with_its_reason_and_changes_no_score(house: RunningHouse) -> None:
+    await house.send(*LOAD, *BLUE_PUNCHES)
+    await house.logged(8)
+    scores: list[tuple[int, int]] = []
+
+    for number, (datagram, _, _) in enumerate(ODD):
+        await house.send(datagram)
+        await house.logged(9 + 3 * number)
+        scores.append(await _scores(house))
+        await house.send(f"sc1;1;sc2;{number + 1}", "pt2;1")
+        await house.logged(11 + 3 * number)
+
+    odd = (await log_of(house))[8::3]
+    assert [(entry["kind"], entry["isValid"], entry["reason"]) for entry in odd] == [
+        (kind, kind != "UNREADABLE", reason) for _, kind, reason in ODD
+    ]
+    assert [entry["raw"] for entry in odd] == [datagram.decode(errors="replace") for datagram, _, _ in ODD]
+    # The good message after each of them counted.
+    assert scores == [(1, number) for number in range(len(ODD))]
+    assert await _scores(house) == (1, len(ODD))
+
+
+async def test_messages_of_one_datagram_keep_their_order(house: RunningHouse) -> None:
+    await house.send("\n".join(LOAD), "\r\n".join([*BLUE_PUNCHES, "", "clk;01:59"]) + "\r\n")
+    await house.logged(9)
+
+    entries = await log_of(house)
+
+    assert raws(entries) == [*LOAD, *BLUE_PUNCHES, "clk;01:59"]
+    assert len({entry["receivedAt"] for entry in entries}) == 2
+
+
+async def _scores(house: RunningHouse) -> tuple[int, int]:
+    data = await house.execute(
+        "query ($mat: ID!) { scoreboard(matId: $mat) { blue { score } red { score } } }", mat=house.mat
+    )
+    return data["scoreboard"]["blue"]["score"], data["scoreboard"]["red"]["score"]
+
+
+# Bursts.
+
+
+async def test_a_burst_changes_the_scoreboard_once(database_url: str, clock: ManualClock) -> None:
+    async with running_house(database_url, clock=clock) as house, house.admitted() as socket:
+        await house.send(LOADED)
+        await house.logged(4)
+        shown = socket.subscribe(BOARD, mat=house.mat)
+        before = await anext(shown)
+
+        for message in BLUE_PUNCHES:
+            seq = await house.last_seq()
+            await house.send(message)
+            await house.logged(seq + 1)
+        after = await anext(shown)
+
+    assert [before, after] == [_board(1, 0, 0), _board(2, 1, 0)]
+
+
+async def test_a_fight_sent_at_once_costs_each_batch_one_revision_at_most(house: RunningHouse) -> None:
+    await house.send(*(message.wire for message in read_capture(FINAL)))
+    await house.logged(308)
+
+    data = await house.execute("query ($mat: ID!) { scoreboard(matId: $mat) { revision } }", mat=house.mat)
+
+    assert 1 <= data["scoreboard"]["revision"] <= 60
+
+
+async def test_an_unfinished_burst_is_shown_after_its_silence(database_url: str, clock: ManualClock) -> None:
+    async with running_house(database_url, clock=clock) as house, house.admitted() as socket:
+        await house.send(LOADED)
+        await house.logged(4)
+        shown = socket.subscribe(BOARD, mat=house.mat)
+        before = await anext(shown)
+
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await house.send(*BLUE_PUNCHES[:-1])
+        after = await anext(shown)
+
+    assert [before, after] == [_board(1, 0, 0), _board(2, 1, 0)]
+    assert loop.time() - began >= 0.09
+
+
+def _board(revision: int, blue: int, red: int) -> dict[str, Any]:
+    scoreboard = {"revision": revision, "blue": {"score": blue}, "red": {"score": red}}
+    return {"scoreboardChanged": {"scoreboard": scoreboard}}
+
+
+# The queue.
+
+
+async def test_a_full_queue_drops_what_comes_then_and_counts_it(clock: ManualClock) -> None:
+    queue = pss.DatagramQueue(clock, capacity=3)
+    for number in range(5):
+        queue.datagram_received(b"clk;%d" % number, ("127.0.0.1", 5000))
+
+    taken = await queue.take(most=10, patience=None)
+
+    assert [datagram.data for datagram in taken] == [b"clk;0", b"clk;1", b"clk;2"]
+    assert (queue.counters.datagrams, queue.counters.dropped, len(queue)) == (5, 2, 0)
+
+
+async def test_nothing_is_dropped_before_the_queue_is_full(database_url: str) -> None:
+    async with running_house(database_url, queued_datagrams=200) as house, _log_taken(database_url, house):
+        assert house.listener is not None
+        counters = house.listener.queue.counters
+        # The first is being written and waits; then 200 find room, and 50 do not.
+        await house.send(LOAD[0])
+        await eventually(lambda: counters.messages == 1)
+        await house.send(*(f"clk;{number}" for number in range(125)))
+        await eventually(lambda: counters.datagrams == 126)
+        await house.send(*(f"clk;{number}" for number in range(125, 250)))
+        await eventually(lambda: counters.datagrams == 251)
+        facts = house.listener.facts()
+    async with running_house(database_url) as house:
+        entries = await log_of(house)
+
+    assert (facts["datagrams"], facts["dropped"], facts["waiting"]) == (251, 50, 201)
+    assert raws(entries) == [LOAD[0], *(f"clk;{number}" for number in range(200))]
+
+
+class _log_taken:  # noqa: N801 -- it reads as a function
+    """Hold the lock on the mat's log, as another process would, until the block ends."""
+
+    def __init__(self, database_url: str, house: RunningHouse) -> None:
+        self._url = database_url
+        self._mat_id = house.mat_id
+        self._release: Callable[[], Awaitable[None]]
+
+    async def __aenter__(self) -> None:
+        if is_embedded(self._url):
+            connection = sqlite3.connect(sqlite_path(self._url), isolation_level=None, check_same_thread=False)
+            # On a thread: whoever holds the lock now may need our loop to let go of it.
+            await asyncio.to_thread(connection.execute, "BEGIN IMMEDIATE")
+
+            async def release() -> None:
+                connection.execute("ROLLBACK")
+                connection.close()
+
+            self._release = release
+            return
+        locker = await asyncpg.connect(self._url)
+        transaction = locker.transaction()
+        await transaction.start()
+        await locker.execute("SELECT 1 FROM mats WHERE id = $1 FOR UPDATE", self._mat_id)
+
+        async def let_go() -> None:
+            await transaction.rollback()
+            await locker.close()
+
+        self._release = let_go
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._release()
+
+
+# Trouble with the database.
+
+
+async def test_while_another_holds_the_log_everything_waits_and_then_is_stored_once(database_url: str) -> None:
+    wires = [message.wire for message in read_capture(FINAL)]
+    async with running_house(database_url) as house:
+        assert house.listener is not None
+        async with _log_taken(database_url, house):
+            await house.send(*wires[:150])
+            await eventually(lambda: house.listener is not None and house.listener.queue.counters.datagrams == 150)
+            await house.send(*wires[150:])
+            await eventually(lambda: house.listener is not None and house.listener.queue.counters.datagrams == 308)
+        await house.logged(308)
+
+        assert raws(await log_of(house)) == wires
+
+
+async def test_another_writer_in_the_log_loses_and_doubles_nothing(database_url: str) -> None:
+    ours = [message.wire for message in read_capture(FINAL)]
+    async with running_house(database_url) as house:
+        other = await connect(database_url, pool_size=2)
+        await house.send(*ours[:12])
+        await house.logged(12)
+        for number in range(20):
+            await _write(other, house, f"xyz;{number}")
+            await house.send(*ours[12 + number * 10 : 22 + number * 10])
+        await house.send(*ours[212:])
+        await house.logged(328)
+        entries = raws(await log_of(house))
+        await other.close()
+
+    assert [raw for raw in entries if not raw.startswith("xyz")] == ours
+    assert [raw for raw in entries if raw.startswith("xyz")] == [f"xyz;{number}" for number in range(20)]
+
+
+async def _write(db: Database, house: RunningHouse, wire: str) -> None:
+    """Log a message as another process would, who tries again when the listener was faster."""
+    received = Received(
+        received_at=SystemClock().now(), sender="another:1", raw=wire.encode(), message=parse(wire.encode())
+    )
+
+    async def is_logged() -> bool:
+        try:
+            async with db.transaction() as tx:
+                await operations.log_messages(tx, await operations.load_progress(tx, house.mat_id), [received])
+        except Conflict:
+            return False
+        return True
+
+    await eventually(is_logged, "the other writer's entry")
+
+
+@pytest.mark.parametrize("database_url", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True)
+async def test_ended_connections_lose_and_double_nothing(database_url: str) -> None:
+    wires = [message.wire for message in read_capture(FINAL)]
+    async with running_house(database_url) as house:
+        killer = await asyncpg.connect(database_url)
+        for start in range(0, 308, 22):
+            await house.send(*wires[start : start + 22])
+            await killer.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        await killer.close()
+        assert house.listener is not None
+        await eventually(lambda: house.listener is not None and house.listener.facts()["waiting"] == 0)
+        await eventually(lambda: _answers(house))
+        await house.logged(308)
+
+        assert raws(await log_of(house)) == wires
+
+
+async def _answers(house: RunningHouse) -> bool:
+    answer = await house.http.get("/readyz")
+    return answer.status_code == 200
+
+
+@pytest.mark.parametrize("database_url", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True)
+async def test_a_commit_whose_answer_was_lost_is_not_repeated_and_is_heard(database_url: str) -> None:
+    async with wire_to(database_url) as (wire, url), running_house(url) as house, house.admitted() as socket:
+        assert house.listener is not None
+        await house.send(LOADED)
+        await house.logged(4)
+        shown = socket.subscribe(BOARD, mat=house.mat)
+        before = await anext(shown)
+
+        wire.cut_behind_next_commit()
+        await house.send(*BLUE_PUNCHES)
+        await eventually(lambda: wire.is_cut)
+        # While nobody can say whether it was stored, more arrives.
+        await house.send("clk;01:59")
+        wire.mend()
+        after = await anext(shown)
+        await house.logged(9)
+
+        assert raws(await log_of(house)) == [*LOAD, *BLUE_PUNCHES, "clk;01:59"]
+    assert [before, after] == [_board(1, 0, 0), _board(2, 1, 0)]
+
+
+@pytest.mark.parametrize("database_url", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True)
+async def test_a_commit_whose_answer_was_lost_is_not_repeated_after_a_long_outage(
+    database_url: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pss, "_PAUSE_WHILE_AWAY_SECONDS", 0.01)
+    async with wire_to(database_url) as (wire, url), running_house(url) as house:
+        await house.send(*LOAD)
+        await house.logged(4)
+
+        wire.cut_behind_next_commit()
+        await house.send(*BLUE_PUNCHES)
+        # It has looked for its batch in vain, and tried it again in vain.
+        await eventually(lambda: len(re.findall("waits for the database", caplog.text)) >= 3)
+        wire.mend()
+        await eventually(lambda: house.listener is not None and house.listener.facts()["waiting"] == 0)
+        await house.send("clk;01:59")
+        await house.logged(9)
+
+        assert raws(await log_of(house)) == [*LOAD, *BLUE_PUNCHES, "clk;01:59"]
+
+
+# Starting and stopping.
+
+
+async def test_stopping_writes_what_has_arrived_each_message_once(database_url: str) -> None:
+    wires = [message.wire for message in read_capture(FINAL)]
+    db = await connect(database_url, pool_size=3)
+    async with db.transaction() as tx:
+        mat = await operations.create_mat(tx, name="Mat 1", now=SystemClock().now())
+    sent = 0
+    for _ in range(20):
+        listener = PSSListener(db, SystemClock(), mat.id, "127.0.0.1", 0)
+        work = asyncio.create_task(listener.run())
+        part = random.randint(1, 25)  # noqa: S311 -- chance, not a secret
+        send_datagrams(await listener.wait_until_bound(), wires[sent : sent + part])
+        sent = min(sent + part, len(wires))
+        # Stopped before, while or after it is stored, as it happens.
+        for _ in range(random.randint(0, 60)):  # noqa: S311 -- as above
+            await asyncio.sleep(0)
+        work.cancel()
+        await asyncio.wait([work])
+        assert listener.facts()["waiting"] == 0
+    async with db.read() as session:
+        stored = await session.rows(select(MatchEvent).order_by(col(MatchEvent.seq)))
+    await db.close()
+
+    assert [(entry.seq, entry.raw.decode()) for entry in stored] == list(enumerate(wires[:sent], start=1))
+
+
+@pytest.mark.parametrize("database_url", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True)
+async def test_a_listener_that_cannot_write_stops_all_the_same_and_says_what_is_lost(
+    database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with wire_to(database_url) as (wire, url), running_house(url, drain_seconds=1) as house:
+        await house.send(*LOAD)
+        await house.logged(4)
+        wire.cut()
+        await house.send(*BLUE_PUNCHES)
+        await eventually(lambda: house.listener is not None and house.listener.facts()["waiting"] == 4)
+
+    assert f"mat {house.mat_id} stops with 4 messages that could not be written" in caplog.text
+
+
+async def test_a_taken_port_is_waited_for_while_the_server_serves(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.workers.supervisor.FIRST_PAUSE_SECONDS", 0.02)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as squatter:
+        squatter.bind(("127.0.0.1", 0))
+        port = squatter.getsockname()[1]
+        async with running_house(database_url, pss_port=port) as house:
+            await eventually(lambda: _state(house.house.supervisor) == "waiting")
+            ready = (await house.http.get("/readyz")).json()
+            worker = next(one for one in ready["workers"] if one["name"] == "pss Mat 1")
+            assert (ready["status"], worker["lastError"]) == ("degraded", "OSError")
+            assert await house.last_seq() == 0
+
+            squatter.close()
+            await house.send(*LOAD)
+            await house.logged(4)
+
+            assert _state(house.house.supervisor) == "running"
+
+
+def _state(supervisor: Supervisor) -> str:
+    return next(worker.state for worker in supervisor.health() if worker.name == "pss Mat 1")
+
+
+async def test_the_receive_time_is_that_of_the_socket(database_url: str, clock: ManualClock) -> None:
+    async with running_house(database_url, clock=clock) as house:
+        await house.send(*LOAD)
+        await house.logged(4)
+
+        times = {datetime.fromisoformat(entry["receivedAt"]) for entry in await log_of(house)}
+
+    assert times == {clock.now()}

@@ -1,0 +1,239 @@
+"""A running house: the server as it is served, on free ports of this machine, and the clients that tests use on it."""
+
+import asyncio
+import socket
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, nullcontext
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+from uuid import UUID
+
+import httpx
+import orjson
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
+
+from api.server import House, Server, first_admin, mat_named, open_house
+from api.settings import Settings
+from api.workers.pss import PSSListener
+from db.access import operations as access
+from db.clock import Clock, SystemClock
+from schema.ids import encode_id
+
+TRANSPORT_WS = "graphql-transport-ws"
+PATIENCE_SECONDS = 8.0
+_BETWEEN_LOOKS_SECONDS = 0.005
+
+
+async def eventually(condition: Callable[[], Awaitable[bool] | bool], what: str = "it") -> None:
+    """Wait until a condition holds, and fail if it never does."""
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not await _holds(condition):  # noqa: ASYNC110 -- some of what is waited for tells nobody
+                await asyncio.sleep(_BETWEEN_LOOKS_SECONDS)
+    except TimeoutError:
+        raise AssertionError(f"{what} did not come about within {PATIENCE_SECONDS} s") from None
+
+
+async def _holds(condition: Callable[[], Awaitable[bool] | bool]) -> bool:
+    found = condition()
+    return found if isinstance(found, bool) else await found
+
+
+class Answered(Exception):
+    """The server ended a socket: its close code and reason."""
+
+    def __init__(self, code: int | None, reason: str) -> None:
+        super().__init__(f"{code} {reason}")
+        self.code = code
+        self.reason = reason
+
+
+@dataclass
+class GraphQLSocket:
+    """One `graphql-transport-ws` socket, as GraphiQL's client speaks it."""
+
+    connection: ClientConnection
+    _ids: Iterator[int] = field(default_factory=lambda: count(1))
+
+    async def send(self, message: object) -> None:
+        text = message if isinstance(message, str) else orjson.dumps(message).decode()
+        await self.connection.send(text)
+
+    async def receive(self) -> dict[str, Any]:
+        """Return the next message. Raises `Answered` once the server has closed the socket."""
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                text = await self.connection.recv(decode=True)
+        except ConnectionClosed as closed:
+            received = closed.rcvd
+            raise Answered(
+                None if received is None else received.code, "" if received is None else received.reason
+            ) from None
+        message: dict[str, Any] = orjson.loads(text)
+        return message
+
+    async def closed(self) -> tuple[int | None, str]:
+        """Read until the server closes; return its code and reason."""
+        while True:
+            try:
+                await self.receive()
+            except Answered as answered:
+                return answered.code, answered.reason
+
+    async def init(self, payload: object = None) -> None:
+        """Introduce oneself, and be acknowledged."""
+        message = {"type": "connection_init"} if payload is None else {"type": "connection_init", "payload": payload}
+        await self.send(message)
+        assert await self.receive() == {"type": "connection_ack"}
+
+    async def subscribe(self, operation: str, **variables: Any) -> AsyncGenerator[dict[str, Any], None]:
+        """Yield the data of each answer to an operation; on leaving, complete it."""
+        number = await self.begin(operation, **variables)
+        while True:
+            message = await self.receive()
+            if message["type"] == "complete":
+                return
+            assert message["type"] == "next", message
+            assert message["id"] == number
+            assert "errors" not in message["payload"], message
+            yield message["payload"]["data"]
+
+    async def begin(self, operation: str, **variables: Any) -> str:
+        """Send an operation and return its id."""
+        number = str(next(self._ids))
+        payload = {"query": operation, "variables": variables}
+        await self.send({"type": "subscribe", "id": number, "payload": payload})
+        return number
+
+    def kill(self) -> None:
+        """Let go as a machine does that loses power: without a word."""
+        self.connection.transport.abort()
+
+
+@dataclass
+class RunningHouse:
+    """A server that answers, its database, and an admin's token."""
+
+    house: House
+    port: int
+    secret: str
+    mat_id: UUID
+    listener: PSSListener | None
+    http: httpx.AsyncClient
+
+    @property
+    def mat(self) -> str:
+        """The mat's id as the graph shows it."""
+        return encode_id("mat", self.mat_id)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def bearer(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.secret}"}
+
+    async def execute(self, operation: str, **variables: Any) -> dict[str, Any]:
+        """Execute what must succeed, over HTTP, and return its data."""
+        answer = await self.http.post(
+            "/graphql", json={"query": operation, "variables": variables}, headers=self.bearer
+        )
+        body = answer.json()
+        assert answer.status_code == 200, body
+        assert "errors" not in body, body
+        data: dict[str, Any] = body["data"]
+        return data
+
+    @asynccontextmanager
+    async def socket(
+        self, *, protocols: Sequence[str] = (TRANSPORT_WS,), **options: Any
+    ) -> AsyncIterator[GraphQLSocket]:
+        """Open a socket that has not introduced itself yet."""
+        async with open_socket(f"ws://127.0.0.1:{self.port}/graphql", protocols=protocols, **options) as opened:
+            yield opened
+
+    @asynccontextmanager
+    async def admitted(self) -> AsyncIterator[GraphQLSocket]:
+        """Open a socket that is an admin's."""
+        async with self.socket() as opened:
+            await opened.init({"token": self.secret})
+            yield opened
+
+    async def send(self, *datagrams: bytes | str) -> None:
+        """Send datagrams one after the other; all are in the listener's socket before it can look."""
+        assert self.listener is not None
+        send_datagrams(await self.listener.wait_until_bound(), datagrams)
+
+    async def logged(self, seq: int) -> None:
+        """Wait until the mat's log has come to a number, and no further."""
+
+        async def has_come() -> bool:
+            return await self.last_seq() >= seq
+
+        await eventually(has_come, f"entry {seq} of the log")
+        assert await self.last_seq() == seq
+
+    async def last_seq(self) -> int:
+        data = await self.execute("query ($mat: ID!) { mat(id: $mat) { lastSeq } }", mat=self.mat)
+        seq: int = data["mat"]["lastSeq"]
+        return seq
+
+
+@asynccontextmanager
+async def open_socket(
+    url: str, *, protocols: Sequence[str] = (TRANSPORT_WS,), **options: Any
+) -> AsyncIterator[GraphQLSocket]:
+    """Open a socket anywhere."""
+    spoken = [Subprotocol(one) for one in protocols]
+    async with connect(url, subprotocols=spoken or None, compression=None, proxy=None, **options) as connection:
+        yield GraphQLSocket(connection)
+
+
+def send_datagrams(port: int, datagrams: Iterable[bytes | str]) -> None:
+    """Send datagrams to a port of this machine, from one address and in one go."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.connect(("127.0.0.1", port))
+        for datagram in datagrams:
+            sender.send(datagram if isinstance(datagram, bytes) else datagram.encode())
+
+
+class _Server(Server):
+    """The server, leaving the signals to whoever runs the tests."""
+
+    def capture_signals(self) -> Any:
+        return nullcontext()
+
+
+@asynccontextmanager
+async def running_house(
+    database_url: str, *, clock: Clock | None = None, has_listener: bool = True, **settings: Any
+) -> AsyncIterator[RunningHouse]:
+    """Serve on a database until the block ends, then stop as a signal would stop it."""
+    clock = clock or SystemClock()
+    chosen = Settings(**{"database": database_url, "port": 0, "pss_port": 0, "drain_seconds": 5, **settings})
+    async with open_house(chosen, clock) as house:
+        secret = await first_admin(house.db, clock) or await _another_secret(house, clock)
+        mat_id = await mat_named(house.db, clock, chosen.pss_mat)
+        listener = house.listen(mat_id) if has_listener else None
+        started: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        server = _Server(house.app, chosen, started.set_result)
+        serving = asyncio.create_task(server.serve())
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                port = await started
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:
+                yield RunningHouse(house, port, secret, mat_id, listener, http)
+        finally:
+            server.should_exit = True
+            await serving
+
+
+async def _another_secret(house: House, clock: Clock) -> str:
+    async with house.db.transaction() as tx:
+        admin = await access.find_user(tx, "admin")
+        assert admin is not None
+        return (await access.create_token(tx, user_id=admin.id, label="again", now=clock.now())).secret

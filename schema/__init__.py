@@ -2,7 +2,7 @@
 
 import strawberry
 from graphql import GraphQLError, lexicographic_sort_schema, print_schema
-from strawberry.extensions import ParserCache, ValidationCache
+from strawberry.extensions import ValidationCache
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
@@ -10,7 +10,7 @@ from schema.access.mutations import AccessMutations
 from schema.access.queries import AccessQueries, NodeQueries
 from schema.access.types import Token, User
 from schema.context import OneExecution
-from schema.errors import SafeErrors
+from schema.errors import Documents, SafeErrors
 from schema.matches.mutations import MatchMutations
 from schema.matches.queries import MatchQueries
 from schema.matches.subscriptions import MatchSubscriptions
@@ -52,7 +52,7 @@ def build_schema() -> Schema:
         extensions=[
             OneExecution,
             SafeErrors,
-            lambda: ParserCache(maxsize=_DOCUMENTS_KEPT),
+            lambda: Documents(maxsize=_DOCUMENTS_KEPT),
             lambda: ValidationCache(maxsize=_DOCUMENTS_KEPT),
         ],
         config=StrawberryConfig(scalar_map=SCALARS),

@@ -5,20 +5,26 @@ ours to refuse, and masked behind an id if it was a bug, so that no text of an e
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
 import strawberry
 from graphql import GraphQLError
-from strawberry.extensions import FieldExtension, MaskErrors
+from strawberry.exceptions import MissingQueryError
+from strawberry.extensions import FieldExtension, MaskErrors, ParserCache
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types import Info
 from strawberry.types.field import StrawberryField
 
 from db.errors import Forbidden, Refusal, Unauthenticated, Unavailable
 
 _log = logging.getLogger(__name__)
+
+# Strawberry's own words for a document without the operation that was asked for.
+_NOTHING_TO_RUN = (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError)
 
 
 @strawberry.type(description="Why a change was refused.")
@@ -72,6 +78,17 @@ def _graphql_name(name: str | None) -> str | None:
     return head + "".join(word.title() for word in rest)
 
 
+class Documents(ParserCache):
+    """Keeps documents parsed. One that cannot be parsed is refused as any other: the stock cache lets it out raw."""
+
+    def on_parse(self) -> Iterator[None]:
+        """Parse, or find it parsed."""
+        # Strawberry parses what was left unparsed, meets the same fault and reports it where errors are judged.
+        with suppress(GraphQLError):
+            next(super().on_parse())
+        yield
+
+
 @dataclass(frozen=True)
 class _Judged:
     message: str
@@ -100,7 +117,7 @@ class SafeErrors(MaskErrors):
         cause = error.original_error
         while isinstance(cause, GraphQLError):
             cause = cause.original_error
-        if cause is None:
+        if cause is None or isinstance(cause, _NOTHING_TO_RUN):
             # The document or its variables: GraphQL's own words, with a code beside them.
             return _Judged(error.message, {"code": "BAD_USER_INPUT", **(error.extensions or {})})
         if isinstance(cause, Refusal):

@@ -17,6 +17,7 @@ from db.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 from db.ids import new_id
 from db.session import Session, Transaction
 from db.statements import any_of
+from db.texts import checked
 
 LONGEST_LABEL = 200
 MOST_NODES = 20
@@ -33,9 +34,7 @@ class NewToken:
 
 async def create_user(tx: Transaction, *, name: str, role: Role, now: datetime) -> User:
     """Make a user. Raises `Invalid` for an empty name and `Conflict` for a taken one."""
-    name = name.strip()
-    if not name or len(name) > LONGEST_LABEL or "\x00" in name:
-        raise Invalid(f"A name has 1 to {LONGEST_LABEL} characters.", field="name")
+    name = checked(name, "A name", field="name", longest=LONGEST_LABEL)
     if await find_user(tx, name) is not None:
         raise Conflict("There is a user of this name.", field="name")
     statement = insert(User).values(id=new_id(), name=name, role=role, created_at=now).returning(User)
@@ -67,13 +66,14 @@ async def create_token(
     """
     if await tx.row(select(User).where(col(User.id) == user_id)) is None:
         raise NotFound("There is no such user.", field="user_id")
-    _check_token(label, nodes, lifetime)
+    label = checked(label, "A label", field="label", longest=LONGEST_LABEL)
+    _check_token(nodes, lifetime)
     secret = new_secret()
     statement = insert(Token).values(
         id=new_id(),
         user_id=user_id,
         kind=TokenKind.API if nodes is None else TokenKind.OVERLAY,
-        label=label.strip(),
+        label=label,
         prefix=secret.prefix,
         secret_hash=secret.hash,
         created_at=now,
@@ -164,9 +164,7 @@ def _may_revoke(viewer: Viewer | None, token: Token) -> bool:
     return viewer is None or viewer.has_role(Role.ADMIN) or viewer.user_id == token.user_id
 
 
-def _check_token(label: str, nodes: Collection[UUID] | None, lifetime: timedelta | None) -> None:
-    if not label.strip() or len(label) > LONGEST_LABEL or "\x00" in label:
-        raise Invalid(f"A label has 1 to {LONGEST_LABEL} characters and says what the token is for.", field="label")
+def _check_token(nodes: Collection[UUID] | None, lifetime: timedelta | None) -> None:
     if nodes is not None and not 1 <= len(set(nodes)) <= MOST_NODES:
         raise Invalid(f"An overlay token is bound to 1 to {MOST_NODES} nodes.", field="node_ids")
     if lifetime is not None and lifetime <= timedelta(0):

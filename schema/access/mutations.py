@@ -8,7 +8,7 @@ import strawberry
 
 from db.access import operations
 from db.access.viewer import Role
-from db.errors import Invalid
+from db.errors import Invalid, NotFound
 from schema.access.types import Token
 from schema.context import Asked
 from schema.errors import RefusalsAsData, UserError
@@ -91,12 +91,12 @@ class AccessMutations:
 
 
 async def _bound(info: Asked, id: strawberry.ID) -> UUID:
-    kind = kind_of(id)
+    decoded, kind = decode_id(id, field="node_ids"), kind_of(id)
     if kind not in _BINDABLE:
         raise Invalid("An overlay token is bound to mats and matches.", field="node_ids")
     if await find_node(info.context, id, kind) is None:
-        raise Invalid(f"There is no such {kind}: {id}", field="node_ids")
-    return decode_id(id, kind=kind, field="node_ids")
+        raise NotFound(f"There is no such {kind}: {id}", field="node_ids")
+    return decoded
 
 
 def _lifetime(seconds: int | None) -> timedelta | None:

@@ -11,7 +11,7 @@ from schema.access.types import Viewer
 from schema.connections import LARGEST_PAGE
 from schema.context import Asked
 from schema.fields import Demand, Node, find_node
-from schema.ids import kind_of
+from schema.ids import decode_id, kind_of
 
 
 @strawberry.type
@@ -39,7 +39,7 @@ class NodeQueries:
         self, info: Asked, id: Annotated[strawberry.ID, strawberry.argument(description="Its id, of whatever kind.")]
     ) -> Node | None:
         """Find a node."""
-        found: Node | None = await find_node(info.context, id, kind_of(id))
+        (found,) = await _find_all(info, [id], field="id")
         return found
 
     @strawberry.field(
@@ -54,9 +54,11 @@ class NodeQueries:
         """Find nodes, those of a kind in one read."""
         if len(ids) > LARGEST_PAGE:
             raise Invalid(f"Ask for at most {LARGEST_PAGE} nodes; {len(ids)} were asked for.", field="ids")
-        return await find_all(info, ids)
+        return await _find_all(info, ids, field="ids")
 
 
-async def find_all(info: Asked, ids: list[strawberry.ID]) -> list[Node | None]:
-    """Return the node of each id."""
+async def _find_all(info: Asked, ids: list[strawberry.ID], *, field: str) -> list[Node | None]:
+    """Return the node of each id, those of a kind read together. Raises `Invalid` for what cannot be an id."""
+    for id in ids:
+        decode_id(id, field=field)
     return list(await gather(*(find_node(info.context, id, kind_of(id)) for id in ids)))

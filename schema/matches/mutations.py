@@ -18,7 +18,7 @@ class TournamentInput:
     """A tournament to be set up."""
 
     name: str = strawberry.field(description="What it is called: 1 to 200 characters, no two alike.")
-    city: str = strawberry.field(default="", description="Where it is.")
+    city: str = strawberry.field(default="", description="Where it is: at most 200 characters.")
 
 
 @strawberry.type(description="What came of it.")

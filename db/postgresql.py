@@ -1,14 +1,14 @@
 """PostgreSQL's driver: a pool of asyncpg connections that speak our types."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import orjson
 
-from db.errors import Unavailable
+from db.errors import Conflict, Unavailable
 
 if TYPE_CHECKING:
     from asyncpg import Connection, Pool
@@ -21,10 +21,14 @@ LOST = (
     OSError,
     asyncpg.InterfaceError,
     asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
+    asyncpg.OperatorInterventionError,
     asyncpg.TooManyConnectionsError,
+)
+# And for a statement that it gave up, with the transaction: a deadlock, a full disk, a standby.
+_GIVEN_UP = (
+    asyncpg.TransactionRollbackError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.ReadOnlySQLTransactionError,
 )
 
 _SESSION_SETTINGS = {
@@ -50,7 +54,12 @@ async def open_pool(url: str, *, size: int) -> "Pool[Any]":
             statement_cache_size=1000,
             server_settings=_SESSION_SETTINGS,
         )
-    except (*LOST, asyncpg.PostgresError, ValueError) as error:
+    except ValueError as error:
+        # The driver's words may hold a part of the password.
+        raise Unavailable(
+            "PostgreSQL is not asked: its URL cannot be read. In a password / is written %2F, and # is written %23."
+        ) from error
+    except (*LOST, asyncpg.PostgresError) as error:
         raise Unavailable(f"PostgreSQL does not let us in: {error}") from error
     return pool
 
@@ -66,10 +75,60 @@ async def acquire(pool: "Pool[Any]") -> AsyncIterator["PoolConnectionProxy[Any]"
         raise unavailable(error) from error
     try:
         yield connection
-    except LOST as error:
-        raise unavailable(error) from error
     finally:
         await asyncio.shield(pool.release(connection))
+
+
+@asynccontextmanager
+async def transaction(connection: "PoolConnectionProxy[Any]", *, committed: Callable[[], None]) -> AsyncIterator[None]:
+    """Begin, and commit at the end of the block or roll back; `committed` is called at once after the commit.
+
+    The end is not cancelled with the caller, who waits for it: a commit would be stored and nobody told.
+    """
+    change = connection.transaction()
+    with refusing():
+        await change.__aenter__()
+    try:
+        yield
+    except BaseException as error:
+        with refusing():
+            await _undisturbed(connection, change.__aexit__(type(error), error, error.__traceback__))
+        raise
+
+    async def commit() -> None:
+        await change.__aexit__(None, None, None)
+        committed()
+
+    with refusing():
+        await _undisturbed(connection, commit())
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Say in our words what the driver says of a statement."""
+    try:
+        yield
+    except asyncpg.IntegrityConstraintViolationError as error:
+        raise Conflict("This would contradict what is stored already.") from error
+    except _GIVEN_UP as error:
+        raise Unavailable("The database cannot do this now. Nothing was changed; try again.") from error
+    except LOST as error:
+        raise unavailable(error) from error
+
+
+async def _undisturbed(connection: "PoolConnectionProxy[Any]", work: Coroutine[Any, Any, object]) -> None:
+    """Finish work even if the caller is cancelled, and only then let him go; hang up if it does not finish."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task}, timeout=POOL_TIMEOUT_SECONDS)
+        if not task.done():
+            connection.terminate()
+        elif not task.cancelled():
+            # Nobody is left to be told how it ended.
+            task.exception()
+        raise
 
 
 def unavailable(error: BaseException) -> Unavailable:

@@ -5,22 +5,23 @@ One URL chooses the engine: `sqlite:///path/to/file.db` or `postgresql://user@ho
 
 import asyncio
 import os
+import re
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 from urllib.parse import urlsplit
 
-import asyncpg
 from sqlalchemy import Executable, Select
 from sqlmodel.sql.expression import SelectOfScalar
 
+from db import postgresql
 from db.bus import Bus, Event
 from db.errors import Conflict, Unavailable
-from db.postgresql import acquire, open_pool
+from db.postgresql import acquire, open_pool, refusing
 from db.sqlite import GroupCommit, SQLiteConnection, SQLiteWrite
 from db.statements import POSTGRESQL, SQLITE, CompiledStatement, RawRow, StatementCache
 
@@ -45,6 +46,8 @@ class _Driver(Protocol):
 
 class Session:
     """Reads. Rows come back light and read-only: they read like the table class, and are named tuples."""
+
+    _may_write = False
 
     def __init__(self, driver: _Driver, statements: StatementCache, heard: Callable[[str], None]) -> None:
         self._driver = driver
@@ -91,19 +94,27 @@ class Session:
     async def _fetch(
         self, statement: Executable, parameters: Mapping[str, object]
     ) -> tuple[CompiledStatement, Sequence[RawRow]]:
+        if statement.is_dml and not self._may_write:
+            raise TypeError(f"A session for reading does not write: {statement}")
         compiled, arguments = self._statements.prepare(statement, parameters)
         self._heard(compiled.sql)
         return compiled, await self._driver.fetch(compiled.sql, arguments)
 
 
 class Transaction(Session):
-    """Changes. What operations are given: they never commit, whoever opened the transaction does."""
+    """Changes. What operations are given: they never commit, whoever opened the transaction does.
+
+    A statement that fails ends it, on either database: whatever comes after fails alike, and so does the commit.
+    """
+
+    _may_write = True
 
     def __init__(
         self, driver: _Driver, statements: StatementCache, heard: Callable[[str], None], events: list[Event]
     ) -> None:
         super().__init__(driver, statements, heard)
         self._events = events
+        self._failure: Exception | None = None
 
     async def execute(self, statement: Executable, **parameters: object) -> None:
         """Run a statement that returns nothing."""
@@ -113,11 +124,34 @@ class Transaction(Session):
         """Run a statement once for each mapping of its named parameters, handed to the driver together."""
         compiled, _ = self._statements.compile(statement)
         self._heard(compiled.sql)
-        await self._driver.execute_many(compiled.sql, [compiled.bind(row) for row in rows])
+        arguments = [compiled.bind(row) for row in rows]
+        with self._unbroken():
+            await self._driver.execute_many(compiled.sql, arguments)
 
     def record(self, event: Event) -> None:
         """Remember what happened. It is published after the commit, and never if there is none."""
         self._events.append(event)
+
+    def check(self) -> None:
+        """Raise again what a statement raised, if somebody kept it to himself. Called before the commit."""
+        if self._failure is not None:
+            raise self._failure
+
+    async def _fetch(
+        self, statement: Executable, parameters: Mapping[str, object]
+    ) -> tuple[CompiledStatement, Sequence[RawRow]]:
+        with self._unbroken():
+            return await super()._fetch(statement, parameters)
+
+    @contextmanager
+    def _unbroken(self) -> Iterator[None]:
+        self.check()
+        try:
+            yield
+        except BaseException as error:
+            broken_off = Unavailable("The change was broken off. Nothing was changed.")
+            self._failure = error if isinstance(error, Exception) else broken_off
+            raise
 
 
 class Database(ABC):
@@ -180,8 +214,11 @@ def sqlite_path(url: str) -> Path:
 
 def without_secret(url: str) -> str:
     """Return a URL that can be shown: its password is not."""
-    parts = urlsplit(url)
-    return url if parts.password is None else url.replace(f":{parts.password}@", ":***@")
+    # By its text alone: a password that is no part of a well-formed URL is still a password.
+    return _PASSWORDS.sub(lambda found: f"{found[1] or found[2]}***", url)
+
+
+_PASSWORDS = re.compile(r"(?<=://)([^:@]*:).*(?=@)|(?<=[?&])((?:ssl)?password=)[^&]*")
 
 
 @asynccontextmanager
@@ -216,6 +253,8 @@ class SQLiteDatabase(Database):
             for reader in readers:
                 await reader.open()
         except sqlite3.Error as error:
+            for connection in (*readers, writer):
+                await connection.close()
             raise Unavailable(f"The database file {path} cannot be opened: {error}") from error
         return cls(readers, writer)
 
@@ -230,7 +269,9 @@ class SQLiteDatabase(Database):
         """See `Database`."""
         events: list[Event] = []
         async with _alone(), self._commits.transaction(events) as write:
-            yield Transaction(_SQLiteDriver(write), self.statements, self._heard, events)
+            tx = Transaction(_SQLiteDriver(write), self.statements, self._heard, events)
+            yield tx
+            tx.check()
 
     async def versions(self) -> dict[str, str]:
         """See `Database`."""
@@ -285,16 +326,21 @@ class PostgreSQLDatabase(Database):
     async def transaction(self) -> AsyncIterator[Transaction]:
         """See `Database`."""
         events: list[Event] = []
-        async with _alone(), acquire(self._pool) as connection:
-            async with connection.transaction():
-                yield Transaction(_ConnectionDriver(connection), self.statements, self._heard, events)
-            self.bus.publish(events)
+        async with (
+            _alone(),
+            acquire(self._pool) as connection,
+            postgresql.transaction(connection, committed=lambda: self.bus.publish(events)),
+        ):
+            tx = Transaction(_ConnectionDriver(connection), self.statements, self._heard, events)
+            yield tx
+            tx.check()
 
     async def versions(self) -> dict[str, str]:
         """See `Database`."""
         async with acquire(self._pool) as connection:
-            version = await connection.fetchval("SHOW server_version")
-            synchronous = await connection.fetchval("SHOW synchronous_commit")
+            with refusing():
+                version = await connection.fetchval("SHOW server_version")
+                synchronous = await connection.fetchval("SHOW synchronous_commit")
         return {"engine": "postgresql", "version": str(version), "synchronous": str(synchronous)}
 
     async def close(self) -> None:
@@ -314,17 +360,13 @@ class _ConnectionDriver:
         self._connection = connection
 
     async def fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[RawRow]:
-        try:
+        with refusing():
             found: Sequence[RawRow] = await self._connection.fetch(sql, *arguments)
-        except asyncpg.IntegrityConstraintViolationError as error:
-            raise Conflict("This would contradict what is stored already.") from error
-        return found
+            return found
 
     async def execute_many(self, sql: str, arguments: Sequence[Sequence[Any]]) -> None:
-        try:
+        with refusing():
             await self._connection.executemany(sql, arguments)
-        except asyncpg.IntegrityConstraintViolationError as error:
-            raise Conflict("This would contradict what is stored already.") from error
 
 
 class _PoolDriver:
@@ -335,8 +377,7 @@ class _PoolDriver:
 
     async def fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[RawRow]:
         async with acquire(self._pool) as connection:
-            found: Sequence[RawRow] = await connection.fetch(sql, *arguments)
-            return found
+            return await _ConnectionDriver(connection).fetch(sql, arguments)
 
     async def execute_many(self, sql: str, arguments: Sequence[Sequence[Any]]) -> None:
         raise NotImplementedError("A read session does not write.")

@@ -35,6 +35,7 @@ class SQLiteConnection:
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._work, name=f"sqlite {path.name}", daemon=True)
+        self._is_closed = False
         self.pending = 0
 
     async def open(self) -> None:
@@ -49,12 +50,18 @@ class SQLiteConnection:
     def submit(self, work: Callable[[sqlite3.Connection], T]) -> "asyncio.Future[T]":
         """Hand work in; it stands behind all that was handed in before."""
         future: asyncio.Future[T] = self._loop.create_future()
+        if self._is_closed:
+            future.set_exception(Unavailable("The database is closed. Nothing was changed."))
+            return future
         self.pending += 1
         self._jobs.put((future, work))
         return future
 
     async def close(self) -> None:
         """Finish what was handed in, close the file, end the thread."""
+        self._is_closed = True
+        if not self._thread.is_alive():
+            return
         self._jobs.put(None)
         await asyncio.to_thread(self._thread.join)
 
@@ -230,7 +237,7 @@ class GroupCommit:
     async def _settle(self, group: _Group, done: "asyncio.Future[None]", *, is_committed: bool) -> None:
         try:
             await done
-        except sqlite3.Error as error:
+        except (sqlite3.Error, Unavailable) as error:
             # SQLite ended the transaction by itself, as it does when the disk is full: with it went the whole group.
             if self._group is group:
                 self._group = None

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any, ClassVar, Protocol, cast
 
 import orjson
-from sqlalchemy import ARRAY, BindParameter, ClauseElement, Executable, String, Table, bindparam
+from sqlalchemy import ARRAY, BindParameter, ClauseElement, Executable, Float, Numeric, String, Table, bindparam
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.dialects.sqlite.pysqlite import dialect as pysqlite_dialect
 from sqlalchemy.engine.interfaces import Dialect
@@ -116,6 +116,8 @@ class CompiledStatement:
     binders: tuple[Convert | None, ...]
     converters: tuple[tuple[int, Convert], ...]
     make_row: Callable[[Iterable[Any]], Any]
+    # Values that stand in the statement itself, by the names they were given.
+    constants: Mapping[str, Any]
     _compiled: SQLCompiler
 
     def arguments(self, extracted: Sequence[Any] | None, parameters: Mapping[str, Any]) -> list[Any]:
@@ -188,12 +190,16 @@ def _compile(statement: ClauseElement, dialect: Dialect, key: Any) -> CompiledSt
         binders=tuple(cast("Convert | None", processors.get(name)) for name in names),
         converters=tuple(_converters(columns, dialect)),
         make_row=_row_maker(columns),
+        constants={name: bound.value for name, bound in compiled.binds.items() if not bound.required},
         _compiled=compiled,
     )
 
 
 def _converters(columns: Sequence[Any], dialect: Dialect) -> Iterable[tuple[int, Convert]]:
     for index, column in enumerate(columns):
+        # asyncpg answers numbers as they are, and its dialect would ask for a type code that only a cursor has.
+        if dialect.name == "postgresql" and isinstance(column.type, Float | Numeric):
+            continue
         convert = column.type.dialect_impl(dialect).result_processor(dialect, None)
         if convert is not None:
             yield index, convert

@@ -91,6 +91,16 @@ class Session:
         rows = await self.tuples(statement, **parameters)
         return rows[0][0] if rows else None
 
+    async def raw(self, statement: CompiledStatement, arguments: Sequence[Any]) -> Sequence[RawRow]:
+        """Run a compiled statement and return what the driver answered, unconverted."""
+        self._heard(statement.sql)
+        return await self._driver.fetch(statement.sql, arguments)
+
+    @property
+    def statements(self) -> StatementCache:
+        """The compiled statements of this database."""
+        return self._statements
+
     async def _fetch(
         self, statement: Executable, parameters: Mapping[str, object]
     ) -> tuple[CompiledStatement, Sequence[RawRow]]:

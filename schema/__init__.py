@@ -10,6 +10,7 @@ from schema.access.mutations import AccessMutations
 from schema.access.queries import AccessQueries, NodeQueries
 from schema.access.types import Token, User
 from schema.context import OneExecution
+from schema.engine.executor import Engine, executor_for
 from schema.errors import Documents, SafeErrors
 from schema.matches.mutations import MatchMutations
 from schema.matches.queries import MatchQueries
@@ -36,15 +37,17 @@ class Subscription(MatchSubscriptions):
 
 
 class Schema(strawberry.Schema):
-    """The schema. Errors are logged where they are masked, in one line each, so not here."""
+    """The schema, with the engine that plans its operations."""
+
+    engine: Engine
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
-        """Log nothing: see `schema.errors`."""
+        """Log nothing: errors are logged where they are masked, in one line each."""
 
 
 def build_schema() -> Schema:
     """Join the domains."""
-    return Schema(
+    schema = Schema(
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
@@ -57,6 +60,9 @@ def build_schema() -> Schema:
         ],
         config=StrawberryConfig(scalar_map=SCALARS),
     )
+    schema.engine = Engine(schema)
+    schema.execution_context_class = executor_for(schema.engine)
+    return schema
 
 
 def print_contract() -> str:

@@ -96,6 +96,13 @@ class Loaders:
         return loader
 
 
+@dataclass(frozen=True)
+class Raised:
+    """What a root field raised instead of answering."""
+
+    error: Exception
+
+
 @dataclass(kw_only=True)
 class Context:
     """One request's or one socket's context; `for_one_execution` makes the one that resolvers see."""
@@ -107,6 +114,14 @@ class Context:
     connection_params: dict[str, object] | None = None
     # Filled by the door with what it needs to know of its own.
     door: Any = None
+    # Whether plans may answer. Off, everything runs on graphql-core and the loaders.
+    may_plan: bool = True
+    # Which path answered: `planned`, `unplanned` (there was no plan) or `abandoned` (there was, and it gave up).
+    path: str | None = None
+    # Statements as they are run, with their times, if somebody wants them.
+    trace: list[Any] | None = None
+    # What root fields answered to a plan, by response key: whoever runs the operation again must not call them again.
+    answered: dict[str, Any] = field(default_factory=dict, repr=False)
     _loaders: Loaders | None = field(default=None, repr=False)
 
     @property
@@ -136,7 +151,7 @@ class Context:
 
     def for_one_execution(self) -> "Context":
         """Return a copy with loaders of its own: a socket's operations must not see each other's rows."""
-        return replace(self, _loaders=None)
+        return replace(self, answered={}, _loaders=None)
 
 
 Asked: TypeAlias = Info[Context, None]

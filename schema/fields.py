@@ -21,13 +21,14 @@ from db.access.viewer import Role
 from db.batches import Pages, ToMany, ToOne, table_of
 from db.errors import Forbidden
 from schema.connections import Connected, PageArguments
-from schema.context import Context
+from schema.context import Context, Raised
 from schema.ids import decode_id, encode_id
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
 
 _DECLARED = "ringside"
+_NOTHING = object()
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,13 @@ class Computed:
 
     needs: tuple[str, ...]
     compute: Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The field is the opaque id of its row, a node of this kind."""
+
+    kind: str
 
 
 @dataclass(frozen=True)
@@ -77,7 +85,7 @@ class Lookup:
     kind: str
 
 
-Declaration = Column | Computed | EdgeToOne | EdgeToMany | EdgePages | Lookup
+Declaration = Column | Identity | Computed | EdgeToOne | EdgeToMany | EdgePages | Lookup
 
 
 @dataclass(frozen=True)
@@ -90,7 +98,8 @@ class NodeKind:
 
 # Filled by `node` as the types are declared.
 node_kinds: dict[str, NodeKind] = {}
-kind_by_model: dict[type[SQLModel], str] = {}
+# By the name of the GraphQL type.
+model_by_type: dict[str, type[SQLModel]] = {}
 
 
 def declaration_of(field: StrawberryField) -> Declaration | None:
@@ -113,7 +122,15 @@ class Demand(FieldExtension):
     async def resolve_async(
         self, next_: Callable[..., Awaitable[Any] | Any], source: Any, info: Info[Context, None], **arguments: Any
     ) -> Any:
-        """Check, then resolve. A subscription's resolver gives no awaitable but the stream itself."""
+        """Check, then resolve; what a plan had answered before it was abandoned is not asked again.
+
+        A subscription's resolver gives no awaitable but the stream itself.
+        """
+        kept = info.context.answered.get(str(info.path.key), _NOTHING) if info.path.prev is None else _NOTHING
+        if isinstance(kept, Raised):
+            raise kept.error
+        if kept is not _NOTHING:
+            return kept
         self.check(info.context)
         resolved = next_(source, info, **arguments)
         return await resolved if inspect.isawaitable(resolved) else resolved
@@ -204,9 +221,9 @@ def node(kind: str, batch: ToOne[Any]) -> Callable[[type[T]], type[T]]:
 
     def declare(cls: type[T]) -> type[T]:
         node_kinds[kind] = NodeKind(kind, batch)
-        kind_by_model[model] = kind
+        model_by_type[cls.__name__] = model
         cls.__annotations__["id"] = strawberry.ID
-        cls.id = computed("Opaque and lasting.", ("id",), lambda id: encode_id(kind, id))  # type: ignore[attr-defined]
+        cls.id = _field("Opaque and lasting.", Identity(kind), lambda root: encode_id(kind, root.id))  # type: ignore[attr-defined]
         cls.is_type_of = classmethod(lambda _, row, __: getattr(row, "table", None) is table)  # type: ignore[attr-defined]
         return strawberry.type(cls, description=inspect.getdoc(cls))
 
@@ -237,6 +254,14 @@ class Node:
     id: strawberry.ID = strawberry.field(description="Opaque and lasting.")
 
 
+def filter_values(filter: Any) -> Mapping[str, Any]:
+    """Return what an input of filters holds, by the names of the batch's filters, without what is null."""
+    if filter is None:
+        return {}
+    given = {field.name: getattr(filter, field.name) for field in fields(filter)}
+    return {name: value for name, value in given.items() if value is not None}
+
+
 async def find_node(context: Context, text: str, kind: str) -> Any:
     """Return the row an opaque id names, `None` if it is gone or hidden."""
     known = node_kinds.get(kind)
@@ -245,20 +270,13 @@ async def find_node(context: Context, text: str, kind: str) -> Any:
 
 async def _connect(context: Context, batch: Pages[Any], key: UUID | None, arguments: dict[str, Any]) -> Connected[Any]:
     order_by = arguments.pop("order_by", None)
-    wanted = _wanted(arguments.pop("filter", None))
+    wanted = filter_values(arguments.pop("filter", None))
     order = batch.order(order_by)
     page = PageArguments(**arguments).page(batch, order)
     window = await context.loaders.page(batch, key, page, order_by, wanted)
     return Connected(
         window=window, page=page, order=order, batch=batch, key=key, wanted=wanted, loaders=context.loaders
     )
-
-
-def _wanted(filter: Any) -> Mapping[str, Any]:
-    if filter is None:
-        return {}
-    given = {field.name: getattr(filter, field.name) for field in fields(filter)}
-    return {name: value for name, value in given.items() if value is not None}
 
 
 def _field(

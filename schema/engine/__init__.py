@@ -1,0 +1,20 @@
+"""The planned engine: an operation is compiled once to a plan, and each run of it is a handful of batched reads.
+
+How one operation goes through, in the order of the files:
+
+1. `documents`  The text is parsed and validated once and kept. (`Documents`)
+2. `selections` The client's selection is collected per type, fragments merged, `@skip` and `@include` decided.
+3. `planner`    Each selected field's declaration (`schema.fields`) becomes a step of a plan: a value printed off the
+                row, a value computed from it, or an edge: one batched read for all parents of its level.
+4. `plan`       What a plan is made of: selections of rows and of plain objects, and the steps in them.
+5. `assembly`   For every selection a straight-line function is generated that turns rows into the answer's dicts.
+6. `reading`    A level is read: one statement for all parents, on the driver, with just the columns it needs, while
+                independent edges of the level are read side by side.
+7. `running`    The root fields are run, side by side for a query and in order for a mutation, and the answer is whole.
+8. `executor`   Where all of this meets graphql-core: the same executor class runs queries, mutations and each event
+                of a subscription, and whatever the planner does not know, or whatever goes wrong while a plan runs,
+                goes to graphql-core and the dataloaders, which own every rule about errors.
+
+Both paths read through the same batch queries, so what a viewer may see is the same on both; a property test holds
+their answers byte-equal.
+"""

@@ -1,0 +1,283 @@
+"""What a plan is made of.
+
+A plan is a tree of selections. A `RowSelection` is what is wanted of a table's rows: printed values, and edges to
+further rows. An `ObjectSelection` is what is wanted of plain objects: a mutation's payload, an event, a clock.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphql import FieldNode, GraphQLField, GraphQLLeafType, GraphQLOutputType
+from sqlalchemy import Table
+
+from db.batches import Asked, Pages, ToMany, ToOne
+from db.statements import CompiledStatement
+
+
+class Unplanned(Exception):
+    """The planner does not know this; graphql-core does. The message says what it was."""
+
+
+class Abandoned(Exception):
+    """Something went wrong while a plan ran: graphql-core runs the operation and says what, as the spec wants it."""
+
+
+@dataclass(frozen=True, slots=True)
+class FromColumn:
+    """A value that stands in a column."""
+
+    column: str
+
+
+@dataclass(frozen=True, slots=True)
+class FromIdentity:
+    """A node's opaque id."""
+
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class FromColumns:
+    """A pure function of columns."""
+
+    needs: tuple[str, ...]
+    compute: Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FromAttribute:
+    """A plain object's attribute."""
+
+    name: str
+
+
+Source = FromColumn | FromIdentity | FromColumns | FromAttribute
+
+
+@dataclass(frozen=True, slots=True)
+class TypeName:
+    """`__typename`."""
+
+    key: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """A leaf, or a list of leaves: `type` is the field's, with its wrappers."""
+
+    key: str
+    source: Source
+    type: GraphQLOutputType
+    leaf: GraphQLLeafType
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """A plain object made from columns or held by another object, printed on the spot."""
+
+    key: str
+    source: Source
+    type: GraphQLOutputType
+    selection: "ObjectSelection"
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRows:
+    """Rows that a plain object holds: a payload's changed thing, a viewer's user. Printed level by level."""
+
+    key: str
+    attribute: str
+    type: GraphQLOutputType
+    target: "Target"
+
+
+@dataclass(eq=False, slots=True)
+class EdgeOne:
+    """An edge to one row."""
+
+    key: str
+    path: str
+    batch: ToOne[Any]
+    parent_key: str
+    is_nullable: bool
+    selection: "RowSelection"
+    compiled: dict[Any, CompiledStatement] = field(default_factory=dict)
+
+
+@dataclass(eq=False, slots=True)
+class EdgeMany:
+    """An edge to all rows of a parent."""
+
+    key: str
+    path: str
+    batch: ToMany[Any]
+    parent_key: str
+    selection: "RowSelection"
+    compiled: dict[Any, CompiledStatement] = field(default_factory=dict)
+
+
+@dataclass(eq=False, slots=True)
+class EdgePage:
+    """An edge to a page of a parent's rows; of all rows if `parent_key` is None.
+
+    `nodes` and `edges` of a connection may select different things of the same rows; each is a selection of its own
+    over one read. `selection` holds the columns of both.
+    """
+
+    key: str
+    path: str
+    batch: Pages[Any]
+    parent_key: str | None
+    arguments: "Arguments"
+    selection: "RowSelection"
+    connection: "ConnectionSelection"
+    compiled: dict[Any, CompiledStatement] = field(default_factory=dict)
+
+
+Edge = EdgeOne | EdgeMany | EdgePage
+
+
+@dataclass(slots=True)
+class RowSelection:
+    """What is wanted of a table's rows. `columns` are those that a read must bring, in this order."""
+
+    type_name: str
+    table: Table | None
+    steps: "list[TypeName | Printed | Composed | Edge]"
+    columns: tuple[str, ...]
+    edges: list[Edge]
+    # The same edges, those together that ask the same of the same rows under several names: one read serves a group.
+    groups: list[list[Edge]] = field(default_factory=list)
+    assemblers: dict[str, Callable[..., list[dict[str, Any]]]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class ObjectSelection:
+    """What is wanted of plain objects."""
+
+    type_name: str
+    steps: list[TypeName | Printed | Composed | HeldRows]
+    assembler: Callable[[Any], dict[str, Any]] | None = None
+
+    @property
+    def holds_rows(self) -> bool:
+        """Whether printing it takes reads."""
+        return any(isinstance(step, HeldRows) for step in self.steps)
+
+
+@dataclass(frozen=True, slots=True)
+class ByTable:
+    """Rows of several tables, told apart by the table they came from: an interface."""
+
+    selections: Mapping[Table, RowSelection]
+
+
+Target = RowSelection | ObjectSelection | ByTable
+
+
+@dataclass(frozen=True, slots=True)
+class PageInfoStep:
+    """One of the fields of `pageInfo`, by its python name; `None` for its `__typename`."""
+
+    key: str
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeStep:
+    """One of the fields of `edges`: `cursor`, `node`, or `None` for its `__typename`."""
+
+    key: str
+    name: str | None
+    type_name: str
+    selection: RowSelection | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionStep:
+    """One of the fields of a connection: `nodes`, `edges`, `page_info`, `total_count`, or None for `__typename`."""
+
+    key: str
+    name: str | None
+    type_name: str
+    nodes: RowSelection | None = None
+    edges: tuple[EdgeStep, ...] = ()
+    page_info: tuple[PageInfoStep, ...] = ()
+
+
+@dataclass(slots=True)
+class ConnectionSelection:
+    """What is wanted of a connection."""
+
+    steps: list[ConnectionStep]
+    wants_rows: bool
+    wants_total: bool
+    counts: dict[Any, CompiledStatement] = field(default_factory=dict)
+
+    def row_selections(self) -> "list[RowSelection]":
+        """What is wanted of the rows, under `nodes` and under each `node`."""
+        found = [step.nodes for step in self.steps] + [edge.selection for step in self.steps for edge in step.edges]
+        return [selection for selection in found if selection is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """How a field's arguments are found: `constant` if no variable is in them, else by graphql-core at each run."""
+
+    field: GraphQLField
+    node: FieldNode
+    constant: Mapping[str, Any] | None
+    convert: Callable[[Mapping[str, Any]], dict[str, Any]]
+
+
+@dataclass(slots=True)
+class RootLookup:
+    """A root field that finds one row by the node id in its argument."""
+
+    key: str
+    path: str
+    batch: ToOne[Any]
+    kind: str
+    is_nullable: bool
+    arguments: Arguments
+    selection: RowSelection
+    compiled: dict[Any, CompiledStatement] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class RootPage:
+    """A root field that is a connection over all rows."""
+
+    key: str
+    edge: EdgePage
+
+
+@dataclass(slots=True)
+class RootResolved:
+    """A root field with a resolver of its own, whose answer is printed by plan. `is_event`: the answer is the event."""
+
+    key: str
+    path: str
+    field: GraphQLField
+    node: FieldNode
+    arguments: Arguments
+    target: Target | None
+    leaf: Printed | None
+    is_event: bool
+
+
+Root = RootLookup | RootPage | RootResolved | TypeName
+
+
+@dataclass(slots=True)
+class Plan:
+    """A compiled operation. `demands` must all be met before it runs."""
+
+    roots: list[Root]
+    demands: list[Callable[[Any], None]]
+    is_serial: bool
+
+
+PageKey = tuple[Asked, bool]

@@ -1,0 +1,333 @@
+"""Reading: a level of a plan at a time, one statement for all parents, and what hangs on it side by side."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from graphql.execution.values import VariableValues, get_argument_values
+
+from db.access.viewer import ViewerKind
+from db.batches import (
+    Asked,
+    Chosen,
+    Order,
+    Page,
+    Pages,
+    Window,
+    asked,
+    filter_parameters,
+    page_parameters,
+    table_of,
+    window,
+)
+from db.session import Session
+from db.statements import CompiledStatement, RawRow
+from schema.connections import PageArguments, write_cursor
+from schema.context import Context
+from schema.engine.assembly import column_converter, raw_key, row_assembler, with_raw_keys
+from schema.engine.plan import (
+    Arguments,
+    ConnectionStep,
+    Edge,
+    EdgeOne,
+    EdgePage,
+    RootLookup,
+    RowSelection,
+)
+from schema.fields import filter_values
+
+Answers = dict[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """One statement that was run: where in the operation, for how many keys, what came back and how long it took."""
+
+    path: str
+    sql: str
+    keys: int
+    rows: int
+    seconds: float
+
+
+@dataclass(slots=True)
+class Run:
+    """One run of a plan."""
+
+    context: Context
+    session: Session
+    variables: VariableValues
+    kind: ViewerKind
+    parameters: Mapping[str, Any]
+    trace: list[Traced] | None = field(default=None)
+
+    @property
+    def mode(self) -> str:
+        """The database whose rows are read."""
+        return self.session.dialect
+
+    def arguments(self, arguments: Arguments) -> dict[str, Any]:
+        """Return a field's arguments as its resolver would be given them."""
+        return arguments.convert(self.graphql_arguments(arguments))
+
+    def graphql_arguments(self, arguments: Arguments) -> Mapping[str, Any]:
+        """Return a field's arguments as GraphQL knows them."""
+        if arguments.constant is not None:
+            return arguments.constant
+        return get_argument_values(arguments.field, arguments.node, self.variables)
+
+    def compiled(self, kept: dict[Any, CompiledStatement], what: Any, build: Callable[[], Chosen]) -> CompiledStatement:
+        """Return a compiled statement, kept with its step for this sort of viewer and question."""
+        key = (self.mode, self.kind, what)
+        found = kept.get(key)
+        if found is None:
+            found, _ = self.session.statements.compile(build())
+            kept[key] = found
+        return found
+
+    async def fetch(
+        self, path: str, statement: CompiledStatement, keys: Sequence[Any], parameters: Mapping[str, Any]
+    ) -> Sequence[RawRow]:
+        """Run a statement for all keys, which are as the driver gives them."""
+        known = {**statement.constants, **parameters}
+        arguments = [
+            _driver_keys(keys, self.mode) if name == "keys" else known[name] if bind is None else bind(known[name])
+            for name, bind in zip(statement.names, statement.binders, strict=True)
+        ]
+        if self.trace is None:
+            return await self.session.raw(statement, arguments)
+        began = time.perf_counter()
+        rows = await self.session.raw(statement, arguments)
+        self.trace.append(Traced(path, statement.sql, len(keys), len(rows), time.perf_counter() - began))
+        return rows
+
+
+async def read_lookup(run: Run, root: RootLookup, key: Any) -> dict[str, Any] | None:
+    """Read the one row of a root field."""
+    statement = run.compiled(root.compiled, None, lambda: root.batch.statement(run.kind, root.selection.columns))
+    rows = await run.fetch(root.path, statement, [raw_key(key, run.mode)], run.parameters)
+    printed = await _print_rows(run, root.selection, rows)
+    return printed[0] if printed else None
+
+
+async def print_objects(run: Run, selection: RowSelection, rows: Sequence[Any]) -> list[dict[str, Any]]:
+    """Print rows that a resolver returned or an event carries: objects with Python values."""
+    answers = await _answers(
+        run, selection, lambda edge: (raw_key(getattr(row, str(edge.parent_key)), run.mode) for row in rows)
+    )
+    return with_raw_keys(selection, run.mode)(rows, *answers)
+
+
+async def read_page(run: Run, edge: EdgePage, keys: Sequence[Any]) -> Answers:
+    """Read one page for each key, and how many rows there are if that is asked; all connections are printed."""
+    return (await _read_pages(run, [edge], keys))[0]
+
+
+async def _print_rows(run: Run, selection: RowSelection, rows: Sequence[RawRow]) -> list[dict[str, Any]]:
+    """Print rows that a driver gave, everything below them included."""
+    if not rows:
+        return []
+    if not selection.edges:
+        return row_assembler(selection, run.mode)(rows)
+    positions = {name: index for index, name in enumerate(selection.columns)}
+
+    def keys(edge: Edge) -> Iterable[Any]:
+        index = positions[str(edge.parent_key)]
+        return (row[index] for row in rows)
+
+    return row_assembler(selection, run.mode)(rows, *await _answers(run, selection, keys))
+
+
+async def _answers(run: Run, selection: RowSelection, keys_of: Callable[[Edge], Iterable[Any]]) -> list[Answers]:
+    """Read all edges of a level, side by side where there are several."""
+    reads = []
+    for group in selection.groups:
+        keys = dict.fromkeys(keys_of(group[0]))
+        keys.pop(None, None)
+        reads.append(_read_group(run, group, list(keys)))
+    found = [await reads[0]] if len(reads) == 1 else await asyncio.gather(*reads)
+    if len(selection.groups) == len(selection.edges):
+        return [answers[0] for answers in found]
+    by_edge = {
+        id(edge): answers
+        for group, of_group in zip(selection.groups, found, strict=True)
+        for edge, answers in zip(group, of_group, strict=True)
+    }
+    return [by_edge[id(edge)] for edge in selection.edges]
+
+
+async def _read_group(run: Run, group: Sequence[Edge], keys: list[Any]) -> list[Answers]:
+    """Read once what several edges ask alike, and print it for each of them."""
+    if not keys:
+        return [{} for _ in group]
+    pages = [edge for edge in group if isinstance(edge, EdgePage)]
+    if pages:
+        return await _read_pages(run, pages, keys)
+    first = group[0]
+    statement = run.compiled(first.compiled, None, lambda: _statement(run, first))
+    rows = await run.fetch(first.path, statement, keys, run.parameters)
+    return [await _print_edge(run, edge, rows) for edge in group]
+
+
+def _statement(run: Run, edge: Edge) -> Chosen:
+    if isinstance(edge, EdgePage):
+        raise TypeError("The statement of a page hangs on its arguments.")
+    return edge.batch.statement(run.kind, edge.selection.columns)
+
+
+async def _print_edge(run: Run, edge: Edge, rows: Sequence[RawRow]) -> Answers:
+    printed = await _print_rows(run, edge.selection, rows)
+    index = edge.selection.columns.index(str(edge.batch.by))
+    keyed = zip((row[index] for row in rows), printed, strict=True)
+    return dict(keyed) if isinstance(edge, EdgeOne) else _grouped(keyed)
+
+
+async def _read_pages(run: Run, edges: Sequence[EdgePage], keys: Sequence[Any]) -> list[Answers]:
+    first = edges[0]
+    question = _question(run, first)
+    wants_rows = any(edge.connection.wants_rows for edge in edges)
+    wants_total = any(edge.connection.wants_total for edge in edges)
+    if wants_rows and wants_total:
+        grouped, totals = await asyncio.gather(
+            _page_rows(run, first, keys, question), _totals(run, first, keys, question)
+        )
+    else:
+        grouped = await _page_rows(run, first, keys, question) if wants_rows else {}
+        totals = await _totals(run, first, keys, question) if wants_total else {}
+    return [await _print_connections(run, edge, keys, question, grouped, totals) for edge in edges]
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What a client asked of a connection, values and all."""
+
+    page: Page
+    order: Order
+    wanted: Mapping[str, Any]
+    shape: Asked
+
+
+def _question(run: Run, edge: EdgePage) -> _Question:
+    arguments = run.arguments(edge.arguments)
+    order = edge.batch.order(arguments.pop("order_by", None))
+    wanted = filter_values(arguments.pop("filter", None))
+    page = PageArguments(**arguments).page(edge.batch, order)
+    return _Question(page, order, wanted, asked(page, order, wanted))
+
+
+async def _page_rows(run: Run, edge: EdgePage, keys: Sequence[Any], question: _Question) -> dict[Any, list[RawRow]]:
+    batch, columns = edge.batch, edge.selection.columns
+    statement = run.compiled(
+        edge.compiled, question.shape, lambda: batch.statement(run.mode, run.kind, question.shape, columns)
+    )
+    parameters = {**run.parameters, **page_parameters(question.page), **filter_parameters(question.wanted)}
+    rows = await run.fetch(edge.path, statement, keys, parameters)
+    if batch.by is None:
+        return {None: list(rows)}
+    index = columns.index(batch.by)
+    return _grouped((row[index], row) for row in rows)
+
+
+async def _totals(run: Run, edge: EdgePage, keys: Sequence[Any], question: _Question) -> dict[Any, int]:
+    batch, filters = edge.batch, question.shape.filters
+    statement = run.compiled(edge.connection.counts, filters, lambda: batch.count_statement(run.kind, filters))
+    parameters = {**run.parameters, **filter_parameters(question.wanted)}
+    rows = await run.fetch(f"{edge.path}.totalCount", statement, keys, parameters)
+    return {None: rows[0][0]} if batch.by is None else {row[0]: row[1] for row in rows}
+
+
+async def _print_connections(
+    run: Run,
+    edge: EdgePage,
+    keys: Sequence[Any],
+    question: _Question,
+    grouped: Mapping[Any, list[RawRow]],
+    totals: Mapping[Any, int],
+) -> Answers:
+    """Print the connection of every key. All their rows are printed together, level by level."""
+    windows = {key: window(grouped.get(key, []), question.page) for key in keys}
+    rows = [row for one in windows.values() for row in one.rows]
+    selections = edge.connection.row_selections()
+    printed = [iter(await _print_rows(run, selection, rows)) for selection in selections]
+    cursors = _Cursors(edge.batch, question.order, edge.selection, run.mode)
+    answers: Answers = {}
+    for key, found in windows.items():
+        taken = [[next(one) for _ in found.rows] for one in printed]
+        # One selection may stand twice, as `nodes` under two aliases never does: each step has its own.
+        by_selection = {id(selection): dicts for selection, dicts in zip(selections, taken, strict=True)}
+        answers[key] = {
+            step.key: _connection_value(step, question.page, found, by_selection, totals.get(key, 0), cursors)
+            for step in edge.connection.steps
+        }
+    return answers
+
+
+def _connection_value(
+    step: ConnectionStep,
+    page: Page,
+    found: Window[RawRow],
+    printed: Mapping[int, list[dict[str, Any]]],
+    total: int,
+    cursors: "_Cursors",
+) -> Any:
+    if step.name == "nodes":
+        return printed[id(step.nodes)]
+    if step.name == "edges":
+        return [_edge_value(step, row, index, printed, cursors) for index, row in enumerate(found.rows)]
+    if step.name == "page_info":
+        return {one.key: _page_info_value(one.name, page, found, cursors) for one in step.page_info}
+    return total if step.name == "total_count" else step.type_name
+
+
+def _edge_value(
+    step: ConnectionStep, row: RawRow, index: int, printed: Mapping[int, list[dict[str, Any]]], cursors: "_Cursors"
+) -> dict[str, Any]:
+    value: dict[str, Any] = {}
+    for one in step.edges:
+        if one.name == "node":
+            value[one.key] = printed[id(one.selection)][index]
+        else:
+            value[one.key] = cursors.of(row) if one.name == "cursor" else one.type_name
+    return value
+
+
+def _page_info_value(name: str | None, page: Page, found: Window[RawRow], cursors: "_Cursors") -> Any:
+    if name == "has_next_page":
+        return page.before is not None if page.is_backward else found.has_more
+    if name == "has_previous_page":
+        return found.has_more if page.is_backward else page.after is not None
+    if name is None:
+        return "PageInfo"
+    if not found.rows:
+        return None
+    return cursors.of(found.rows[0] if name == "start_cursor" else found.rows[-1])
+
+
+class _Cursors:
+    """Writes the cursors of rows as a driver gave them."""
+
+    def __init__(self, batch: Pages[Any], order: Order, selection: RowSelection, mode: str) -> None:
+        table = table_of(batch.model)
+        self._columns = [(selection.columns.index(name), column_converter(table, name, mode)) for name in order.columns]
+
+    def of(self, row: RawRow) -> str:
+        """Return the cursor of a row."""
+        return write_cursor(tuple(row[i] if convert is None else convert(row[i]) for i, convert in self._columns))
+
+
+def _grouped(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, list[Any]]:
+    groups: dict[Any, list[Any]] = {}
+    for key, value in pairs:
+        found = groups.get(key)
+        if found is None:
+            groups[key] = [value]
+        else:
+            found.append(value)
+    return groups
+
+
+def _driver_keys(keys: Sequence[Any], mode: str) -> Any:
+    return orjson.dumps(keys).decode() if mode == "sqlite" else keys

@@ -1,0 +1,186 @@
+"""Running: the root fields of a plan, side by side for a query and in order for a mutation."""
+
+import asyncio
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import GraphQLOutputType, is_list_type, is_non_null_type
+from graphql.pyutils import Path
+
+from schema.context import Raised
+from schema.engine.assembly import object_assembler, value_printer
+from schema.engine.plan import (
+    Abandoned,
+    ByTable,
+    Composed,
+    HeldRows,
+    ObjectSelection,
+    Plan,
+    Printed,
+    Root,
+    RootLookup,
+    RootPage,
+    RootResolved,
+    RowSelection,
+    Target,
+    TypeName,
+)
+from schema.engine.reading import Run, print_objects, read_lookup, read_page
+from schema.ids import decode_id
+
+
+@dataclass(slots=True)
+class Info:
+    """What a resolver behind Strawberry is told of the field it resolves."""
+
+    context: Any
+    field_name: str
+    field_nodes: list[Any]
+    return_type: GraphQLOutputType
+    path: Path
+    schema: Any
+    operation: Any
+    fragments: Mapping[str, Any]
+    variable_values: Any
+    root_value: Any = None
+    parent_type: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What a run knows of its operation beside the plan."""
+
+    schema: Any
+    node: Any
+    fragments: Mapping[str, Any]
+    root_value: Any
+
+
+async def run_plan(plan: Plan, run: Run, operation: Operation) -> dict[str, Any]:
+    """Return the `data` of the answer. Raises whatever went wrong; the caller has graphql-core say it properly."""
+    for demand in plan.demands:
+        demand(run.context)
+    if plan.is_serial or len(plan.roots) == 1:
+        return {root.key: await _root(root, run, operation) for root in plan.roots}
+    values = await asyncio.gather(*(_root(root, run, operation) for root in plan.roots))
+    return {root.key: value for root, value in zip(plan.roots, values, strict=True)}
+
+
+async def _root(root: Root, run: Run, operation: Operation) -> Any:
+    if isinstance(root, TypeName):
+        return root.name
+    if isinstance(root, RootPage):
+        return (await read_page(run, root.edge, [None]))[None]
+    if isinstance(root, RootLookup):
+        return await _lookup(root, run)
+    value = operation.root_value if root.is_event else await _resolve(root, run, operation)
+    if root.leaf is not None:
+        return value_printer(root.leaf)(value)
+    if root.target is None:
+        raise Abandoned
+    return await _print(value, root.field.type, root.target, run)
+
+
+async def _lookup(root: RootLookup, run: Run) -> Any:
+    key = decode_id(run.arguments(root.arguments)["id"], kind=root.kind)
+    found = await read_lookup(run, root, key)
+    if found is None and not root.is_nullable:
+        raise Abandoned
+    return found
+
+
+async def _resolve(root: RootResolved, run: Run, operation: Operation) -> Any:
+    """Call the field's own resolver, with everything Strawberry puts around it."""
+    info = Info(
+        context=run.context,
+        field_name=root.node.name.value,
+        field_nodes=[root.node],
+        return_type=root.field.type,
+        path=Path(None, root.key, None),
+        schema=operation.schema,
+        operation=operation.node,
+        fragments=operation.fragments,
+        variable_values=run.variables,
+    )
+    arguments = run.graphql_arguments(root.arguments)
+    if root.field.resolve is None:
+        raise Abandoned
+    try:
+        resolved = root.field.resolve(None, info, **arguments)
+        value = await resolved if inspect.isawaitable(resolved) else resolved
+    except Exception as error:
+        run.context.answered[root.key] = Raised(error)
+        raise
+    run.context.answered[root.key] = value
+    return value
+
+
+async def _print(value: Any, type_: GraphQLOutputType, target: Target, run: Run) -> Any:
+    """Print a value of an object type and its wrappers: what is in its lists is printed together."""
+    held: list[Any] = []
+    shape = _shape(value, type_, held)
+    printed = await _print_all(held, target, run)
+    return _filled(shape, printed)
+
+
+async def _print_all(held: Sequence[Any], target: Target, run: Run) -> list[Any]:
+    if not held:
+        return []
+    if isinstance(target, RowSelection):
+        return await print_objects(run, target, held)
+    if isinstance(target, ByTable):
+        return await _print_by_table(held, target, run)
+    if not target.holds_rows:
+        assemble = object_assembler(target)
+        return [assemble(one) for one in held]
+    return [await _print_object(one, target, run) for one in held]
+
+
+async def _print_by_table(held: Sequence[Any], target: ByTable, run: Run) -> list[Any]:
+    places: dict[Any, list[int]] = {}
+    for index, one in enumerate(held):
+        places.setdefault(one.table, []).append(index)
+    printed: list[Any] = [None] * len(held)
+    for table, indexes in places.items():
+        rows = await print_objects(run, target.selections[table], [held[index] for index in indexes])
+        for index, row in zip(indexes, rows, strict=True):
+            printed[index] = row
+    return printed
+
+
+async def _print_object(value: Any, selection: ObjectSelection, run: Run) -> dict[str, Any]:
+    printed: dict[str, Any] = {}
+    for step in selection.steps:
+        if isinstance(step, TypeName):
+            printed[step.key] = step.name
+        elif isinstance(step, HeldRows):
+            printed[step.key] = await _print(getattr(value, step.attribute), step.type, step.target, run)
+        else:
+            printed[step.key] = _attribute(value, step)
+    return printed
+
+
+def _attribute(value: Any, step: Printed | Composed) -> Any:
+    return object_assembler(ObjectSelection("", [step]))(value)[step.key]
+
+
+def _shape(value: Any, type_: GraphQLOutputType, held: list[Any]) -> Any:
+    """Return the value with each object replaced by its number in `held`."""
+    if is_non_null_type(type_):
+        if value is None:
+            raise Abandoned
+        type_ = type_.of_type
+    if value is None:
+        return None
+    if is_list_type(type_):
+        return [_shape(item, type_.of_type, held) for item in value]
+    held.append(value)
+    return len(held) - 1
+
+
+def _filled(shape: Any, printed: Sequence[Any]) -> Any:
+    if isinstance(shape, list):
+        return [_filled(item, printed) for item in shape]
+    return None if shape is None else printed[shape]

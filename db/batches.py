@@ -176,7 +176,8 @@ class Pages(Generic[T]):
         table = table_of(self.model)
         make_row = row_class(table.name, tuple(table.c.keys()), table)._make
         grouped: dict[Key, list[T]] = {}
-        for values in await session.tuples(statement, keys=list(keys), **parameters):
+        # A key named twice would be read twice.
+        for values in await session.tuples(statement, keys=list(dict.fromkeys(keys)), **parameters):
             row = make_row(values)
             grouped.setdefault(None if self.by is None else getattr(row, self.by), []).append(row)
         return {key: window(rows, page) for key, rows in grouped.items()}

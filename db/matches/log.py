@@ -80,7 +80,7 @@ def advance(progress: MatProgress, received: Iterable[Received]) -> Advance:
             touched[fight.match_id] = fight
         logged.append(Logged(entry=entry, received=one, fight=fight))
     fights = [_numbered(last, progress.fight) for last in touched.values()]
-    current = None if fight is None else next(last for last in fights if last.match_id == fight.match_id)
+    current = next((last for last in fights if fight is not None and last.match_id == fight.match_id), fight)
     return Advance(progress=MatProgress(mat_id=progress.mat_id, seq=seq, fight=current), logged=logged, fights=fights)
 
 

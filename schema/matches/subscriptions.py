@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import datetime
 from typing import Annotated, Any
@@ -74,11 +74,14 @@ class MatchSubscriptions:
         topic, is_mat = await _watched(context, match_id, mat_id)
         # Listen before reading: a change in between is then heard, not missed.
         with context.db.bus.listen(topic, of=ScoreboardChange, latest_only=True) as heard:
-            shown = await _present(context, topic, is_mat=is_mat)
+            newest = shown = await _present(context, topic, is_mat=is_mat)
             yield ScoreboardChanged(scoreboard=shown, sent_at=context.now())
             async for change in heard:
-                if shown is None or _is_newer(change.scoreboard, shown):
-                    shown = change.scoreboard
+                if newest is not None and not _is_newer(change.scoreboard, newest):
+                    continue
+                newest = change.scoreboard
+                shown, before = newest if _is_seen(context, newest) else None, shown
+                if shown is not None or before is not None:
                     context.renew_loaders()
                     yield ScoreboardChanged(scoreboard=shown, sent_at=context.now())  # type: ignore[arg-type]  # a row
 
@@ -134,6 +137,12 @@ async def _present(context: Context, topic: UUID, *, is_mat: bool) -> Any:
     return None if match_id is None else await context.loaders.one(queries.scoreboard_by_match, match_id)
 
 
+def _is_seen(context: Context, scoreboard: Any) -> bool:
+    """Whoever is bound to one fight sees its mat, and not the next fight on it: see `db.matches.visibility`."""
+    nodes = context.viewer.nodes
+    return nodes is None or not nodes.isdisjoint((scoreboard.match_id, scoreboard.mat_id))
+
+
 def _is_newer(heard: Any, shown: Any) -> bool:
     """Say whether a scoreboard is newer than what was sent: of one fight by revision, of a mat by the log."""
     if heard.match_id == shown.match_id:
@@ -146,19 +155,21 @@ async def _entries(context: Context, match_id: UUID, seq: int) -> AsyncGenerator
     with context.db.bus.listen(match_id, of=MatchEventsLogged) as heard:
         while is_behind:
             is_behind = False
-            async for entry in _history(context, match_id, seq):
-                seq = entry.seq
-                yield entry
-            try:
-                async for entry in _live(heard, seq):
+            async with aclosing(_history(context, match_id, seq)) as history:
+                async for entry in history:
                     seq = entry.seq
                     yield entry
+            try:
+                async with aclosing(_live(heard, seq)) as live:
+                    async for entry in live:
+                        seq = entry.seq
+                        yield entry
             except Lagged:
                 # The queue ran over while the client was slow. What it missed is in the log.
                 is_behind = True
 
 
-async def _history(context: Context, match_id: UUID, seq: int) -> AsyncIterator[Any]:
+async def _history(context: Context, match_id: UUID, seq: int) -> AsyncGenerator[Any, None]:
     is_full = True
     while is_full:
         page = Page(limit=LARGEST_PAGE, after=(seq,))
@@ -171,8 +182,12 @@ async def _history(context: Context, match_id: UUID, seq: int) -> AsyncIterator[
         is_full = window is not None and window.has_more
 
 
-async def _live(heard: Listener[MatchEventsLogged], seq: int) -> AsyncIterator[Any]:
+async def _live(heard: Listener[MatchEventsLogged], seq: int) -> AsyncGenerator[Any, None]:
+    """Pass on what is published. Raises `Lagged` also where something was stored that nobody published."""
     async for logged in heard:
+        if logged.events[0].seq > seq + 1:
+            raise Lagged(1)
         for entry in logged.events:
             if entry.seq > seq:
+                seq = entry.seq
                 yield entry

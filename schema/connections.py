@@ -4,12 +4,14 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 import orjson
 import strawberry
+from sqlalchemy import BigInteger
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from db.batches import Key, Order, Page, Pages, Position, Window, table_of
 from db.errors import Invalid
@@ -19,6 +21,7 @@ T = TypeVar("T")
 
 DEFAULT_PAGE = 20
 LARGEST_PAGE = 100
+_LARGEST_INTEGER = (1 << 31) - 1
 
 
 @strawberry.type(description="Where a page stands among all rows.")
@@ -125,9 +128,9 @@ def read_cursor(cursor: str, batch: Pages[Any], order: Order, *, field: str) -> 
     columns = table_of(batch.model).c
     try:
         values = orjson.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        types = [columns[name].type.python_type for name in order.columns]
+        types = [columns[name].type for name in order.columns]
         return tuple(_parsed(value, of) for value, of in zip(_listed(values), types, strict=True))
-    except (ValueError, TypeError, NotBase64) as error:
+    except (ValueError, TypeError, OverflowError, NotBase64) as error:
         raise Invalid(
             "This is not a cursor of this connection in this order: take one from `pageInfo` or an edge.", field=field
         ) from error
@@ -152,14 +155,24 @@ def _listed(value: object) -> Sequence[Any]:
     return value
 
 
-def _parsed(value: Any, of: type[Any]) -> Any:
-    if of is datetime:
-        instant = datetime.fromisoformat(value)
-        if instant.tzinfo is None:
-            raise ValueError("an instant says its offset")
-        return instant
-    if of is UUID:
-        return UUID(hex=value)
-    if not isinstance(value, of) or isinstance(value, bool) or (of is int and abs(value) >= 1 << 63):
+def _parsed(value: Any, kind: TypeEngine[Any]) -> Any:
+    """Return a cursor's value as its column holds it. Raises `TypeError` and `ValueError` for what it cannot hold."""
+    # A decorated type would say `object`.
+    kind = kind.impl_instance if isinstance(kind, TypeDecorator) else kind
+    of = kind.python_type
+    if of is datetime or of is UUID:
+        return _instant(value) if of is datetime else UUID(hex=str(value))
+    if not isinstance(value, of) or isinstance(value, bool):
         raise TypeError(f"not of type {of.__name__}")
+    if isinstance(value, int) and not isinstance(kind, BigInteger) and abs(value) > _LARGEST_INTEGER:
+        raise ValueError("out of bounds")
+    if isinstance(value, str) and "\x00" in value:
+        raise ValueError("no text of ours")
     return value
+
+
+def _instant(value: Any) -> datetime:
+    instant = datetime.fromisoformat(value)
+    if instant.tzinfo is None:
+        raise ValueError("an instant says its offset")
+    return instant.astimezone(UTC)

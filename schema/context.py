@@ -151,7 +151,7 @@ class Context:
 
     def for_one_execution(self) -> "Context":
         """Return a copy with loaders of its own: a socket's operations must not see each other's rows."""
-        return replace(self, answered={}, _loaders=None)
+        return replace(self, answered=dict(self.answered), _loaders=None)
 
 
 Asked: TypeAlias = Info[Context, None]

@@ -5,21 +5,23 @@ from json import JSONDecodeError
 from typing import Any
 
 import orjson
+from cross_web import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
-from strawberry.exceptions import ConnectionRejectionError
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 
 from api.auth import Doorkeeper, bearer_of
 from api.pages import page
+from api.transport.sockets import SocketHandler
 from db.clock import Clock
 from db.errors import Refusal, Unauthenticated
 from db.session import Database
 from schema import Schema
 from schema.context import Context
+from schema.engine.executor import Asked
 
 INIT_TIMEOUT = timedelta(seconds=5)
 OPERATIONS_PER_SOCKET = 50
@@ -27,6 +29,9 @@ OPERATIONS_PER_SOCKET = 50
 
 class GraphQLDoor(GraphQL[Context, None]):
     """Strawberry's own door, with ours in front: nobody comes in without a token."""
+
+    graphql_transport_ws_handler_class = SocketHandler
+    schema: Schema
 
     def __init__(self, schema: Schema, db: Database, clock: Clock, doorkeeper: Doorkeeper) -> None:
         super().__init__(
@@ -51,22 +56,18 @@ class GraphQLDoor(GraphQL[Context, None]):
         if refused is not None:
             await refused(scope, receive, send)
             return
-        await super().__call__(scope, receive, send)
+        await (await self._answer(request))(scope, receive, send)
 
     async def get_context(self, request: Request | WebSocket, response: Any) -> Context:  # noqa: ARG002 -- Strawberry's
         """Make the context: of a request with its viewer, of a socket without one until it has introduced itself."""
         if isinstance(request, WebSocket):
             return Context(db=self._db, clock=self._clock, door=request)
-        return Context(db=self._db, clock=self._clock, asker=request.state.viewer)
+        context: Context = request.state.context
+        return context
 
     async def on_ws_connect(self, context: Context) -> Any:
-        """Admit a socket by its `connection_init` payload."""
-        try:
-            context.asker = await self._doorkeeper.admit_socket(context.door, context.connection_params)
-        except Refusal as refusal:
-            # 123 bytes is what a close reason may have; the whole sentence stands in the documentation.
-            await context.door.close(4403, refusal.message.encode()[:120].decode(errors="ignore"))
-            raise ConnectionRejectionError from refusal
+        """Admit a socket by its `connection_init` payload. What is refused is told by the handler."""
+        context.asker = await self._doorkeeper.admit_socket(context.door, context.connection_params)
         return await super().on_ws_connect(context)
 
     def encode_json(self, data: object) -> str:
@@ -86,6 +87,18 @@ class GraphQLDoor(GraphQL[Context, None]):
         finally:
             self._doorkeeper.let_go(socket)
 
+    async def _answer(self, request: Request) -> Response:
+        """Answer by plan, or let Strawberry and graphql-core do it."""
+        context = request.state.context = Context(db=self._db, clock=self._clock, asker=request.state.viewer)
+        asked = _asked(await request.body())
+        data = None if asked is None else await self.schema.engine.answer(asked, context)
+        if data is not None:
+            return _json({"data": data}, context)
+        try:
+            return await self.run(request)
+        except HTTPException as error:
+            return _error(error.status_code, "BAD_REQUEST", error.reason)
+
     async def _refuse(self, request: Request) -> Response | None:
         """Return what a request is answered with before GraphQL sees it; `None` for one that may go on."""
         if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
@@ -101,6 +114,26 @@ class GraphQLDoor(GraphQL[Context, None]):
         except Refusal as refusal:
             return _error(503, refusal.code, refusal.message, {"Retry-After": "1"})
         return None
+
+
+def _asked(body: bytes) -> Asked | None:
+    """Return the operation in a request's body, `None` for one that is not as it should be: Strawberry says how."""
+    try:
+        read = orjson.loads(body)
+    except ValueError:
+        return None
+    if not isinstance(read, dict):
+        return None
+    text, name, variables = read.get("query"), read.get("operationName"), read.get("variables")
+    if not isinstance(text, str) or not isinstance(name, str | None) or not isinstance(variables, dict | None):
+        return None
+    return None if "extensions" in read else Asked(text, name, variables or {})
+
+
+def _json(answer: dict[str, Any], context: Context) -> Response:
+    return Response(
+        orjson.dumps(answer), headers={"X-Ringside-Path": context.path or ""}, media_type="application/json"
+    )
 
 
 def _error(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Response:

@@ -8,13 +8,16 @@ not called again then: what they answered is kept, and only the printing of it s
 import logging
 from collections import Counter, OrderedDict
 from collections.abc import Awaitable
+from dataclasses import dataclass
 from typing import Any
 
 import strawberry
-from graphql import ExecutionResult, OperationDefinitionNode
+from graphql import ExecutionResult, OperationDefinitionNode, OperationType
+from graphql.execution.values import get_variable_values
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from schema.context import Context
+from schema.engine.documents import Documents
 from schema.engine.plan import Plan, Unplanned
 from schema.engine.planner import Planner
 from schema.engine.reading import Run
@@ -26,15 +29,75 @@ _log = logging.getLogger(__name__)
 _PLANS_KEPT = 2000
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An operation as a client sent it."""
+
+    text: str
+    name: str | None
+    variables: dict[str, Any]
+
+
 class Engine:
     """The plans of one schema, and how often which path answered."""
 
     def __init__(self, schema: strawberry.Schema) -> None:
         self._planner = Planner(schema)
+        self._documents = Documents(self._planner.schema)
         self._plans: OrderedDict[Any, tuple[OperationDefinitionNode, Plan | None]] = OrderedDict()
         self._flags: OrderedDict[int, tuple[OperationDefinitionNode, tuple[str, ...]]] = OrderedDict()
         # By path: `planned`, `unplanned` and `abandoned`.
         self.counts: Counter[str] = Counter()
+
+    async def answer(self, asked: Asked, context: Context) -> dict[str, Any] | None:
+        """Return the `data` of a query or mutation, straight from its plan; `None` if graphql-core is to answer.
+
+        This is the short way for a door that has nothing to tell graphql-core. What comes back is the whole answer:
+        an operation that met an error comes back as `None`, and may be run again with the same context.
+        """
+        document = self._documents.get(asked.text)
+        operation = None if document is None else document.operation(asked.name)
+        if document is None or operation is None or operation.operation is OperationType.SUBSCRIPTION:
+            return None
+        variables = get_variable_values(self._planner.schema, operation.variable_definitions or (), asked.variables)
+        if isinstance(variables, list):
+            return None
+        plan = self.plan(operation, document.fragments, variables)
+        if plan is None:
+            return None
+        try:
+            data = await self._run(
+                plan, context, variables, Operation(self._planner.schema, operation, document.fragments, None)
+            )
+        except Exception as error:  # noqa: BLE001 -- whatever it was, graphql-core knows how to say it
+            self._abandon(context, error)
+            return None
+        return data
+
+    async def run(self, plan: Plan, context: Context, executor: Any) -> dict[str, Any] | None:
+        """Return the `data` of an operation that graphql-core's executor holds; `None` if it is to answer itself."""
+        operation = Operation(executor.schema, executor.operation, executor.fragment_definitions, executor.root_value)
+        try:
+            return await self._run(plan, context, executor.variable_values, operation)
+        except Exception as error:  # noqa: BLE001 -- as above
+            self._abandon(context, error)
+            return None
+
+    async def _run(self, plan: Plan, context: Context, variables: Any, operation: Operation) -> dict[str, Any]:
+        viewer = context.viewer
+        async with context.db.read() as session:
+            run = Run(context, session, variables, viewer.kind, viewer.parameters, context.trace)
+            data = await run_plan(plan, run, operation)
+        self.counts["planned"] += 1
+        context.path = "planned"
+        return data
+
+    def _abandon(self, context: Context, error: Exception) -> None:
+        _log.debug("a plan was abandoned", exc_info=error)
+        self.counts["abandoned"] += 1
+        context.path = "abandoned"
+        # It would be abandoned again.
+        context.may_plan = False
 
     def plan(self, operation: OperationDefinitionNode, fragments: Any, variables: Any) -> Plan | None:
         """Return the plan of an operation, made at its first run; `None` if there can be none."""
@@ -85,24 +148,10 @@ def executor_for(engine: Engine) -> type[StrawberryGraphQLCoreExecutionContext]:
             return self._planned(plan, context, serially)
 
         async def _planned(self, plan: Plan, context: Context, serially: bool | None) -> Any:  # noqa: FBT001 -- as above
-            context.answered.clear()
-            try:
-                data = await self._data(plan, context)
-            except Exception as error:  # noqa: BLE001 -- whatever it was, graphql-core knows how to say it
-                _log.debug("a plan was abandoned", exc_info=error)
-                engine.counts["abandoned"] += 1
-                context.path = "abandoned"
-                result = super().execute_operation(serially)
-                return await result if isinstance(result, Awaitable) else result
-            engine.counts["planned"] += 1
-            context.path = "planned"
-            return ExecutionResult(data, None)
-
-        async def _data(self, plan: Plan, context: Context) -> dict[str, Any]:
-            operation = Operation(self.schema, self.operation, self.fragment_definitions, self.root_value)
-            async with context.db.read() as session:
-                viewer = context.viewer
-                run = Run(context, session, self.variable_values, viewer.kind, viewer.parameters, context.trace)
-                return await run_plan(plan, run, operation)
+            data = await engine.run(plan, context, self)
+            if data is not None:
+                return ExecutionResult(data, None)
+            result = super().execute_operation(serially)
+            return await result if isinstance(result, Awaitable) else result
 
     return PlannedExecutor

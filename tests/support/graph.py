@@ -22,13 +22,18 @@ def the_schema() -> Schema:
 class Graph:
     """Executes operations and says what came of them."""
 
-    def __init__(self, db: Database, clock: Clock, viewer: Viewer | None) -> None:
+    def __init__(self, db: Database, clock: Clock, viewer: Viewer | None, *, may_plan: bool = True) -> None:
         self.db = db
         self.clock = clock
         self.viewer = viewer
+        self.may_plan = may_plan
 
     def as_viewer(self, viewer: Viewer | None) -> "Graph":
-        return Graph(self.db, self.clock, viewer)
+        return Graph(self.db, self.clock, viewer, may_plan=self.may_plan)
+
+    def on_graphql_core(self) -> "Graph":
+        """The same graph answered by graphql-core and the dataloaders, without plans."""
+        return Graph(self.db, self.clock, self.viewer, may_plan=False)
 
     async def result(self, operation: str, **variables: Any) -> ExecutionResult:
         """Execute and return data and errors alike."""
@@ -67,4 +72,4 @@ class Graph:
             self.db.on_statement = None
 
     def _context(self) -> Context:
-        return Context(db=self.db, clock=self.clock, asker=self.viewer)
+        return Context(db=self.db, clock=self.clock, asker=self.viewer, may_plan=self.may_plan)

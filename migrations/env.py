@@ -37,8 +37,8 @@ def _on_sqlite(url: str) -> None:
     @event.listens_for(engine, "connect")
     def _take_over(connection: Any, _: Any) -> None:
         connection.isolation_level = None
+        # No WAL yet: SQLite lets nobody wait for that switch. Whoever opens the database afterwards makes it.
         connection.execute("PRAGMA busy_timeout=60000")
-        connection.execute("PRAGMA journal_mode=WAL")
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:

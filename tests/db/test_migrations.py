@@ -1,0 +1,353 @@
+"""Migrations: up and down with everything in place, done once by whoever comes first, and what they leave equals the
+tables."""
+
+import ast
+import asyncio
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, UniqueConstraint, create_engine, inspect, pool, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from api.migrate import Revision, Standing, _config, migrate_down, migrate_up, standing
+from db.access import operations as access
+from db.access.viewer import Role
+from db.errors import Unavailable
+from db.session import Database, connect, is_embedded
+from db.tables import metadata
+from tests.db.stored import NOW, everything
+from tests.support.competition import hold
+
+if TYPE_CHECKING:
+    from tests.support.postgresql import Server
+
+ROOT = Path(__file__).parents[2]
+VERSIONS = sorted((ROOT / "migrations" / "versions").glob("*.py"))
+REVISIONS = [path.stem.partition("_")[0] for path in VERSIONS]
+NEWEST = REVISIONS[-1]
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database that holds nothing at all."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'made' / 'for' / 'it' / 'ringside.db'}"
+        return
+    server: Server = request.getfixturevalue("postgresql_server")
+    name = f"ringside_test_{uuid4().hex[:12]}"
+    server.create(name)
+    yield server.url(name)
+    server.drop(name)
+
+
+def ask(url: str, question: Any) -> Any:
+    """Put a question to a connection, and take its answer."""
+    if is_embedded(url):
+        engine: Engine = create_engine(url, poolclass=pool.NullPool)
+        with engine.connect() as connection:
+            return question(connection)
+    return asyncio.run(_ask_postgresql(url, question))
+
+
+async def _ask_postgresql(url: str, question: Any) -> Any:
+    engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://"), poolclass=pool.NullPool)
+    async with engine.connect() as connection:
+        return await connection.run_sync(question)
+
+
+def differences(connection: Connection) -> list[Any]:
+    return list(compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata))
+
+
+def tables(connection: Connection) -> set[str]:
+    return set(inspect(connection).get_table_names()) - {"alembic_version"}
+
+
+def shape(connection: Connection) -> dict[str, Any]:
+    """Everything that a database says of its tables, in an order of its own."""
+    found = inspect(connection)
+    return {
+        table: {
+            "columns": [
+                (column["name"], str(column["type"]), column["nullable"], column["default"])
+                for column in found.get_columns(table)
+            ],
+            "primary key": found.get_pk_constraint(table),
+            "foreign keys": sorted(found.get_foreign_keys(table), key=repr),
+            "unique": sorted(found.get_unique_constraints(table), key=repr),
+            "indexes": sorted(
+                [
+                    index["name"],
+                    index["column_names"],
+                    index["unique"],
+                    {name: str(value) for name, value in index.get("dialect_options", {}).items()},
+                ]
+                for index in found.get_indexes(table)
+            ),
+        }
+        for table in sorted(found.get_table_names())
+    }
+
+
+async def populate(db: Database) -> None:
+    """Put something into every table, through operations."""
+    competition = await hold(db, NOW, tournaments=2, mats=4, fights=2)
+    async with db.transaction() as tx:
+        user = await access.create_user(tx, name="Ann", role=Role.ADMIN, now=NOW)
+        await access.create_token(tx, user_id=user.id, label="script", lifetime=timedelta(days=1), now=NOW)
+        overlay = await access.create_token(tx, user_id=user.id, label="OBS", nodes=[competition.mats[0].id], now=NOW)
+        await access.note_use(tx, overlay.token, now=NOW)
+        await access.revoke_token(tx, overlay.token.id, viewer=None, now=NOW)
+
+
+async def populated(url: str) -> dict[str, Any]:
+    db = await connect(url)
+    await populate(db)
+    rows = await everything(db)
+    await db.close()
+    return rows
+
+
+async def read_whole(url: str) -> dict[str, Any]:
+    db = await connect(url)
+    rows = await everything(db)
+    await db.close()
+    return rows
+
+
+def counts(connection: Connection) -> dict[str, int]:
+    # The names are the database's own.
+    return {
+        name: connection.execute(text(f"SELECT count(*) FROM {name}")).scalar_one()  # noqa: S608
+        for name in tables(connection)
+    }
+
+
+def test_the_migrated_shape_equals_the_tables(empty_url: str) -> None:
+    migrate_up(empty_url)
+
+    assert ask(empty_url, differences) == []
+    assert ask(empty_url, tables) == set(metadata.tables)
+
+
+def test_a_populated_database_goes_down_and_up_through_every_revision(empty_url: str) -> None:
+    migrate_up(empty_url)
+    rows = asyncio.run(populated(empty_url))
+    shape_at_first, counted = ask(empty_url, shape), ask(empty_url, counts)
+    assert all(rows.values()), [name for name, found in rows.items() if not found]
+
+    for revision in reversed(["base", *REVISIONS[:-1]]):
+        migrate_down(empty_url, revision)
+        kept = ask(empty_url, counts)
+        assert kept == {name: counted[name] for name in kept}
+        assert standing(empty_url).current == (None if revision == "base" else revision)
+    assert ask(empty_url, tables) == set()
+
+    for revision in REVISIONS:
+        migrate_up(empty_url, revision)
+        assert standing(empty_url).current == revision
+    assert ask(empty_url, shape) == shape_at_first
+    assert {name for name, found in asyncio.run(populated(empty_url)).items() if not found} == set()
+
+
+def test_what_older_revisions_hold_outlives_a_step_down_and_up(empty_url: str) -> None:
+    migrate_up(empty_url)
+    rows = asyncio.run(populated(empty_url))
+
+    migrate_down(empty_url, "0001")
+    migrate_up(empty_url)
+
+    kept = ("users", "tokens", "token_nodes")
+    assert {name: found for name, found in asyncio.run(read_whole(empty_url)).items() if found} == {
+        name: rows[name] for name in kept
+    }
+
+
+def test_migrating_up_again_changes_nothing(empty_url: str) -> None:
+    migrate_up(empty_url)
+    rows = asyncio.run(populated(empty_url))
+
+    migrate_up(empty_url)
+
+    assert asyncio.run(read_whole(empty_url)) == rows
+
+
+def test_of_several_processes_that_migrate_at_once_one_does_it_and_all_are_content(empty_url: str) -> None:
+    program = (
+        "import sys; from api.migrate import migrate_up; import db.tables;"
+        "print('ready', flush=True); sys.stdin.read(1); migrate_up(sys.argv[1])"
+    )
+    processes = [
+        subprocess.Popen(  # noqa: S603 -- ourselves
+            [sys.executable, "-c", program, empty_url],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=ROOT,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    complaints = [told for _, told in start_together(processes)]
+
+    assert (complaints, [process.returncode for process in processes]) == ([""] * 4, [0] * 4)
+    assert standing(empty_url).is_current
+    assert ask(empty_url, differences) == []
+
+
+def start_together(processes: list[subprocess.Popen[str]]) -> list[tuple[str, str]]:
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("!")
+        process.stdin.flush()
+    return [process.communicate(timeout=60) for process in processes]
+
+
+def revisions(*, applied: int) -> list[Revision]:
+    described = [str(ast.get_docstring(ast.parse(path.read_text()))) for path in VERSIONS]
+    return [
+        Revision(name=name, describes=describes, is_applied=number < applied)
+        for number, (name, describes) in enumerate(zip(REVISIONS, described, strict=True))
+    ]
+
+
+def test_standing_tells_of_an_empty_a_partial_and_a_current_database(empty_url: str) -> None:
+    found = [standing(empty_url)]
+    for revision in REVISIONS:
+        migrate_up(empty_url, revision)
+        found.append(standing(empty_url))
+
+    assert found == [
+        Standing(current=current, newest=NEWEST, revisions=revisions(applied=number))
+        for number, current in enumerate([None, *REVISIONS])
+    ]
+    assert [one.is_current for one in found] == [False] * len(REVISIONS) + [True]
+
+
+def test_standing_makes_no_file(tmp_path: Path) -> None:
+    standing(f"sqlite:///{tmp_path / 'ringside.db'}")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_standing_tells_of_a_revision_that_nobody_here_knows(empty_url: str) -> None:
+    migrate_up(empty_url)
+    write(empty_url, "UPDATE alembic_version SET version_num = '9999'")
+
+    found = standing(empty_url)
+
+    assert found == Standing(current="9999", newest=NEWEST, revisions=revisions(applied=0))
+    assert not found.is_current
+
+
+def write(url: str, statement: str) -> None:
+    def run(connection: Connection) -> None:
+        connection.execute(text(statement))
+        connection.commit()
+
+    ask(url, run)
+
+
+def test_standing_of_what_cannot_be_reached_is_unavailable(tmp_path: Path, unused_tcp_port: int) -> None:
+    notes = tmp_path / "notes.txt"
+    notes.write_text("Not a database, but long enough to be read as the header of one. " * 10)
+
+    with pytest.raises(Unavailable, match=r"notes\.txt cannot be reached: .*file is not a database"):
+        standing(f"sqlite:///{notes}")
+    with pytest.raises(
+        Unavailable, match=r"postgresql://me:\*\*\*@127.0.0.1:\d+/ringside cannot be reached"
+    ) as refusal:
+        standing(f"postgresql://me:secret@127.0.0.1:{unused_tcp_port}/ringside")
+
+    assert "secret" not in str(refusal.value)
+
+
+def test_a_migration_that_fails_leaves_the_database_as_it_was(
+    empty_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = tmp_path / "migrations"
+    shutil.copytree(ROOT / "migrations", copy)
+    (copy / "versions" / "9999_fails.py").write_text(
+        '"""Fails after half of it."""\n'
+        "import sqlalchemy as sa\n"
+        "from alembic import op\n"
+        f'revision, down_revision, branch_labels, depends_on = "9999", "{NEWEST}", None, None\n'
+        "def upgrade():\n"
+        '    op.create_table("halves", sa.Column("id", sa.Integer()))\n'
+        '    op.drop_table("scoreboards")\n'
+        '    raise LookupError("half-way")\n'
+        "def downgrade(): ...\n"
+    )
+    migrate_up(empty_url, "0001")
+    before = ask(empty_url, shape)
+    monkeypatch.setattr("api.migrate.files", lambda _: copy)
+
+    with pytest.raises(LookupError, match="half-way"):
+        migrate_up(empty_url)
+
+    assert ask(empty_url, shape) == before
+    assert standing(empty_url).current == "0001"
+
+
+def test_every_constraint_has_a_name(empty_url: str) -> None:
+    migrate_up(empty_url)
+
+    described = ask(empty_url, shape)
+    del described["alembic_version"]
+    names = {
+        table: {
+            "primary key": one["primary key"]["name"],
+            "foreign keys": sorted(key["name"] for key in one["foreign keys"]),
+            "unique": sorted(key["name"] for key in one["unique"]),
+        }
+        for table, one in described.items()
+    }
+    assert names == {
+        name: {
+            "primary key": f"pk_{name}",
+            "foreign keys": sorted(
+                f"fk_{name}_{key.parent.name}_{key.column.table.name}" for key in metadata.tables[name].foreign_keys
+            ),
+            "unique": sorted(
+                f"uq_{name}_{'_'.join(column.name for column in constraint.columns)}"
+                for constraint in metadata.tables[name].constraints
+                if isinstance(constraint, UniqueConstraint)
+            ),
+        }
+        for name in metadata.tables
+    }
+
+
+def test_revisions_form_one_line_and_are_named_after_their_files() -> None:
+    script = ScriptDirectory.from_config(_config("sqlite:///unused.db"))
+
+    assert [revision.revision for revision in reversed(list(script.walk_revisions()))] == REVISIONS
+    assert [number for number, name in enumerate(REVISIONS, start=1) if name == f"{number:04}"] == list(
+        range(1, len(REVISIONS) + 1)
+    )
+
+
+@pytest.mark.parametrize("path", VERSIONS, ids=lambda path: path.stem)
+def test_a_migration_imports_nothing_of_the_code_it_outlives(path: Path) -> None:
+    imported = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name.partition(".")[0] for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0
+            imported.add(str(node.module).partition(".")[0])
+
+    assert imported <= {"sqlalchemy", "alembic"}

@@ -74,7 +74,7 @@ def serve(
         "speed": speed,
         "log_level": log_level,
     }
-    serving.serve(_settings(**given), is_demo=demo, as_json=as_json)
+    _plainly(lambda: serving.serve(_settings(**given), is_demo=demo, as_json=as_json))
 
 
 @app.command(epilog="Example: ringside replay fight.tsv --to 127.0.0.1:6000 --speed 4")
@@ -142,13 +142,15 @@ def create_token(
     overlay_of: Annotated[
         list[str] | None, typer.Option(help="Id of a mat or match: makes an overlay's token, which reads these alone.")
     ] = None,
-    days: Annotated[float | None, typer.Option(help="How long it works; for ever if not said.", min=0.0001)] = None,
+    days: Annotated[
+        float | None, typer.Option(help="How long it works; for ever if not said.", min=0.0001, max=3650)
+    ] = None,
     database: Database = None,
     as_json: AsJSON = False,
 ) -> None:
     """Make a token and show it, this once."""
     url = _url(database)
-    _plainly(lambda: tokens.prepare(url))
+    _plainly(lambda: tokens.prepare(url, may_make=True))
     _run(
         lambda: tokens.create(
             url,
@@ -166,7 +168,9 @@ def create_token(
 @token.command("list", epilog="Example: ringside token list")
 def list_tokens(*, database: Database = None, as_json: AsJSON = False) -> None:
     """List tokens by how they begin; the tokens themselves are stored nowhere."""
-    _run(lambda: tokens.show(_url(database), as_json=as_json))
+    url = _url(database)
+    _plainly(lambda: tokens.prepare(url, may_make=False))
+    _run(lambda: tokens.show(url, as_json=as_json))
 
 
 @token.command("revoke", epilog="Example: ringside token revoke rs_h7Kq2mPx")
@@ -177,7 +181,9 @@ def revoke_token(
     as_json: AsJSON = False,
 ) -> None:
     """Make a token stop working, open sockets included."""
-    _run(lambda: tokens.revoke(_url(database), SystemClock(), prefix=prefix, as_json=as_json))
+    url = _url(database)
+    _plainly(lambda: tokens.prepare(url, may_make=False))
+    _run(lambda: tokens.revoke(url, SystemClock(), prefix=prefix, as_json=as_json))
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from dataclasses import dataclass
 from importlib.resources import files
+from urllib.parse import urlsplit
 
 import asyncpg
 from alembic import command
@@ -11,7 +12,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, pool
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from db.errors import Unavailable
@@ -84,10 +85,13 @@ def _knows(script: ScriptDirectory, revision: str | None) -> bool:
 
 
 def _current_revision(url: str) -> str | None:
+    if not is_embedded(url) and urlsplit(url).scheme not in {"postgresql", "postgres"}:
+        raise ValueError(f"A database URL begins with sqlite:/// or postgresql://: {without_secret(url)} does not.")
     try:
         return _of_sqlite(url) if is_embedded(url) else asyncio.run(_of_postgresql(url))
-    except (DatabaseError, OSError, asyncpg.PostgresError) as error:
-        raise Unavailable(f"The database {without_secret(url)} cannot be reached: {error}") from error
+    except (DBAPIError, OSError, asyncpg.PostgresError) as error:
+        reason = error.orig if isinstance(error, DBAPIError) else error
+        raise Unavailable(f"The database {without_secret(url)} cannot be reached: {reason}") from error
 
 
 def _of_sqlite(url: str) -> str | None:

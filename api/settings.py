@@ -1,7 +1,9 @@
 """Settings: read once, from the environment (`RINGSIDE_…`) and the command line, and passed on as arguments."""
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from typing import Annotated
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
 class Settings(BaseSettings):
@@ -19,11 +21,16 @@ class Settings(BaseSettings):
     # How fast the demonstration's fight is played.
     speed: float = Field(default=1.0, gt=0, le=10_000)
     # Names under which the server may be asked for, beside `host`: a browser lured here under another is refused.
-    allowed_hosts: list[str] = Field(default=["localhost", "127.0.0.1", "[::1]"])
+    allowed_hosts: Annotated[list[str], NoDecode] = Field(default=["localhost", "127.0.0.1", "[::1]"])
     # How long a stopping server waits for what is under way.
     drain_seconds: int = Field(default=10, ge=0, le=600)
     largest_body: int = Field(default=65_536, ge=1024)
     largest_datagram: int = Field(default=2048, ge=64, le=65_507)
     queued_datagrams: int = Field(default=50_000, ge=1)
-    log_level: str = "INFO"
+    log_level: str = Field(default="INFO", pattern=r"(?i)^(debug|info|warning|error)$")
     log_json: bool = False
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _separated_by_commas(cls, given: object) -> object:
+        return [name.strip() for name in given.split(",") if name.strip()] if isinstance(given, str) else given

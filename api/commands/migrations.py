@@ -1,18 +1,23 @@
 """`ringside migrate`: where a database stands, forward and back."""
 
-from api.commands.output import console, print_json, print_table
+from collections.abc import Callable
+
+from alembic.util import CommandError
+
+from api.commands.output import console, fail, print_json, print_table
 from api.migrate import Standing, migrate_down, migrate_up, standing
+from db.session import is_embedded, without_secret
 
 
 def up(url: str, *, to: str, as_json: bool) -> None:
     """Move forward."""
-    migrate_up(url, to)
+    _move(migrate_up, url, to)
     _report(standing(url), as_json=as_json)
 
 
 def down(url: str, *, to: str, as_json: bool) -> None:
     """Move back."""
-    migrate_down(url, to)
+    _move(migrate_down, url, to)
     _report(standing(url), as_json=as_json)
 
 
@@ -21,6 +26,28 @@ def status(url: str, *, as_json: bool) -> bool:
     found = standing(url)
     _report(found, as_json=as_json)
     return found.is_current
+
+
+def bring_up_to_date(url: str) -> None:
+    """Migrate a file of ours; a server's database is somebody's to decide about. Ends with the command to type."""
+    if is_embedded(url):
+        migrate_up(url)
+        return
+    found = standing(url)
+    if not found.is_current:
+        fail(
+            f"The database {without_secret(url)} is at revision {found.current or 'none'}, this version works with "
+            f"{found.newest}. Bring it up to date first: ringside migrate up --database {without_secret(url)}"
+        )
+
+
+def _move(move: Callable[[str, str], None], url: str, to: str) -> None:
+    # Where it stands is asked first: a database that cannot be reached is then refused in our words.
+    known = [one.name for one in standing(url).revisions]
+    try:
+        move(url, to)
+    except CommandError:
+        fail(f"There is no way to revision {to!r} from here. Those there are: {', '.join(known)}, head and base.")
 
 
 def _report(found: Standing, *, as_json: bool) -> None:

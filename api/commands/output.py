@@ -7,6 +7,7 @@ from typing import NoReturn
 import orjson
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 console = Console()
@@ -25,11 +26,19 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row))
+        table.add_row(*("" if value is None else plain(value) for value in row))
     console.print(table)
+
+
+def plain(value: object) -> str:
+    """Return what somebody else wrote so that a terminal shows it and does not obey it."""
+    return escape(
+        "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in str(value))
+    )
 
 
 def fail(message: str) -> NoReturn:
     """Say what is wrong and what to do, and end with 1."""
-    errors.print(f"[bold red]ringside:[/] {message}", highlight=False)
+    # In one line, so that a command in it can be copied and a program can look for it.
+    errors.print(f"[bold red]ringside:[/] {escape(message)}", highlight=False, soft_wrap=True)
     raise typer.Exit(1)

@@ -5,14 +5,13 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from api import demo
-from api.commands.output import console, fail, print_json
+from api.commands.migrations import bring_up_to_date
+from api.commands.output import console, plain, print_json
 from api.logs import configure_logs
-from api.migrate import migrate_up, standing
 from api.server import House, Server, first_admin, mat_named, open_house, run
 from api.settings import Settings
 from db.clock import SystemClock
-from db.errors import Refusal
-from db.session import is_embedded, without_secret
+from db.session import without_secret
 from schema.ids import encode_id
 
 
@@ -23,27 +22,8 @@ def serve(settings: Settings, *, is_demo: bool, as_json: bool) -> None:
         if is_demo:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ringside-demo-"))
             settings = settings.model_copy(update={"database": f"sqlite:///{Path(folder) / 'demo.db'}"})
-        _bring_up_to_date(settings.database)
-        try:
-            run(lambda: _serve(settings, is_demo=is_demo, as_json=as_json))
-        except Refusal as refusal:
-            fail(refusal.message)
-
-
-def _bring_up_to_date(url: str) -> None:
-    """Migrate a file of ours; a server's database is somebody's to decide about."""
-    try:
-        if is_embedded(url):
-            migrate_up(url)
-            return
-        found = standing(url)
-    except (Refusal, ValueError) as error:
-        fail(str(error))
-    if not found.is_current:
-        fail(
-            f"The database {without_secret(url)} is at revision {found.current or 'none'}, this version works with "
-            f"{found.newest}. Bring it up to date first: ringside migrate up --database {without_secret(url)}"
-        )
+        bring_up_to_date(settings.database)
+        run(lambda: _serve(settings, is_demo=is_demo, as_json=as_json))
 
 
 async def _serve(settings: Settings, *, is_demo: bool, as_json: bool) -> None:
@@ -96,8 +76,8 @@ class _Welcome:
         lines = [f"[bold]GraphiQL[/]   [link={graphiql}]{graphiql}[/link]"]
         if self._overlay_secret:
             lines.append(f"[bold]Scoreboard[/] [link={overlay}]{overlay}[/link]")
-        lines.append(f"[bold]UDP[/]        {settings.pss_host}:{settings.pss_port} for {settings.pss_mat}")
-        lines.append(f"[bold]Database[/]   {without_secret(settings.database)}")
+        lines.append(f"[bold]UDP[/]        {settings.pss_host}:{settings.pss_port} for {plain(settings.pss_mat)}")
+        lines.append(f"[bold]Database[/]   {plain(without_secret(settings.database))}")
         if self._overlay_secret:
             lines += ["", "A recorded final is being replayed: points arrive within the first quarter of a minute."]
         elif self._secret:

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from api.commands.output import console, print_json, print_table
-from api.migrate import migrate_up
+from api.commands.migrations import bring_up_to_date
+from api.commands.output import console, plain, print_json, print_table
 from db.access import operations
 from db.access.operations import NewToken
 from db.access.tables import Token, User
 from db.access.viewer import Role
 from db.clock import Clock
 from db.errors import Invalid, NotFound
-from db.session import Database, connect, is_embedded
+from db.session import Database, connect, is_embedded, sqlite_path
 from schema.ids import decode_id, encode_id, kind_of
 
 _BINDABLE = ("mat", "match")
@@ -39,7 +39,9 @@ async def create(
     if as_json:
         print_json({**_shown(made.token, user), "secret": made.secret})
         return
-    console.print(f"[bold green]Made[/] {made.token.prefix}… for {user}: {made.token.label}", highlight=False)
+    console.print(
+        f"[bold green]Made[/] {made.token.prefix}… for {plain(user)}: {plain(made.token.label)}", highlight=False
+    )
     console.print("This is the token. It is not shown again:", style="dim")
     console.print(made.secret, soft_wrap=True, highlight=False)
 
@@ -73,7 +75,7 @@ async def revoke(url: str, clock: Clock, *, prefix: str, as_json: bool) -> None:
     if as_json:
         print_json({"token": encode_id("token", revoked.id), "revokedAt": revoked.revoked_at})
         return
-    console.print(f"[bold green]Revoked[/] {revoked.prefix}… ({revoked.label})", highlight=False)
+    console.print(f"[bold green]Revoked[/] {revoked.prefix}… ({plain(revoked.label)})", highlight=False)
 
 
 async def _create(
@@ -90,10 +92,11 @@ async def _open(url: str) -> Database:
     return await connect(url, pool_size=2)
 
 
-def prepare(url: str) -> None:
-    """Bring a file of ours up to date, so that a token can be made before the first start."""
-    if is_embedded(url):
-        migrate_up(url)
+def prepare(url: str, *, may_make: bool) -> None:
+    """Bring a database of ours up to date; `may_make`: a token can be made before the first start."""
+    if is_embedded(url) and not may_make and not sqlite_path(url).exists():
+        raise NotFound(f"There is no database {sqlite_path(url)} yet: `ringside serve` makes it.")
+    bring_up_to_date(url)
 
 
 def _node(text: str) -> UUID:

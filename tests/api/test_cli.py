@@ -1,0 +1,477 @@
+"""The command line: what each command does, says and ends with."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import orjson
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner, Result
+
+from api.cli import app
+from api.settings import Settings
+from schema import print_contract
+from tests.support.captures import CHALLENGE
+from tests.support.postgresql import Server
+
+_PATIENCE_SECONDS = 30
+_RUNNER = CliRunner(env={"COLUMNS": "200", "TERM": "dumb", "NO_COLOR": "1"})
+
+
+@pytest.fixture(autouse=True)
+def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file of this test's own, named by the environment, and nothing else of ours in it."""
+    for name in os.environ:
+        if name.startswith("RINGSIDE_") and name != "RINGSIDE_TEST_POSTGRESQL":
+            monkeypatch.delenv(name)
+    path = tmp_path / "ringside.db"
+    monkeypatch.setenv("RINGSIDE_DATABASE", f"sqlite:///{path}")
+    return path
+
+
+def ringside(*arguments: str) -> Result:
+    return _RUNNER.invoke(app, list(arguments))
+
+
+def refusal(*arguments: str) -> str:
+    """Run what must fail with a sentence, and return the sentence."""
+    result = ringside(*arguments)
+    assert result.exit_code == 1, result.output
+    assert result.stdout == ""
+    assert result.stderr.startswith("ringside: ")
+    return result.stderr.removeprefix("ringside: ").rstrip("\n")
+
+
+def _leaves(command: object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    below = getattr(command, "commands", None)
+    if below is None:
+        yield path
+        return
+    for name, one in below.items():
+        yield from _leaves(one, (*path, name))
+
+
+_COMMANDS = sorted(_leaves(get_command(app)))
+
+
+# Help
+
+
+def test_these_are_the_commands() -> None:
+    assert [" ".join(command) for command in _COMMANDS] == [
+        "migrate down",
+        "migrate status",
+        "migrate up",
+        "replay",
+        "schema",
+        "serve",
+        "token create",
+        "token list",
+        "token revoke",
+    ]
+
+
+@pytest.mark.parametrize("command", _COMMANDS, ids=" ".join)
+def test_every_command_shows_an_example(command: tuple[str, ...]) -> None:
+    result = ringside(*command, "--help")
+
+    assert result.exit_code == 0
+    assert re.search(rf"Example: ringside {' '.join(command)}\b", result.stdout)
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_every_setting_may_stand_in_the_environment(name: str) -> None:
+    help_text = ringside("serve", "--help").stdout
+    is_shown = f"RINGSIDE_{name.upper()}" in help_text
+
+    assert is_shown or name in {
+        "allowed_hosts",
+        "drain_seconds",
+        "log_json",
+        "largest_body",
+        "largest_datagram",
+        "queued_datagrams",
+    }
+
+
+def test_without_a_command_help_is_shown() -> None:
+    assert "serve" in ringside().output
+
+
+# Tokens
+
+
+def test_a_token_is_made_shown_and_revoked() -> None:
+    made = ringside("token", "create", "--user", "anna", "--role", "OPERATOR", "--label", "Laptop", "--days", "1")
+    secret = made.stdout.splitlines()[-1]
+    listed = ringside("token", "list")
+    revoked = ringside("token", "revoke", secret[:11])
+    after = ringside("token", "list")
+
+    assert (made.exit_code, listed.exit_code, revoked.exit_code, after.exit_code) == (0, 0, 0, 0)
+    assert re.fullmatch(r"rs_\w{8}_[\w-]{43}", secret)
+    assert all(word in listed.stdout for word in (secret[:11], "anna", "API", "Laptop"))
+    assert secret not in listed.stdout
+    assert revoked.stdout == f"Revoked {secret[:11]}… (Laptop)\n"
+    assert len(re.findall(r"\d{4}-\d\d-\d\d \d\d:\d\d", listed.stdout)) == 2
+    assert len(re.findall(r"\d{4}-\d\d-\d\d \d\d:\d\d", after.stdout)) == 3
+
+
+def test_programs_are_told_in_json() -> None:
+    made = orjson.loads(ringside("token", "create", "--label", "Script", "--json").stdout)
+    listed = orjson.loads(ringside("token", "list", "--json").stdout)
+    revoked = orjson.loads(ringside("token", "revoke", made["prefix"], "--json").stdout)
+
+    secret = made.pop("secret")
+    assert listed == [made]
+    assert secret.startswith(made["prefix"])
+    assert {name: made[name] for name in ("user", "kind", "label", "lastUsedAt", "expiresAt", "revokedAt")} == {
+        "user": "admin",
+        "kind": "API",
+        "label": "Script",
+        "lastUsedAt": None,
+        "expiresAt": None,
+        "revokedAt": None,
+    }
+    assert revoked["token"] == made["id"]
+    assert revoked["revokedAt"].endswith("Z")
+
+
+def test_json_is_one_line() -> None:
+    for command in (["token", "create", "--label", "x"], ["token", "list"], ["migrate", "up"], ["migrate", "status"]):
+        assert ringside(*command, "--json").stdout.count("\n") == 1
+
+
+def test_an_overlays_token_is_bound_to_what_is_named() -> None:
+    made = orjson.loads(
+        ringside("token", "create", "--label", "OBS", "--overlay-of", f"mat_{uuid4().hex}", "--json").stdout
+    )
+
+    assert made["kind"] == "OVERLAY"
+    assert "bound to mats and matches" in refusal("token", "create", "--label", "OBS", "--overlay-of", "user_1")
+
+
+def test_a_token_that_is_not_there_is_not_revoked() -> None:
+    ringside("migrate", "up")
+
+    assert refusal("token", "revoke", "rs_nothing0") == (
+        "There is no token that begins with rs_nothing0. `ringside token list` shows them."
+    )
+
+
+def test_a_label_is_shown_and_not_obeyed() -> None:
+    label = "[/] [bold]x[/bold] \x1b[31mred"
+
+    made = ringside("token", "create", "--label", label)
+    listed = ringside("token", "list")
+
+    assert (made.exit_code, listed.exit_code) == (0, 0)
+    assert "[/] [bold]x[/bold] \ufffd[31mred" in made.stdout
+    assert "[bold]x[/bold]" in listed.stdout
+    assert "\x1b" not in made.stdout + listed.stdout
+
+
+def test_no_database_is_made_by_looking_at_it(database: Path) -> None:
+    assert refusal("token", "list") == f"There is no database {database} yet: `ringside serve` makes it."
+    assert refusal("token", "revoke", "rs_x").startswith("There is no database")
+    assert ringside("migrate", "status").exit_code == 1
+    assert not database.exists()
+
+
+@pytest.mark.parametrize("days", ["0", "-1", "1e12", "nan", "long"])
+def test_a_lifetime_is_one_that_can_be(days: str) -> None:
+    result = ringside("token", "create", "--label", "x", "--days", days)
+
+    assert result.exit_code == 2
+    assert "Invalid value" in result.stderr
+
+
+# Migrations
+
+
+def test_a_database_goes_forward_and_back() -> None:
+    fresh = orjson.loads(ringside("migrate", "status", "--json").stdout)
+    newest = fresh["newest"]
+    before = ringside("migrate", "status")
+    up = ringside("migrate", "up")
+    at_the_top = ringside("migrate", "status")
+    down = ringside("migrate", "down", "0001")
+    part_way = ringside("migrate", "status")
+    base = orjson.loads(ringside("migrate", "down", "base", "--json").stdout)
+
+    assert fresh["current"] is None
+    assert (before.exit_code, up.exit_code, at_the_top.exit_code) == (1, 0, 0)
+    assert (down.exit_code, part_way.exit_code) == (0, 1)
+    assert f"The database is at nothing, newest is {newest}." in before.stdout
+    assert "The database is up to date." in up.stdout
+    assert f"The database is at 0001, newest is {newest}." in part_way.stdout
+    assert [one["isApplied"] for one in base["revisions"]] == [False] * len(base["revisions"])
+
+
+@pytest.mark.parametrize("move", ["up", "down"])
+def test_a_revision_that_is_none_is_refused_with_those_there_are(move: str) -> None:
+    assert refusal("migrate", move, "nonsense") == (
+        "There is no way to revision 'nonsense' from here. Those there are: 0001, 0002, head and base."
+    )
+
+
+def test_a_database_url_names_an_engine_of_ours() -> None:
+    for url in ("sqlite:///:memory:", "sqlite://", "sqlite:///"):
+        assert refusal("token", "list", "--database", url).startswith("A SQLite URL names a file")
+
+    assert refusal("token", "list", "--database", "mysql://root:hunter2@localhost/x") == (
+        "A database URL begins with sqlite:/// or postgresql://: mysql://root:***@localhost/x does not."
+    )
+
+
+@pytest.mark.postgresql
+def test_a_server_that_is_away_is_said_to_be_away() -> None:
+    url = "postgresql://ringside:hunter2@127.0.0.1:1/ringside"
+
+    for command in (["migrate", "status"], ["migrate", "up"], ["token", "list"], ["serve"]):
+        sentence = refusal(*command, "--database", url)
+        assert "postgresql://ringside:***@127.0.0.1:1/ringside cannot be reached" in sentence
+        assert "hunter2" not in sentence
+
+
+@pytest.mark.postgresql
+def test_a_server_database_that_is_not_there_is_said_not_to_be(postgresql_server: Server) -> None:
+    sentence = refusal("migrate", "status", "--database", postgresql_server.url("ringside_no_such_database"))
+
+    assert sentence.endswith('cannot be reached: database "ringside_no_such_database" does not exist')
+
+
+@pytest.mark.postgresql
+def test_an_unmigrated_server_database_is_refused_with_the_command_to_type(postgresql_server: Server) -> None:
+    name = f"ringside_test_{uuid4().hex[:12]}"
+    postgresql_server.create(name)
+    url = postgresql_server.url(name)
+    try:
+        refused = [refusal("serve", "--database", url), refusal("token", "list", "--database", url)]
+        moved = ringside("migrate", "up", "--database", url)
+        made = ringside("token", "create", "--label", "x", "--database", url)
+        back = ringside("migrate", "down", "base", "--database", url)
+    finally:
+        postgresql_server.drop(name)
+
+    assert [sentence.partition(". ")[2] for sentence in refused] == [
+        f"Bring it up to date first: ringside migrate up --database {url}"
+    ] * 2
+    assert (moved.exit_code, made.exit_code, back.exit_code) == (0, 0, 0)
+
+
+# Replay
+
+
+@contextmanager
+def _ear() -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ear:
+        ear.bind(("127.0.0.1", 0))
+        ear.settimeout(_PATIENCE_SECONDS)
+        yield ear
+
+
+def test_a_capture_is_sent_and_progress_shown() -> None:
+    with _ear() as ear:
+        port = ear.getsockname()[1]
+
+        result = ringside("replay", str(CHALLENGE), "--to", f"127.0.0.1:{port}", "--speed", "10000")
+
+        heard = [ear.recv(65_536).decode() for _ in range(39)]
+    assert result.exit_code == 0
+    assert result.stdout == ""
+    assert f"{CHALLENGE.name}" in result.stderr
+    assert "39/39" in result.stderr
+    assert (heard[0], heard[-1]) == ("pre;FightLoaded", "wmh;;0-0 WDR")
+
+
+def test_a_program_is_told_what_was_sent() -> None:
+    with _ear() as ear:
+        to = f"127.0.0.1:{ear.getsockname()[1]}"
+
+        result = ringside(
+            "replay", str(CHALLENGE), "--to", to, "--speed", "10000", "--longest-silence", "0.5", "--json"
+        )
+
+    assert orjson.loads(result.stdout) == {"file": str(CHALLENGE), "sent": 39, "to": to}
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "address", ["nowhere", "127.0.0.1", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:65536", ":x", "a:²"]
+)
+def test_an_address_that_is_none_is_refused(address: str) -> None:
+    assert refusal("replay", str(CHALLENGE), "--to", address) == (
+        f"An address looks like 127.0.0.1:6000, this does not: {address!r}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ("", "line 1: a capture begins with the columns offset_ms, wire, text_is."),
+        (
+            "offset_ms\twire\ttext_is\n0\ta\tx\nsoon\tb\tx\n",
+            'line 3: the offset is "soon", not a whole number of milliseconds.',
+        ),
+        ("offset_ms\twire\ttext_is\n0\ta\n", "line 2: there are 2 columns, not 3."),
+        ("offset_ms\twire\ttext_is\n5\ta\tx\n4\tb\tx\n", "line 3: the offset is smaller than the one before it."),
+    ],
+)
+def test_a_file_that_is_no_capture_is_refused_by_line(tmp_path: Path, content: str, fault: str) -> None:
+    path = tmp_path / "fight.tsv"
+    path.write_text(content)
+
+    assert refusal("replay", str(path)) == f"fight.tsv, {fault}"
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    result = ringside("replay", str(tmp_path / "fight.tsv"))
+
+    assert result.exit_code == 2
+    assert "does not exist" in result.stderr
+
+
+# The schema and the settings
+
+
+def test_the_schema_is_printed_for_programs() -> None:
+    assert ringside("schema").stdout == print_contract()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("PORT", "99999", "port cannot be '99999': Input should be less than or equal to 65535."),
+        ("PSS_PORT", "-1", "pss-port cannot be '-1': Input should be greater than or equal to 0."),
+        ("SPEED", "0", "speed cannot be '0': Input should be greater than 0."),
+        ("DRAIN_SECONDS", "soon", "drain-seconds cannot be 'soon': Input should be a valid integer"),
+        ("LOG_LEVEL", "LOUD", "log-level cannot be 'LOUD'"),
+        ("LOG_JSON", "perhaps", "log-json cannot be 'perhaps': Input should be a valid boolean"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, sentence: str
+) -> None:
+    monkeypatch.setenv(f"RINGSIDE_{name}", value)
+
+    assert refusal("token", "list").startswith(sentence)
+
+
+def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RINGSIDE_PORT", "9000")
+    monkeypatch.setenv("RINGSIDE_ALLOWED_HOSTS", "scores.example.org, localhost")
+    monkeypatch.setenv("RINGSIDE_LOG_LEVEL", "debug")
+
+    settings = Settings()
+
+    assert (settings.port, settings.allowed_hosts, settings.log_level) == (
+        9000,
+        ["scores.example.org", "localhost"],
+        "debug",
+    )
+    assert Settings(port=9001).port == 9001
+
+
+# Serving
+
+
+@contextmanager
+def _serving(*arguments: str, **environment: str) -> Iterator["subprocess.Popen[str]"]:
+    """Run the script as a shell would, on free ports, and stop it as a person would."""
+    script = Path(sys.executable).with_name("ringside")
+    with subprocess.Popen(  # noqa: S603 -- our own script
+        [script, "serve", "--port", "0", "--pss-port", "0", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **environment},
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(_PATIENCE_SECONDS)
+            finally:
+                process.kill()
+
+
+def _get(url: str) -> tuple[int, str]:
+    with urllib.request.urlopen(url, timeout=_PATIENCE_SECONDS) as response:  # noqa: S310 -- a URL of our own server
+        return response.status, response.read().decode()
+
+
+def test_the_demonstration_prints_one_line_for_programs_and_works() -> None:
+    with _serving("--demo", "--json", "--speed", "100") as process:
+        assert process.stdout is not None
+        told = orjson.loads(process.stdout.readline())
+        page = _get(told["overlays"][0].partition("#")[0])
+        request = urllib.request.Request(  # noqa: S310 -- as above
+            told["graphql"],
+            data=orjson.dumps({"query": "{ viewer { role } mats { nodes { name } } }"}),
+            headers={"Authorization": f"Bearer {told['token']}", "Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=_PATIENCE_SECONDS) as response:  # noqa: S310 -- as above
+            answer = orjson.loads(response.read())
+        process.send_signal(signal.SIGINT)
+        rest, said = process.communicate(timeout=_PATIENCE_SECONDS)
+
+    assert set(told) == {"url", "graphql", "token", "overlays"}
+    assert told["graphql"] == f"{told['url']}/graphql"
+    assert len(told["overlays"]) == 1
+    assert re.fullmatch(
+        rf"{told['url']}/overlays/mat/mat_[0-9a-f]{{32}}#token=rs_\w{{8}}_[\w-]{{43}}", told["overlays"][0]
+    )
+    assert page[0] == 200
+    assert answer == {"data": {"viewer": {"role": "ADMIN"}, "mats": {"nodes": [{"name": "Mat 1"}, {"name": "Mat 2"}]}}}
+    assert (rest, process.returncode) == ("", 0)
+    assert told["token"] not in said
+
+
+def test_the_first_start_makes_an_admin_and_the_second_does_not(database: Path) -> None:
+    starts = []
+    for _ in range(2):
+        with _serving("--json") as process:
+            assert process.stdout is not None
+            starts.append(orjson.loads(process.stdout.readline()))
+
+    first, second = starts
+    assert re.fullmatch(r"rs_\w{8}_[\w-]{43}", first["token"])
+    assert (second["token"], second["overlays"]) == (None, [])
+    assert database.exists()
+
+
+def test_a_person_is_told_where_everything_is() -> None:
+    with _serving(NO_COLOR="1", COLUMNS="80", RINGSIDE_PSS_MAT="Centre court") as process:
+        assert process.stdout is not None
+        lines = []
+        while not lines or "Ctrl+C" not in lines[-1]:
+            lines.append(process.stdout.readline())
+
+    told = "".join(lines)
+    assert re.search(r"GraphiQL +http://127\.0\.0\.1:\d+/graphql#token=rs_\w{8}_[\w-]{43}\n", told)
+    assert re.search(r"UDP +127\.0\.0\.1:\d+ for Centre court\n", told)
+    assert "It is not shown again." in told
+
+
+def test_a_port_that_is_taken_ends_the_server() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+
+        with _serving("--demo", "--port", str(taken.getsockname()[1])) as process:
+            printed, said = process.communicate(timeout=_PATIENCE_SECONDS)
+
+    assert process.returncode not in {0, None}
+    assert printed == ""
+    assert "address already in use" in said

@@ -1,13 +1,14 @@
 """Who comes in: tokens checked at the door, and sockets closed when theirs stops working."""
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
-from starlette.websockets import WebSocket, WebSocketState
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from db.access import operations
 from db.access.viewer import Viewer
@@ -22,6 +23,7 @@ RECHECK_SECONDS = 2.0
 TOKEN_ENDED = 4403
 _REMEMBERED_FOR = timedelta(seconds=RECHECK_SECONDS)
 _MOST_REMEMBERED = 10_000
+_NOBODY: tuple[Viewer | None, datetime] = (None, datetime.min.replace(tzinfo=UTC))
 
 
 class Doorkeeper:
@@ -47,6 +49,11 @@ class Doorkeeper:
             viewer = await self._look_up(secret, now)
             self._remember(key, viewer, now)
         return viewer
+
+    def known(self, secret: bytes) -> Viewer | None:
+        """Return the viewer behind a secret that was admitted a moment ago, `None` if it was not."""
+        viewer, until = self._known.get(hashlib.sha256(secret).digest(), _NOBODY)
+        return viewer if viewer is not None and until > self._clock.now() else None
 
     async def admit_socket(self, socket: WebSocket, parameters: Mapping[str, object] | None) -> Viewer:
         """Return the viewer of a socket by its `connection_init` payload, and watch the socket from now on."""
@@ -78,7 +85,9 @@ class Doorkeeper:
         for socket in [socket for socket, token in self._sockets.items() if token in ended]:
             self.let_go(socket)
             if socket.application_state is WebSocketState.CONNECTED:
-                await socket.close(TOKEN_ENDED, "The token was revoked or has expired.")
+                # Whoever left at this very moment must not keep the others from being told.
+                with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+                    await socket.close(TOKEN_ENDED, "The token was revoked or has expired.")
 
     @property
     def socket_count(self) -> int:

@@ -204,8 +204,20 @@ def send_datagrams(port: int, datagrams: Iterable[bytes | str]) -> None:
 class _Server(Server):
     """The server, leaving the signals to whoever runs the tests."""
 
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self._asked_to_stop = asyncio.Event()
+
     def capture_signals(self) -> Any:
         return nullcontext()
+
+    async def main_loop(self) -> None:
+        """Wait, and be quick to end."""
+        await self.on_tick(0)
+        await self._asked_to_stop.wait()
+
+    def stop(self) -> None:
+        self._asked_to_stop.set()
 
 
 @asynccontextmanager
@@ -228,7 +240,7 @@ async def running_house(
             async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:
                 yield RunningHouse(house, port, secret, mat_id, listener, http)
         finally:
-            server.should_exit = True
+            server.stop()
             await serving
 
 

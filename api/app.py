@@ -6,12 +6,14 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
+from starlette.types import ASGIApp
 
 from api import pages
 from api.auth import Doorkeeper
 from api.health import Health
 from api.settings import Settings
 from api.transport.graphql import GraphQLDoor
+from api.transport.lane import ShortLane
 from api.workers.supervisor import Supervisor
 from db.clock import Clock
 from db.session import Database
@@ -20,11 +22,12 @@ from schema import build_schema
 
 def build_app(
     settings: Settings, db: Database, clock: Clock, supervisor: Supervisor, doorkeeper: Doorkeeper
-) -> Starlette:
+) -> ASGIApp:
     """Put the doors together. Opens nothing and starts nothing."""
     door = GraphQLDoor(build_schema(), db, clock, doorkeeper)
     health = Health(db, clock, supervisor, doorkeeper)
-    return Starlette(
+    hosts = [*settings.allowed_hosts, settings.host]
+    app = Starlette(
         routes=[
             Route("/", _home),
             # Two routes to one object: a Mount would answer 307 to a POST and 403 to a socket.
@@ -33,9 +36,10 @@ def build_app(
             *health.routes(),
             *pages.routes(),
         ],
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=[*settings.allowed_hosts, settings.host])],
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts)],
         max_body_size=settings.largest_body,
     )
+    return ShortLane(app, door, doorkeeper, hosts=hosts, largest_body=settings.largest_body)
 
 
 async def _home(_: Request) -> Response:

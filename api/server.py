@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from api.app import build_app
 from api.auth import Doorkeeper
@@ -35,7 +35,7 @@ class House:
     clock: Clock
     supervisor: Supervisor
     doorkeeper: Doorkeeper
-    app: Starlette
+    app: ASGIApp
 
     def listen(self, mat_id: UUID) -> PSSListener:
         """Take what a scoring program says of a mat, from now on."""
@@ -88,7 +88,7 @@ async def mat_named(db: Database, clock: Clock, name: str) -> UUID:
 class Server(uvicorn.Server):
     """Uvicorn, saying when it is up and where."""
 
-    def __init__(self, app: Starlette, settings: Settings, on_started: Callable[[int], None]) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, on_started: Callable[[int], None]) -> None:
         super().__init__(
             uvicorn.Config(
                 app,

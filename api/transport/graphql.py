@@ -16,6 +16,7 @@ from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from api.auth import Doorkeeper, bearer_of
 from api.pages import page
 from api.transport.sockets import SocketHandler
+from db.access.viewer import Viewer
 from db.clock import Clock
 from db.errors import Refusal, Unauthenticated
 from db.session import Database
@@ -25,6 +26,8 @@ from schema.engine.executor import Asked
 
 INIT_TIMEOUT = timedelta(seconds=5)
 OPERATIONS_PER_SOCKET = 50
+# Where a request keeps its context.
+CONTEXT = "context"
 
 
 class GraphQLDoor(GraphQL[Context, None]):
@@ -62,8 +65,12 @@ class GraphQLDoor(GraphQL[Context, None]):
         """Make the context: of a request with its viewer, of a socket without one until it has introduced itself."""
         if isinstance(request, WebSocket):
             return Context(db=self._db, clock=self._clock, door=request)
-        context: Context = request.state.context
+        context: Context = getattr(request.state, CONTEXT)
         return context
+
+    def context_of(self, viewer: Viewer) -> Context:
+        """Make the context of a viewer's operation."""
+        return Context(db=self._db, clock=self._clock, asker=viewer)
 
     async def on_ws_connect(self, context: Context) -> Any:
         """Admit a socket by its `connection_init` payload. What is refused is told by the handler."""
@@ -89,11 +96,13 @@ class GraphQLDoor(GraphQL[Context, None]):
 
     async def _answer(self, request: Request) -> Response:
         """Answer by plan, or let Strawberry and graphql-core do it."""
-        context = request.state.context = Context(db=self._db, clock=self._clock, asker=request.state.viewer)
-        asked = _asked(await request.body())
-        data = None if asked is None else await self.schema.engine.answer(asked, context)
-        if data is not None:
-            return _json({"data": data}, context)
+        context = getattr(request.state, CONTEXT, None) or self.context_of(request.state.viewer)
+        setattr(request.state, CONTEXT, context)
+        asked = asked_of(await request.body())
+        if asked is not None and context.may_plan:
+            data = await self.schema.engine.answer(asked, context)
+            if data is not None:
+                return _json({"data": data}, context)
         try:
             return await self.run(request)
         except HTTPException as error:
@@ -116,7 +125,7 @@ class GraphQLDoor(GraphQL[Context, None]):
         return None
 
 
-def _asked(body: bytes) -> Asked | None:
+def asked_of(body: bytes) -> Asked | None:
     """Return the operation in a request's body, `None` for one that is not as it should be: Strawberry says how."""
     try:
         read = orjson.loads(body)

@@ -454,7 +454,7 @@ def test_the_first_start_makes_an_admin_and_the_second_does_not(database: Path) 
 def test_a_person_is_told_where_everything_is() -> None:
     with _serving(NO_COLOR="1", COLUMNS="80", RINGSIDE_PSS_MAT="Centre court") as process:
         assert process.stdout is not None
-        lines = []
+        lines: list[str] = []
         while not lines or "Ctrl+C" not in lines[-1]:
             lines.append(process.stdout.readline())
 

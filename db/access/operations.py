@@ -7,6 +7,7 @@ from typing import cast
 from uuid import UUID
 
 from sqlalchemy import insert, or_, update
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlmodel import col, select
 
 from db.access.events import TokenRevoked
@@ -21,6 +22,7 @@ from db.texts import checked
 
 LONGEST_LABEL = 200
 MOST_NODES = 20
+LONGEST_LIFETIME = timedelta(days=36_525)
 _USED_EVERY = timedelta(hours=1)
 
 
@@ -35,10 +37,11 @@ class NewToken:
 async def create_user(tx: Transaction, *, name: str, role: Role, now: datetime) -> User:
     """Make a user. Raises `Invalid` for an empty name and `Conflict` for a taken one."""
     name = checked(name, "A name", field="name", longest=LONGEST_LABEL)
-    if await find_user(tx, name) is not None:
+    statement = upsert(User).values(id=new_id(), name=name, role=role, created_at=now)
+    created = await tx.row(statement.on_conflict_do_nothing(index_elements=["name"]).returning(User))
+    if created is None:
         raise Conflict("There is a user of this name.", field="name")
-    statement = insert(User).values(id=new_id(), name=name, role=role, created_at=now).returning(User)
-    return cast("User", await tx.row(statement))
+    return created
 
 
 async def find_user(session: Session, name: str) -> User | None:
@@ -95,10 +98,10 @@ async def revoke_token(tx: Transaction, token_id: UUID, *, viewer: Viewer | None
     token = await tx.row(select(Token).where(col(Token.id) == token_id))
     if token is None or not _may_revoke(viewer, token):
         raise NotFound("There is no such token.", field="id")
-    if token.revoked_at is not None:
-        return token
-    statement = update(Token).where(col(Token.id) == token_id).values(revoked_at=now).returning(Token)
-    revoked = cast("Token", await tx.row(statement))
+    works = col(Token.id) == token_id, col(Token.revoked_at).is_(None)
+    revoked = await tx.row(update(Token).where(*works).values(revoked_at=now).returning(Token))
+    if revoked is None:
+        return cast("Token", await tx.row(select(Token).where(col(Token.id) == token_id)))
     tx.record(TokenRevoked(token=revoked))
     return revoked
 
@@ -167,5 +170,5 @@ def _may_revoke(viewer: Viewer | None, token: Token) -> bool:
 def _check_token(nodes: Collection[UUID] | None, lifetime: timedelta | None) -> None:
     if nodes is not None and not 1 <= len(set(nodes)) <= MOST_NODES:
         raise Invalid(f"An overlay token is bound to 1 to {MOST_NODES} nodes.", field="node_ids")
-    if lifetime is not None and lifetime <= timedelta(0):
-        raise Invalid("A token's lifetime is longer than nothing.", field="lifetime")
+    if lifetime is not None and not timedelta(0) < lifetime <= LONGEST_LIFETIME:
+        raise Invalid("A token's lifetime is longer than nothing, and a hundred years at most.", field="lifetime")

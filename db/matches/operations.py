@@ -41,10 +41,11 @@ async def create_mat(tx: Transaction, *, name: str, tournament_id: UUID | None =
     if tournament_id is not None and not await tx.row(select(Tournament).where(col(Tournament.id) == tournament_id)):
         raise NotFound("There is no such tournament.", field="tournament_id")
     name = _name(name)
-    if await find_mat(tx, name, tournament_id) is not None:
-        raise Conflict("There is a mat of this name in this tournament.", field="name")
     values = {"id": new_id(), "tournament_id": tournament_id, "name": name, "last_seq": 0, "created_at": now}
-    return cast("Mat", await tx.row(insert(Mat).values(**values).returning(Mat)))
+    created = await tx.row(upsert(Mat).values(**values).on_conflict_do_nothing().returning(Mat))
+    if created is None:
+        raise Conflict("There is a mat of this name in this tournament.", field="name")
+    return created
 
 
 async def rename_mat(tx: Transaction, mat_id: UUID, *, name: str) -> Mat:

@@ -55,6 +55,8 @@ class Supervisor:
         if task is not None:
             task.cancel()
             await asyncio.wait([task])
+            # Fetched, so that nobody else complains of it: it was logged.
+            _ = task.cancelled() or task.exception()
 
     async def close(self) -> None:
         """Stop everything."""
@@ -73,7 +75,10 @@ class Supervisor:
             self._note(health, "running")
             try:
                 await work()
-            except Exception as error:  # noqa: BLE001 -- this is what the supervisor is for
+            except (Exception, asyncio.CancelledError) as error:
+                if _is_stopped():
+                    _log_last_words(health, error)
+                    raise
                 if loop.time() - began > _WELL_AFTER_SECONDS:
                     pause = FIRST_PAUSE_SECONDS
                 health.last_error = f"{type(error).__name__}: {error}"
@@ -90,3 +95,14 @@ class Supervisor:
         health.state = state
         health.since = self._clock.now()
         _log.info("worker %s is %s", health.name, state)
+
+
+def _is_stopped() -> bool:
+    """Say whether it was us who cancelled: work may also trip over something else that was."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _log_last_words(health: WorkerHealth, error: BaseException) -> None:
+    if not isinstance(error, asyncio.CancelledError):
+        _log.error("worker %s failed while it was stopped", health.name, exc_info=error)

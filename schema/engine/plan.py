@@ -224,11 +224,16 @@ class ConnectionSelection:
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """How a field's arguments are found: `constant` if no variable is in them, else by graphql-core at each run."""
+    """How a field's arguments are found at each run, by the names its resolver knows them by.
+
+    `constants` are known now, and `variables` (resolver's name, variable's name) are scalars that are taken as they
+    are if they are given. With `variables` None, or one of them null, graphql-core and Strawberry are asked.
+    """
 
     field: GraphQLField
     node: FieldNode
-    constant: Mapping[str, Any] | None
+    constants: Mapping[str, Any]
+    variables: tuple[tuple[str, str], ...] | None
     convert: Callable[[Mapping[str, Any]], dict[str, Any]]
 
 

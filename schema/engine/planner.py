@@ -73,6 +73,7 @@ from schema.fields import (
     model_by_type,
 )
 
+_BUILT_IN = {"ID", "String", "Int", "Float", "Boolean"}
 _PAGE_INFO = {
     "hasNextPage": "has_next_page",
     "hasPreviousPage": "has_previous_page",
@@ -115,6 +116,11 @@ class Planner:
         if name not in fields:
             raise Unplanned(f"the field {type_name}.{name}")
         return fields[name]
+
+    def argument_names(self, field: StrawberryField) -> dict[str, str]:
+        """Return the resolver's names of a field's arguments, by their names in the schema."""
+        named = self._strawberry.config.name_converter.from_argument
+        return {named(argument): argument.python_name for argument in field.arguments}
 
     def convert(self, field: StrawberryField, values: Mapping[str, Any]) -> dict[str, Any]:
         """Turn graphql-core's argument values into the resolver's."""
@@ -370,9 +376,17 @@ class _Planning:
         return field, type_.fields[name]
 
     def _arguments(self, field: StrawberryField, graphql_field: GraphQLField, node: FieldNode) -> Arguments:
-        has_variables = any(_holds_variable(argument.value) for argument in node.arguments or ())
-        constant = None if has_variables else get_argument_values(graphql_field, node)
-        return Arguments(graphql_field, node, constant, partial(self._planner.convert, field))
+        convert = partial(self._planner.convert, field)
+        given = {argument.name.value: argument.value for argument in node.arguments or ()}
+        varying = {name for name, value in given.items() if _holds_variable(value)}
+        if not all(_is_plain(given[name], graphql_field.args[name].type) for name in varying):
+            return Arguments(graphql_field, node, {}, None, convert)
+        # A field without the arguments that vary: what graphql-core finds for it are the constants.
+        fixed = {name: argument for name, argument in graphql_field.args.items() if name not in varying}
+        constants = convert(get_argument_values(GraphQLField(graphql_field.type, fixed), node))
+        names = self._planner.argument_names(field)
+        variables = tuple((names[name], cast("VariableNode", given[name]).name.value) for name in sorted(varying))
+        return Arguments(graphql_field, node, constants, variables, convert)
 
 
 def _source(declared: Declaration, field: StrawberryField) -> Source | None:
@@ -438,6 +452,12 @@ def _object(type_: GraphQLOutputType) -> GraphQLObjectType:
     if not isinstance(named, GraphQLObjectType):
         raise Unplanned(f"the type {named} of an edge")
     return named
+
+
+def _is_plain(value: Any, type_: Any) -> bool:
+    """Say whether an argument is a variable of a built-in scalar, which needs no converting."""
+    named = type_.of_type if is_non_null_type(type_) else type_
+    return isinstance(value, VariableNode) and getattr(named, "name", None) in _BUILT_IN
 
 
 def _holds_variable(value: Any) -> bool:

@@ -71,12 +71,16 @@ class Run:
 
     def arguments(self, arguments: Arguments) -> dict[str, Any]:
         """Return a field's arguments as its resolver would be given them."""
-        return arguments.convert(self.graphql_arguments(arguments))
+        found = dict(arguments.constants)
+        for name, variable in arguments.variables or ():
+            value = self.variables.coerced.get(variable)
+            if value is None:
+                return arguments.convert(self.graphql_arguments(arguments))
+            found[name] = value
+        return arguments.convert(self.graphql_arguments(arguments)) if arguments.variables is None else found
 
     def graphql_arguments(self, arguments: Arguments) -> Mapping[str, Any]:
         """Return a field's arguments as GraphQL knows them."""
-        if arguments.constant is not None:
-            return arguments.constant
         return get_argument_values(arguments.field, arguments.node, self.variables)
 
     def compiled(self, kept: dict[Any, CompiledStatement], what: Any, build: Callable[[], Chosen]) -> CompiledStatement:

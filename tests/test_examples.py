@@ -1,0 +1,173 @@
+"""The examples: each is valid, says who would run it, and does what it says as far as it can be run alone."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from graphql import DocumentNode, FieldNode, NonNullTypeNode, OperationDefinitionNode, parse, validate
+
+from db.access.tables import User
+from db.session import Database
+from schema.ids import encode_id
+from tests.conftest import ManualClock
+from tests.support.competition import Competition, hold
+from tests.support.graph import Graph, the_schema
+
+_FOLDER = Path(__file__).parents[1] / "graphql-examples"
+_DOMAINS = {path.name for path in (Path(__file__).parents[1] / "schema").iterdir() if (path / "types.py").exists()}
+
+
+@dataclass(frozen=True)
+class Example:
+    path: Path
+    text: str
+    document: DocumentNode
+
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+    @property
+    def domain(self) -> str:
+        return self.path.parent.name
+
+    @property
+    def operation(self) -> OperationDefinitionNode:
+        (operation,) = self.document.definitions
+        assert isinstance(operation, OperationDefinitionNode)
+        return operation
+
+    @property
+    def kind(self) -> str:
+        return self.operation.operation.value
+
+    @property
+    def asks_for(self) -> str:
+        (selection,) = self.operation.selection_set.selections
+        assert isinstance(selection, FieldNode)
+        return selection.name.value
+
+    @property
+    def variables(self) -> set[str]:
+        return {one.variable.name.value for one in self.operation.variable_definitions or ()}
+
+    @property
+    def runs_alone(self) -> bool:
+        given = self.operation.variable_definitions or ()
+        return self.kind == "query" and not any(isinstance(one.type, NonNullTypeNode) for one in given)
+
+
+def _example(path: Path) -> Example:
+    text = path.read_text()
+    return Example(path, text, parse(text))
+
+
+_EXAMPLES = [_example(path) for path in sorted(_FOLDER.rglob("*.graphql"))]
+
+
+def _id(example: Example) -> str:
+    return f"{example.domain}/{example.name}"
+
+
+every_example = pytest.mark.parametrize("example", _EXAMPLES, ids=_id)
+
+
+def test_every_domain_has_examples() -> None:
+    assert {example.domain for example in _EXAMPLES} == _DOMAINS
+
+
+@every_example
+def test_an_example_is_valid(example: Example) -> None:
+    assert validate(the_schema()._schema, example.document) == []
+
+
+@every_example
+def test_an_example_is_one_operation_named_as_its_file(example: Example) -> None:
+    assert example.operation.name is not None
+    assert example.operation.name.value == example.name
+
+
+@every_example
+def test_an_example_says_first_who_would_run_it(example: Example) -> None:
+    lines = example.text.splitlines()
+    comment = [line for line in lines if line.startswith("#")]
+
+    assert lines[: len(comment)] == comment, "the comment stands on top"
+    assert len(" ".join(comment)) > 20
+    assert comment[-1].endswith((".", "?"))
+    assert max(map(len, lines)) <= 120
+
+
+def test_every_root_field_has_an_example() -> None:
+    schema = the_schema()._schema
+    roots = (schema.query_type, schema.mutation_type, schema.subscription_type)
+    fields = {name for root in roots if root for name in root.fields}
+
+    assert fields - {example.asks_for for example in _EXAMPLES} == set()
+
+
+@pytest.mark.parametrize("example", [example for example in _EXAMPLES if example.runs_alone], ids=_id)
+async def test_an_example_without_variables_runs(graph: Graph, clock: ManualClock, example: Example) -> None:
+    await hold(graph.db, clock.now())
+
+    data = await graph.execute(example.text)
+
+    assert data[example.asks_for] is not None
+
+
+async def test_the_examples_with_variables_run(graph: Graph, db: Database, clock: ManualClock, admin: User) -> None:
+    given = await _variables(graph, await hold(db, clock.now()), admin)
+
+    for example in _EXAMPLES:
+        if example.kind == "subscription":
+            continue
+        variables = given.get(example.name, {})
+        data = await graph.execute(example.text, **variables)
+
+        shown = data[example.asks_for]
+        assert variables.keys() <= example.variables
+        assert shown is not None, example.path
+        assert isinstance(shown, list) or shown.get("errors", []) == [], example.path
+
+
+async def test_the_examples_that_watch_are_answered(
+    graph: Graph, db: Database, clock: ManualClock, admin: User
+) -> None:
+    given = await _variables(graph, await hold(db, clock.now()), admin)
+
+    for example in _EXAMPLES:
+        if example.kind == "subscription":
+            messages = graph.subscribe(example.text, **given[example.name])
+            assert (await anext(messages))[example.asks_for] is not None
+            await messages.aclose()
+
+
+async def _variables(graph: Graph, competition: Competition, admin: User) -> dict[str, dict[str, object]]:
+    """What each example is asked with, by its name: ids of the first mat, its fight and an athlete of it."""
+    mat = encode_id("mat", competition.mats[0].id)
+    made = await graph.execute(_TOKEN)
+    data = await graph.execute(_FIGHT, id=mat)
+    match = data["mat"]["currentMatch"]
+    athlete = match["sides"][0]["athlete"]["id"]
+    of_mat, of_match = {"matId": mat}, {"matchId": match["id"]}
+    return {
+        "CreateOverlayToken": of_mat,
+        "CreateScriptToken": {"label": "Script"},
+        "FightInFull": of_match,
+        "FightOnMat": of_mat,
+        "FightsOfAthlete": {"athleteId": athlete},
+        "FindNodes": {"ids": [mat, match["id"], athlete, encode_id("user", admin.id)]},
+        "FollowEvents": of_match,
+        "LayMat": {"name": "Mat 99"},
+        "PointsOfFight": of_match,
+        "RenameMat": {"id": mat, "name": "Centre court"},
+        "RevokeToken": {"id": made["tokenCreate"]["token"]["id"]},
+        "ScoreboardForOverlay": of_mat,
+        "ScoreboardNow": of_mat,
+        "SetUpTournament": {"name": "Busan Open"},
+        "WhatWasUnreadable": of_match,
+    }
+
+
+_TOKEN = 'mutation { tokenCreate(input: {label: "x"}) { token { id } } }'  # noqa: S105 -- an operation
+_FIGHT = "query ($id: ID!) { mat(id: $id) { currentMatch { id sides { athlete { id } } } } }"

@@ -179,7 +179,7 @@ class PSSListener:
             async with asyncio.timeout(self.patience_at_stop):
                 # We may have been stopped in the middle of a commit.
                 progress = await self._catch_up_if_possible(progress)
-                while self._waiting:
+                while self._waiting or self._is_incomplete(progress):
                     progress = await self._step(progress)
         except TimeoutError:
             _log.error("mat %s stops with %s messages that could not be written", self.mat_id, self._waiting)

@@ -1,0 +1,161 @@
+"""The server ends in the middle of a fight, by force or by request: nothing that was seen is lost."""
+
+import asyncio
+import random
+import signal
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+from sqlmodel import col, select
+
+from api.capture import read_capture
+from api.replay import replay
+from db.matches import fold
+from db.matches.board import board
+from db.matches.fold import Entry
+from db.matches.messages import from_record
+from db.matches.state import FightState, from_json
+from db.matches.tables import Mat, Match, MatchEvent, Scoreboard
+from db.session import Database, connect
+from tests.support.captures import FINAL
+from tests.support.house import Answered, eventually, send_datagrams
+from tests.support.process import Serving, serving
+
+FIGHT = read_capture(FINAL)
+LOAD = 12
+_LIVES = 3
+
+MATCH = "{ mats { nodes { id lastSeq currentMatch { id } } } }"
+EVENTS = "subscription ($match: ID!) { matchEvents(matchId: $match) { event { seq raw } } }"
+LOG = """
+query ($match: ID!, $after: String) {
+  match(id: $match) { events(first: 100, after: $after) { nodes { seq raw } pageInfo { hasNextPage endCursor } } }
+}
+"""
+
+
+async def test_a_kill_at_any_moment_loses_nothing_that_was_seen(database_url: str, tmp_path: Path) -> None:
+    log, secret = tmp_path / "server.log", ""
+    seen: dict[int, str] = {}
+    sent = 0
+    for life in range(_LIVES):
+        async with serving(database_url, log, secret=secret) as server:
+            secret = server.secret
+            if life == 0:
+                send_datagrams(server.udp_port, [message.wire for message in FIGHT[:LOAD]])
+                await eventually(lambda: _has_come(server, LOAD), "the load")
+                sent = LOAD
+            else:
+                # What was ever seen is there again, before anything new arrives.
+                assert seen.items() <= (await _log(server)).items()
+            if life < _LIVES - 1:
+                sent += await _watch_and_kill(server, sent, seen)
+                continue
+            send_datagrams(server.udp_port, [message.wire for message in FIGHT[sent:]])
+            await eventually(lambda: _is_told(server), "the winner's name")
+            server.process.send_signal(signal.SIGTERM)
+            assert await server.process.wait() == 0
+
+    db = await connect(database_url, pool_size=1)
+    await _assert_the_log_tells_what_is_shown(db, at_least=len(seen))
+    await db.close()
+    assert "Traceback" not in log.read_text()
+
+
+async def _watch_and_kill(server: Serving, sent: int, seen: dict[int, str]) -> int:
+    """Send some of the fight, note all that is heard, and kill in the middle of it; return how much was sent."""
+    part = FIGHT[sent : sent + 80]
+    moment = random.randrange(10, 75)  # noqa: S311 -- chance, not a secret
+    count = 0
+
+    def on_sent(_: object) -> None:
+        nonlocal count
+        count += 1
+        if count == moment:
+            server.process.kill()
+
+    async with server.admitted() as socket:
+        match = (await server.execute(MATCH))["mats"]["nodes"][0]["currentMatch"]["id"]
+        feed = socket.subscribe(EVENTS, match=match)
+        shifted = [type(one)(offset=one.offset - part[0].offset, wire=one.wire, text_is="") for one in part]
+        replaying = asyncio.create_task(replay(shifted, ("127.0.0.1", server.udp_port), speed=300, on_sent=on_sent))
+        try:
+            async for data in feed:
+                event = data["matchEvents"]["event"]
+                seen[event["seq"]] = event["raw"]
+        except Answered:
+            await replaying
+    await server.process.wait()
+    return len(part)
+
+
+async def test_a_request_to_stop_ends_sockets_and_stores_what_arrived(database_url: str, tmp_path: Path) -> None:
+    log = tmp_path / "server.log"
+    async with serving(database_url, log) as server, server.admitted() as first, server.admitted() as second:
+        send_datagrams(server.udp_port, [message.wire for message in FIGHT[:LOAD]])
+        await eventually(lambda: _has_come(server, LOAD), "the load")
+        match = (await server.execute(MATCH))["mats"]["nodes"][0]["currentMatch"]["id"]
+        await anext(first.subscribe(EVENTS, match=match))
+        for _ in range(10):
+            send_datagrams(server.udp_port, [message.wire for message in FIGHT[LOAD:]])
+        arrived = (await server.listener())["datagrams"]
+
+        asked_at = asyncio.get_running_loop().time()
+        server.process.send_signal(signal.SIGTERM)
+        ends = [await first.closed(), await second.closed()]
+        code = await server.process.wait()
+        took = asyncio.get_running_loop().time() - asked_at
+
+    db = await connect(database_url, pool_size=1)
+    await _assert_the_log_tells_what_is_shown(db, at_least=arrived)
+    await db.close()
+    assert (ends, code) == ([(1012, ""), (1012, "")], 0)
+    assert took < 5
+    assert "Traceback" not in log.read_text()
+
+
+async def _has_come(server: Serving, seq: int) -> bool:
+    nodes = (await server.execute(MATCH))["mats"]["nodes"]
+    return bool(nodes) and nodes[0]["lastSeq"] >= seq
+
+
+async def _is_told(server: Serving) -> bool:
+    data = await server.execute("{ mats { nodes { currentMatch { winnerName } } } }")
+    return bool(data["mats"]["nodes"][0]["currentMatch"]["winnerName"])
+
+
+async def _log(server: Serving) -> dict[int, str]:
+    match = (await server.execute(MATCH))["mats"]["nodes"][0]["currentMatch"]["id"]
+    entries: dict[int, str] = {}
+    after, is_full = None, True
+    while is_full:
+        page: dict[str, Any] = (await server.execute(LOG, match=match, after=after))["match"]["events"]
+        entries |= {node["seq"]: node["raw"] for node in page["nodes"]}
+        after, is_full = page["pageInfo"]["endCursor"], page["pageInfo"]["hasNextPage"]
+    return entries
+
+
+async def _assert_the_log_tells_what_is_shown(db: Database, *, at_least: int) -> None:
+    """The log has no gap, and folding it afresh gives what is stored of the fight and what is shown of it."""
+    async with db.read() as session:
+        entries = await session.rows(select(MatchEvent).order_by(col(MatchEvent.seq)))
+        mats = await session.rows(select(Mat))
+        matches = await session.rows(select(Match))
+        scoreboards = await session.rows(select(Scoreboard))
+    assert [entry.seq for entry in entries] == list(range(1, len(entries) + 1))
+    assert len(entries) >= at_least
+    assert [mat.last_seq for mat in mats] == [len(entries)]
+    assert [mat.current_match_id for mat in mats] == [match.id for match in matches]
+
+    told = _folded(entries)
+
+    assert [from_json(one.fold) for one in scoreboards] == [told]
+    assert [one.board for one in scoreboards] == [board(told)]
+
+
+def _folded(entries: list[MatchEvent]) -> FightState:
+    said = [
+        Entry(seq=row.seq, received_at=row.received_at, message=from_record(row.kind, row.record)) for row in entries
+    ]
+    return reduce(fold.apply, said[1:], fold.begin(said[0]))

@@ -162,12 +162,13 @@ async def _take_numbers(tx: Transaction, before: MatProgress, after: MatProgress
 async def _store_fights(tx: Transaction, steps: Advance, before: dict[UUID, Fight]) -> None:
     mat_id = steps.progress.mat_id
     loaded_at = {logged.entry.seq: logged.received.received_at for logged in steps.logged}
+    athletes = await _find_athletes(tx, [fight for fight in steps.fights if _has_new_sides(fight, before)])
     for fight in steps.fights:
         was = before.get(fight.match_id)
         if was is None or match_row(was.state) != match_row(fight.state):
             await _store_match(tx, mat_id, fight, loaded_at.get(fight.begun_seq))
-        if was is None or side_rows(was.state) != side_rows(fight.state):
-            await _store_sides(tx, fight)
+        if _has_new_sides(fight, before):
+            await _store_sides(tx, fight, athletes)
         if was is None or was.state.rounds is not fight.state.rounds:
             await tx.execute_many(_UPSERT_ROUND, [_with_id(fight, row) for row in round_rows(fight.state)])
     await tx.execute_many(_UPSERT_SCOREBOARD, [_scoreboard_row(mat_id, fight) for fight in steps.fights])
@@ -182,25 +183,37 @@ async def _store_match(tx: Transaction, mat_id: UUID, fight: Fight, loaded_at: d
     await tx.execute(insert(Match).values(**key, **values))
 
 
-async def _store_sides(tx: Transaction, fight: Fight) -> None:
+def _has_new_sides(fight: Fight, before: dict[UUID, Fight]) -> bool:
+    was = before.get(fight.match_id)
+    return was is None or side_rows(was.state) != side_rows(fight.state)
+
+
+async def _store_sides(tx: Transaction, fight: Fight, athletes: dict[tuple[str, str], UUID]) -> None:
     rows = [_with_id(fight, row) for row in side_rows(fight.state)]
     for row in rows:
-        athlete = {name: row.pop(name) for name in ("name", "short_name", "country_code")}
-        row["athlete_id"] = await _find_athlete(tx, **athlete)
+        name, _, country_code = (row.pop(column) for column in ("name", "short_name", "country_code"))
+        # A side whose athlete was not named has none.
+        row["athlete_id"] = athletes.get((name, country_code))
     await tx.execute_many(_UPSERT_SIDE, rows)
 
 
-async def _find_athlete(tx: Transaction, *, name: str, short_name: str, country_code: str) -> UUID | None:
-    """Return the athlete of a name and country, made if new. A side whose athlete was not named has none."""
-    if not name:
-        return None
+async def _find_athletes(tx: Transaction, fights: Iterable[Fight]) -> dict[tuple[str, str], UUID]:
+    """Return the athletes of fights by name and country, made if new.
+
+    Everybody asks for them in the same order: two mats with the same athletes would else wait for each other.
+    """
+    sides = [row for fight in fights for row in side_rows(fight.state) if row["name"]]
+    short_names = {(row["name"], row["country_code"]): row["short_name"] for row in sides}
+    return {key: await _find_athlete(tx, *key, short_name=short_names[key]) for key in sorted(short_names)}
+
+
+async def _find_athlete(tx: Transaction, name: str, country_code: str, *, short_name: str) -> UUID:
     values = {"id": new_id(), "name": name, "short_name": short_name, "country_code": country_code}
     statement = upsert(Athlete).values(**values)
     known = statement.on_conflict_do_update(
         index_elements=["name", "country_code"], set_={"short_name": statement.excluded.short_name}
     )
-    athlete = await tx.row(known.returning(Athlete))
-    return None if athlete is None else athlete.id
+    return cast("Athlete", await tx.row(known.returning(Athlete))).id
 
 
 async def _store_events(tx: Transaction, steps: Advance) -> None:

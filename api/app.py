@@ -24,7 +24,9 @@ def build_app(
     settings: Settings, db: Database, clock: Clock, supervisor: Supervisor, doorkeeper: Doorkeeper
 ) -> ASGIApp:
     """Put the doors together. Opens nothing and starts nothing."""
-    door = GraphQLDoor(build_schema(), db, clock, doorkeeper)
+    schema = build_schema()
+    schema.engine.slow_seconds = settings.slow_operation_seconds
+    door = GraphQLDoor(schema, db, clock, doorkeeper)
     health = Health(db, clock, supervisor, doorkeeper)
     hosts = [*settings.allowed_hosts, settings.host]
     app = Starlette(

@@ -8,7 +8,7 @@ import typer
 from pydantic import ValidationError
 
 from api.capture import CaptureError
-from api.commands import migrations, replaying, tokens
+from api.commands import explaining, migrations, replaying, tokens
 from api.commands import serve as serving
 from api.commands.output import fail
 from api.server import run
@@ -93,6 +93,29 @@ def replay(
     """Send a captured fight over UDP, as the scoring program once did."""
     _run(
         lambda: replaying.send(capture, replaying.address_of(to), speed=speed, longest=longest_silence, as_json=as_json)
+    )
+
+
+@app.command(epilog="Example: ringside explain graphql-examples/matches/ListMats.graphql --sql")
+def explain(
+    *,
+    file: Annotated[Path, typer.Argument(help="A document with one query.", exists=True, dir_okay=False)],
+    variables: Annotated[str, typer.Option(help="Its variables, as a JSON object.")] = "{}",
+    sql: Annotated[bool, typer.Option("--sql", help="Show the statements, too.")] = False,
+    database: Database = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Run a query and show its plan: the steps, how many rows each read, and how long it took."""
+    _run(
+        lambda: explaining.explain(
+            _url(database),
+            SystemClock(),
+            file.name,
+            file.read_text(),
+            variables=variables,
+            shows_sql=sql,
+            as_json=as_json,
+        )
     )
 
 

@@ -27,6 +27,8 @@ class Settings(BaseSettings):
     largest_body: int = Field(default=65_536, ge=1024)
     largest_datagram: int = Field(default=2048, ge=64, le=65_507)
     queued_datagrams: int = Field(default=50_000, ge=1)
+    # An operation that takes longer is logged, with the steps of its plan and without its variables.
+    slow_operation_seconds: float = Field(default=1.0, gt=0)
     log_level: str = Field(default="INFO", pattern=r"(?i)^(debug|info|warning|error)$")
     log_json: bool = False
 

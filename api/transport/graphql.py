@@ -16,18 +16,22 @@ from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from api.auth import Doorkeeper, bearer_of
 from api.pages import page
 from api.transport.sockets import SocketHandler
-from db.access.viewer import Viewer
+from db.access.viewer import Role, Viewer
 from db.clock import Clock
 from db.errors import Refusal, Unauthenticated
 from db.session import Database
 from schema import Schema
 from schema.context import Context
 from schema.engine.executor import Asked
+from schema.engine.explain import as_data
 
 INIT_TIMEOUT = timedelta(seconds=5)
 OPERATIONS_PER_SOCKET = 50
 # Where a request keeps its context.
 CONTEXT = "context"
+_EXPLAIN = {"explain": True}
+# What a request may say beside its operation and have it planned.
+_EXTENSIONS: tuple[object, ...] = (None, {}, _EXPLAIN)
 
 
 class GraphQLDoor(GraphQL[Context, None]):
@@ -99,10 +103,29 @@ class GraphQLDoor(GraphQL[Context, None]):
         context = getattr(request.state, CONTEXT, None) or self.context_of(request.state.viewer)
         setattr(request.state, CONTEXT, context)
         asked = asked_of(await request.body())
+        if asked is not None and asked.wants_explaining:
+            return await self._explain(request, asked, context)
         if asked is not None and context.may_plan:
             data = await self.schema.engine.answer(asked, context)
             if data is not None:
                 return _json({"data": data}, context)
+        return await self._answer_unplanned(request)
+
+    async def _explain(self, request: Request, asked: Asked, context: Context) -> Response:
+        """Answer, and say in `extensions` how: to admins, because it shows statements."""
+        if not context.viewer.has_role(Role.ADMIN):
+            return _error(403, "FORBIDDEN", "Explaining an operation needs the role ADMIN.")
+        context.trace = []
+        data = await self.schema.engine.answer(asked, context)
+        if data is None:
+            answer = orjson.loads((await self._answer_unplanned(request)).body)
+            context.path = context.path or "unplanned"
+        else:
+            answer = {"data": data}
+        answer["extensions"] = {"explain": as_data(context.path, context.trace)}
+        return _json(answer, context)
+
+    async def _answer_unplanned(self, request: Request) -> Response:
         try:
             return await self.run(request)
         except HTTPException as error:
@@ -136,7 +159,10 @@ def asked_of(body: bytes) -> Asked | None:
     text, name, variables = read.get("query"), read.get("operationName"), read.get("variables")
     if not isinstance(text, str) or not isinstance(name, str | None) or not isinstance(variables, dict | None):
         return None
-    return None if "extensions" in read else Asked(text, name, variables or {})
+    extensions = read.get("extensions")
+    if extensions not in _EXTENSIONS:
+        return None
+    return Asked(text, name, variables or {}, wants_explaining=extensions == _EXPLAIN)
 
 
 def _json(answer: dict[str, Any], context: Context) -> Response:

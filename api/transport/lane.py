@@ -39,7 +39,9 @@ class ShortLane:
             return
         body, messages = await self._read(receive)
         asked = asked_of(body)
-        data = None if asked is None else await self._door.schema.engine.answer(asked, context)
+        data = (
+            None if asked is None or asked.wants_explaining else await self._door.schema.engine.answer(asked, context)
+        )
         if data is None:
             # What its plan had done before it was abandoned goes with it, so that nothing is done twice.
             scope.setdefault("state", {})[CONTEXT] = context

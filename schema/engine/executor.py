@@ -6,6 +6,7 @@ not called again then: what they answered is kept, and only the printing of it s
 """
 
 import logging
+import time
 from collections import Counter, OrderedDict
 from collections.abc import Awaitable
 from dataclasses import dataclass
@@ -18,9 +19,10 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from schema.context import Context
 from schema.engine.documents import Documents
+from schema.engine.explain import in_one_line
 from schema.engine.plan import Plan, Unplanned
 from schema.engine.planner import Planner
-from schema.engine.reading import Run
+from schema.engine.reading import Run, Traced
 from schema.engine.running import Operation, run_plan
 from schema.engine.selections import flags_of
 
@@ -36,6 +38,7 @@ class Asked:
     text: str
     name: str | None
     variables: dict[str, Any]
+    wants_explaining: bool = False
 
 
 class Engine:
@@ -48,6 +51,8 @@ class Engine:
         self._flags: OrderedDict[int, tuple[OperationDefinitionNode, tuple[str, ...]]] = OrderedDict()
         # By path: `planned`, `unplanned` and `abandoned`.
         self.counts: Counter[str] = Counter()
+        # An operation that takes longer is logged with the steps of its plan.
+        self.slow_seconds = 1.0
 
     async def answer(self, asked: Asked, context: Context) -> dict[str, Any] | None:
         """Return the `data` of a query or mutation, straight from its plan; `None` if graphql-core is to answer.
@@ -85,9 +90,15 @@ class Engine:
 
     async def _run(self, plan: Plan, context: Context, variables: Any, operation: Operation) -> dict[str, Any]:
         viewer = context.viewer
+        trace: list[Traced] = [] if context.trace is None else context.trace
+        began = time.perf_counter()
         async with context.db.read() as session:
-            run = Run(context, session, variables, viewer.kind, viewer.parameters, context.trace)
+            run = Run(context, session, variables, viewer.kind, viewer.parameters, trace)
             data = await run_plan(plan, run, operation)
+        seconds = time.perf_counter() - began
+        if seconds > self.slow_seconds:
+            name = operation.node.name.value if operation.node.name else "(unnamed)"
+            _log.warning("slow operation %s took %.0f ms: %s", name, seconds * 1000, in_one_line(trace))
         self.counts["planned"] += 1
         context.path = "planned"
         return data

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -62,7 +62,7 @@ class Run:
     variables: VariableValues
     kind: ViewerKind
     parameters: Mapping[str, Any]
-    trace: list[Traced] | None = field(default=None)
+    trace: list[Traced]
 
     @property
     def mode(self) -> str:
@@ -101,8 +101,6 @@ class Run:
             _driver_keys(keys, self.mode) if name == "keys" else known[name] if bind is None else bind(known[name])
             for name, bind in zip(statement.names, statement.binders, strict=True)
         ]
-        if self.trace is None:
-            return await self.session.raw(statement, arguments)
         began = time.perf_counter()
         rows = await self.session.raw(statement, arguments)
         self.trace.append(Traced(path, statement.sql, len(keys), len(rows), time.perf_counter() - began))

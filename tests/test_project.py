@@ -1,0 +1,82 @@
+"""The project's own papers: they say what is so."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.settings import Settings
+
+_ROOT = Path(__file__).parents[1]
+_README = (_ROOT / "README.md").read_text()
+_LOCK = (_ROOT / "requirements.lock").read_text()
+_PAPERS = ["README.md", "CHANGELOG.md", "DECISIONS.md", "graphql-examples/README.md", "requirements.lock", ".ci/run"]
+
+
+def _project() -> dict[str, Any]:
+    return tomllib.loads((_ROOT / "pyproject.toml").read_text())
+
+
+def test_the_readme_names_every_setting_with_its_default() -> None:
+    shown = dict(re.findall(r"^\| `RINGSIDE_(\w+)` \| `([^`]*)` \|", _README, re.MULTILINE))
+
+    assert shown == {name.upper(): _shown(field.default) for name, field in Settings.model_fields.items()}
+
+
+def _shown(default: object) -> str:
+    if isinstance(default, list):
+        return ",".join(default)
+    return str(default).lower() if isinstance(default, bool) else str(default)
+
+
+@pytest.mark.parametrize("paper", _PAPERS)
+def test_papers_point_at_what_exists(paper: str) -> None:
+    text = (_ROOT / paper).read_text()
+    linked = {target for target in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in target}
+
+    assert [target for target in linked if not (_ROOT / paper).parent.joinpath(target).exists()] == []
+
+
+@pytest.mark.parametrize("paper", _PAPERS)
+def test_papers_name_no_machine(paper: str) -> None:
+    text = (_ROOT / paper).read_text()
+
+    assert re.findall(r"/root/|/work/|/home/|/opt/|file://|index-url|find-links", text) == []
+
+
+def test_the_readmes_files_are_there() -> None:
+    named = re.findall(r"\b(?:api|schema|db|tests|graphql-examples)/[\w./-]+\.\w+", _README)
+
+    assert named
+    assert [name for name in named if not (_ROOT / name).exists()] == []
+
+
+def test_what_runs_is_pinned_with_hashes() -> None:
+    pinned = dict(re.findall(r"^([\w.-]+)==([\w.]+)", _LOCK, re.MULTILINE))
+    hashes = re.findall(r"^([\w.-]+)==[^#]*?--hash=sha256:[0-9a-f]{64}", _LOCK, re.MULTILINE)
+    needed = {_name(requirement) for requirement in _project()["project"]["dependencies"]}
+
+    assert needed - pinned.keys() == set()
+    assert set(hashes) == pinned.keys()
+
+
+def test_the_lock_names_no_place_to_install_from() -> None:
+    lines = [line for line in _LOCK.splitlines() if not line.lstrip().startswith("#")]
+
+    assert [line for line in lines if line.startswith("-") or "://" in line or " @ " in line] == []
+
+
+def _name(requirement: str) -> str:
+    return re.split(r"[\[<>=!~ ;]", requirement, maxsplit=1)[0].lower().replace("_", "-")
+
+
+def test_ci_types_the_commands_of_the_readme() -> None:
+    script = (_ROOT / ".ci" / "run").read_text()
+
+    assert "set -euo pipefail" in script
+    assert "export CI=true" in script
+    assert all(f"uv run {tool}" in script for tool in ("ruff format --check", "ruff check", "mypy", "pytest"))
+    assert "uv run pytest" in _README
+    assert (_ROOT / ".ci" / "run").stat().st_mode & 0o111

@@ -71,7 +71,7 @@ async def test_there_is_an_overlay_of_a_mat_and_of_a_match(client: httpx.AsyncCl
         "/overlays/user/x",
         "/overlays/MAT/x",
         "/overlays/mat/x/y",
-        "/static",
+        "/static/",
     ],
 )
 async def test_there_is_nothing_else(client: httpx.AsyncClient, path: str) -> None:

@@ -96,7 +96,11 @@ class Collector:
     def _condition(self, directive: DirectiveNode) -> bool:
         value = next(iter(directive.arguments or ())).value
         if isinstance(value, VariableNode):
-            return bool(self._flags[value.name.value])
+            flag = self._flags[value.name.value]
+            if flag is None:
+                # A variable with a default may stand here and be null all the same, which is an error.
+                raise Unplanned(f"the condition ${value.name.value}, which is null")
+            return bool(flag)
         return bool(getattr(value, "value", None))
 
 

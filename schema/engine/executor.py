@@ -60,6 +60,8 @@ class Engine:
         This is the short way for a door that has nothing to tell graphql-core. What comes back is the whole answer:
         an operation that met an error comes back as `None`, and may be run again with the same context.
         """
+        if not context.may_plan or context.asker is None:
+            return None
         document = self._documents.get(asked.text)
         operation = None if document is None else document.operation(asked.name)
         if document is None or operation is None or operation.operation is OperationType.SUBSCRIPTION:

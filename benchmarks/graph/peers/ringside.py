@@ -1,0 +1,56 @@
+"""Ringside: its own door and engine over the benchmark's tables, served and guarded as in production."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.routing import Route, WebSocketRoute
+
+from api.auth import Doorkeeper
+from api.settings import Settings
+from api.transport.graphql import GraphQLDoor
+from api.workers.supervisor import Supervisor
+from benchmarks.graph.schema import build_schema
+from db.access import operations as access
+from db.access.viewer import Role
+from db.clock import SystemClock
+from db.session import connect
+
+_USER = "benchmark"
+
+
+@asynccontextmanager
+async def open_app(url: str) -> AsyncIterator[Starlette]:
+    """Open the database and put the door together, as `api.app` and `api.server` do."""
+    settings, clock = Settings(), SystemClock()
+    db = await connect(url)
+    supervisor = Supervisor(clock)
+    doorkeeper = Doorkeeper(db, clock)
+    try:
+        supervisor.start("doorkeeper", doorkeeper.watch, lambda: {"sockets": doorkeeper.socket_count})
+        door = GraphQLDoor(build_schema(), db, clock, doorkeeper)
+        yield Starlette(
+            routes=[Route("/graphql", door), WebSocketRoute("/graphql", door)],
+            middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=[*settings.allowed_hosts, settings.host])],
+            max_body_size=settings.largest_body,
+        )
+    finally:
+        await supervisor.close()
+        await db.close()
+
+
+async def make_token(url: str) -> str:
+    """Make a token for the load generator and return its secret."""
+    now = SystemClock().now()
+    db = await connect(url)
+    try:
+        async with db.transaction() as tx:
+            user = await access.find_user(tx, _USER) or await access.create_user(
+                tx, name=_USER, role=Role.MEMBER, now=now
+            )
+            made = await access.create_token(tx, user_id=user.id, label="Benchmark", now=now)
+    finally:
+        await db.close()
+    return made.secret

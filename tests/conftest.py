@@ -24,6 +24,10 @@ settings.register_profile("ringside", deadline=None, suppress_health_check=[Heal
 settings.load_profile("ringside")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--operations", type=int, default=1000, help="how many operations tests.schema.test_equality runs")
+
+
 class ManualClock:
     """A clock that stands until it is moved."""
 

@@ -1,0 +1,386 @@
+"""Both paths answer alike: operations that nobody thought of, by plan and by graphql-core, compared byte by byte.
+
+Each database is filled once; what is asked about it, hypothesis writes (`tests.support.operations`). More than in CI:
+
+    uv run pytest tests/schema/test_equality.py --operations 100000
+"""
+
+import asyncio
+import shutil
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import count
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+import orjson
+import pytest
+from graphql import GraphQLSchema, OperationType
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import delete, update
+from sqlmodel import col, select
+
+from db.access.viewer import Viewer
+from db.base import Base
+from db.bus import Bus
+from db.matches.tables import Mat, Match, Round, Scoreboard
+from db.matches.vocabulary import MatchState
+from db.session import Database, connect
+from schema.connections import write_cursor
+from schema.context import Context
+from schema.engine.executor import Asked
+from schema.ids import encode_id
+from tests.support.competition import say
+from tests.support.graph import the_schema
+from tests.support.operations import Operation, Things, one_of, operations
+from tests.support.world import BEGINNING, World, make_world, numbered_ids
+
+if TYPE_CHECKING:
+    from tests.support.postgresql import Server
+
+# What hypothesis remembers of the operations it wrote grows with them, so it is asked for so many at a time.
+_AT_A_TIME = 1000
+_PLANNED_AT_LEAST = 0.8
+_EVENTS_LOOKED_AT = 3
+
+
+@dataclass
+class House:
+    """Filled databases of one engine, and the loop that they live on."""
+
+    runner: asyncio.Runner
+    connect: Callable[[], Awaitable[Database]]
+    world: World
+
+    def run(self, work: Any) -> Any:
+        return self.runner.get_loop().run_until_complete(work)
+
+    def make(self) -> World:
+        """Fill another database, which is exactly like the first."""
+
+        async def made() -> World:
+            return await make_world(await self.connect())
+
+        world: World = self.run(made())
+        return world
+
+
+@pytest.fixture(scope="session", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    made: list[Database] = []
+    names: list[str] = []
+
+    async def on_sqlite() -> Database:
+        path = tmp_path_factory.mktemp("equality") / "ringside.db"
+        shutil.copy(request.getfixturevalue("migrated_file"), path)
+        return kept(await connect(f"sqlite:///{path}"))
+
+    def create() -> str:
+        names.append(f"ringside_test_{uuid4().hex[:12]}")
+        server.create(names[-1], template=template)
+        return server.url(names[-1])
+
+    async def on_postgresql() -> Database:
+        return kept(await connect(await asyncio.to_thread(create), pool_size=4))
+
+    def kept(db: Database) -> Database:
+        made.append(db)
+        return db
+
+    async def leave() -> None:
+        for db in made:
+            await db.close()
+
+    if request.param == "postgresql":
+        server: Server = request.getfixturevalue("postgresql_server")
+        template: str = request.getfixturevalue("migrated_template")
+    open_another = on_sqlite if request.param == "sqlite" else on_postgresql
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        loop = runner.get_loop()
+        world = loop.run_until_complete(_filled(open_another))
+        yield House(runner, open_another, world)
+        loop.run_until_complete(leave())
+    for name in names:
+        server.drop(name)
+
+
+async def _filled(open_another: Callable[[], Awaitable[Database]]) -> World:
+    return await make_world(await open_another())
+
+
+@pytest.fixture(scope="session")
+def wanted(request: pytest.FixtureRequest) -> int:
+    """How many operations each test of each database compares."""
+    number: int = request.config.getoption("--operations")
+    return number
+
+
+def _schema() -> GraphQLSchema:
+    return the_schema()._schema
+
+
+# Queries
+
+
+def test_queries_are_answered_alike(house: House, wanted: int) -> None:
+    world = house.world
+    paths: Counter[str | None] = Counter()
+
+    def check(operation: Operation, name: str, is_short: bool) -> None:  # noqa: FBT001 -- hypothesis calls it
+        viewer = world.viewers[name]
+        planned = house.run(by_plan(world, viewer, operation, is_short=is_short))
+        stock = house.run(on_graphql_core(world, viewer, operation))
+
+        assert planned.printed == stock.printed
+        # A plan gives up over an error alone.
+        assert planned.path != "abandoned" or stock.has_errors
+        if viewer is not None:
+            paths[planned.path] += 1
+
+    compare(check, wanted, operations(_schema(), world.things), viewers(world), one_of([False, True]))
+
+    assert paths["planned"] > _PLANNED_AT_LEAST * paths.total(), paths
+
+
+def test_queries_are_answered_alike_where_rows_are_broken(house: House, wanted: int) -> None:
+    """What should not be is said in graphql-core's words, at the place where it is."""
+    world = house.make()
+    house.run(break_rows(world.db))
+
+    def check(operation: Operation, name: str, is_short: bool) -> None:  # noqa: FBT001 -- as above
+        viewer = world.viewers[name]
+        planned = house.run(by_plan(world, viewer, operation, is_short=is_short))
+        stock = house.run(on_graphql_core(world, viewer, operation))
+
+        assert planned.printed == stock.printed
+
+    compare(check, wanted // 5, operations(_schema(), world.things), viewers(world), one_of([False, True]))
+
+
+# Mutations
+
+
+def test_mutations_are_answered_alike(house: House, wanted: int) -> None:
+    """On two databases that were always alike and are told the same, one by plan and one by graphql-core."""
+    one, other = house.make(), house.make()
+    paths: Counter[str | None] = Counter()
+    numbers = count(1_000_000, 1000)
+
+    def check(operation: Operation, name: str, is_short: bool) -> None:  # noqa: FBT001 -- as above
+        viewer = one.viewers[name]
+        first = next(numbers)
+        with numbered_ids(first):
+            planned = house.run(by_plan(one, viewer, operation, is_short=is_short))
+        with numbered_ids(first):
+            stock = house.run(on_graphql_core(other, viewer, operation))
+
+        assert planned.printed == stock.printed
+        if not stock.has_errors:
+            paths[planned.path] += 1
+
+    written = operations(_schema(), one.things, OperationType.MUTATION)
+    compare(check, wanted // 5, written, viewers(one), one_of([False, True]))
+
+    assert house.run(all_rows(one.db)) == house.run(all_rows(other.db))
+    assert paths["planned"] > _PLANNED_AT_LEAST * paths.total(), paths
+
+
+# Subscriptions
+
+
+def test_subscriptions_are_answered_alike(house: House, wanted: int) -> None:
+    world = house.make()
+
+    def check(operation: Operation, name: str) -> None:
+        viewer = world.viewers[name]
+        planned = house.run(heard(world, viewer, operation, may_plan=True))
+        stock = house.run(heard(world, viewer, operation, may_plan=False))
+
+        assert planned == stock
+
+    written = operations(_schema(), world.things, OperationType.SUBSCRIPTION)
+    compare(check, wanted // 10, written, viewers(world))
+
+
+def test_news_is_answered_alike(house: House, wanted: int) -> None:
+    """What happens while somebody watches: rows as an operation left them, printed by plan and by graphql-core."""
+    world = house.make()
+    fight = house.run(live_fight(world))
+    numbers = count(1)
+
+    def check(operation: Operation, name: str) -> None:
+        planned, stock = house.run(news(world, world.viewers[name], fight.mat_id, next(numbers), operation))
+
+        assert planned == stock
+
+    written = operations(_schema(), fight.things, OperationType.SUBSCRIPTION)
+    compare(check, wanted // 20, written, viewers_told(world))
+
+
+# How an operation is run
+
+
+@dataclass(frozen=True)
+class Answered:
+    """An answer as it is printed, and which path gave it."""
+
+    printed: bytes
+    path: str | None
+    has_errors: bool
+
+
+async def by_plan(world: World, viewer: Viewer | None, operation: Operation, *, is_short: bool) -> Answered:
+    """Answer by plan: the short way, as the HTTP door does, or inside graphql-core's executor."""
+    context = Context(db=world.db, clock=world.clock, asker=viewer)
+    engine = the_schema().engine
+    assert engine._documents.get(operation.text) is not None, "this is not valid"
+    before = engine.counts.copy()
+    if is_short:
+        data = await engine.answer(Asked(operation.text, None, operation.variables), context)
+        if data is not None:
+            return Answered(printed({"data": data, "errors": None}), context.path, has_errors=False)
+    answer = await executed(operation, context)
+    paths = engine.counts - before
+    # Tried once at most, whichever way.
+    assert paths.total() <= 1
+    return Answered(printed(answer), next(iter(paths), None), answer["errors"] is not None)
+
+
+async def on_graphql_core(world: World, viewer: Viewer | None, operation: Operation) -> Answered:
+    """Answer on graphql-core and the dataloaders."""
+    context = Context(db=world.db, clock=world.clock, asker=viewer, may_plan=False)
+    answer = await executed(operation, context)
+    return Answered(printed(answer), context.path, answer["errors"] is not None)
+
+
+async def executed(operation: Operation, context: Context) -> dict[str, Any]:
+    result = await the_schema().execute(operation.text, variable_values=operation.variables, context_value=context)
+    return answer_of(result)
+
+
+async def heard(world: World, viewer: Viewer | None, operation: Operation, *, may_plan: bool) -> list[bytes]:
+    """Return the first answers of a subscription that nobody publishes to: it ends with what is there."""
+    world.db.bus = Bus()
+    world.db.bus.close()
+    context = Context(db=world.db, clock=world.clock, asker=viewer, may_plan=may_plan)
+    stream = await the_schema().subscribe(operation.text, variable_values=operation.variables, context_value=context)
+    answers: list[bytes] = []
+    async with aclosing(stream) as results:
+        async for result in results:
+            answers.append(printed(answer_of(result)))
+            if len(answers) == _EVENTS_LOOKED_AT:
+                break
+    return answers
+
+
+def answer_of(result: Any) -> dict[str, Any]:
+    errors = None if not result.errors else [error.formatted for error in result.errors]
+    return {"data": getattr(result, "data", None), "errors": errors}
+
+
+def printed(answer: dict[str, Any]) -> bytes:
+    """Print an answer as the doors do. The id of a masked error is its own each time."""
+    for error in answer["errors"] or ():
+        if error["extensions"].get("id"):
+            error["extensions"]["id"] = "masked"
+    return orjson.dumps(answer)
+
+
+def viewers_told(world: World) -> st.SearchStrategy[str]:
+    """Everybody who hears of the fight that is told on, and those who may not ask for it."""
+    return one_of([name for name in world.viewers if name != "overlay of a fight"])
+
+
+def compare(check: Callable[..., None], wanted: int, *written: st.SearchStrategy[Any]) -> None:
+    """Check so many generated operations, some at a time."""
+    for begun in range(0, wanted, _AT_A_TIME):
+        chosen = settings(
+            max_examples=min(_AT_A_TIME, wanted - begun),
+            suppress_health_check=list(HealthCheck),
+            phases=[Phase.generate, Phase.shrink],
+            database=None,
+            deadline=None,
+        )
+        chosen(given(*written)(check))()
+
+
+def viewers(world: World) -> st.SearchStrategy[str]:
+    # Those who see more are asked more.
+    return one_of([*world.viewers, "admin", "admin", "admin", "operator", "member", "overlay of a mat"])
+
+
+async def all_rows(db: Database) -> dict[str, list[str]]:
+    async with db.read() as session:
+        return {
+            name: sorted(repr(row) for row in await session.rows(table.select()))
+            for name, table in Base.metadata.tables.items()
+        }
+
+
+async def break_rows(db: Database) -> None:
+    """Make the database hold what no operation would leave there, and what can be read but not be shown.
+
+    What cannot even be read is not among it: the loaders read whole rows, a plan the columns that are asked.
+    """
+    async with db.read() as session:
+        fights = await session.rows(select(Match).order_by(col(Match.loaded_at), col(Match.id)))
+        mats = await session.rows(select(Mat).order_by(col(Mat.id)))
+    async with db.transaction() as tx:
+        await tx.execute(delete(Scoreboard).where(col(Scoreboard.match_id) == fights[0].id))
+        for fight, board in ((fights[1], {}), (fights[2], {"clock": None, "blue": 1, "state": "LOST"})):
+            await tx.execute(update(Scoreboard).where(col(Scoreboard.match_id) == fight.id).values(board=board))
+        await tx.execute(update(Mat).where(col(Mat.id) == mats[0].id).values(current_match_id=UUID(int=1)))
+        if tx.dialect == "sqlite":
+            # PostgreSQL keeps to the sizes that are declared.
+            await tx.execute(update(Round).where(col(Round.number) == 2).values(blue_score=1 << 40))
+            await tx.execute(update(Mat).where(col(Mat.id) == mats[1].id).values(last_seq=-(1 << 31) - 1))
+
+
+@dataclass(frozen=True)
+class _LiveFight:
+    """The fight that is told on."""
+
+    mat_id: UUID
+    things: Things
+
+
+async def live_fight(world: World) -> _LiveFight:
+    async with world.db.read() as session:
+        fight = await session.row(select(Match).where(col(Match.state) == MatchState.LIVE))
+        assert fight is not None
+        last = (await session.rows(select(Mat).where(col(Mat.id) == fight.mat_id)))[0].last_seq
+    ids = {"mat": [encode_id("mat", fight.mat_id)], "match": [encode_id("match", fight.id)]}
+    return _LiveFight(
+        fight.mat_id, Things(ids=ids, cursors={"log": [write_cursor((last,)), write_cursor((last - 2,))]})
+    )
+
+
+async def news(world: World, viewer: Viewer | None, mat_id: UUID, number: int, operation: Operation) -> list[list[Any]]:
+    """Return what a subscription says by plan and what it says on graphql-core while points are given."""
+    contexts = [Context(db=world.db, clock=world.clock, asker=viewer, may_plan=may_plan) for may_plan in (True, False)]
+    streams = [
+        await the_schema().subscribe(operation.text, variable_values=operation.variables, context_value=context)
+        for context in contexts
+    ]
+    told: list[list[Any]] = [[], []]
+    async with asyncio.timeout(20), aclosing(streams[0]), aclosing(streams[1]):
+        # A scoreboard says first how things stand; a feed may have nothing to say before something happens.
+        if "scoreboardChanged" in operation.text:
+            await _listen(streams, told)
+        for point in (1, 2):
+            score = number * 2 + point
+            async with world.db.transaction() as tx:
+                at = BEGINNING + timedelta(hours=2, seconds=score)
+                await say(tx, mat_id, at, f"sc1;{score % 100};sc2;{score // 100}", "pt1;1")
+            await _listen(streams, told)
+    return told
+
+
+async def _listen(streams: Sequence[Any], told: list[list[Any]]) -> None:
+    results = await asyncio.gather(*(anext(stream, None) for stream in streams))
+    for result, heard_before in zip(results, told, strict=True):
+        heard_before.append(None if result is None else printed(answer_of(result)))

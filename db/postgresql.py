@@ -1,7 +1,9 @@
 """PostgreSQL's driver: a pool of asyncpg connections that speak our types."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+import contextlib
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +11,7 @@ import asyncpg
 import orjson
 
 from db.errors import Conflict, Unavailable
+from db.statements import RawRow
 
 if TYPE_CHECKING:
     from asyncpg import Connection, Pool
@@ -62,6 +65,107 @@ async def open_pool(url: str, *, size: int) -> "Pool[Any]":
     except (*LOST, asyncpg.PostgresError) as error:
         raise Unavailable(f"PostgreSQL does not let us in: {error}") from error
     return pool
+
+
+class Readers:
+    """Connections that only read, one statement at a time, lent without ceremony.
+
+    A pool's own lending takes longer than most of our reads: a timeout, a task and a proxy for each. Here an idle
+    connection is taken off a list and put back. There are at most `size`; whoever comes when all are out waits in
+    line. A connection that failed, or whose statement was cancelled, is closed, and another opened when it is needed.
+    """
+
+    def __init__(self, url: str, *, size: int) -> None:
+        self._url = url
+        self._room = size
+        self._idle: list[Connection[Any]] = []
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    async def fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[RawRow]:
+        """Run a statement. Raises `Unavailable` when no connection is free in time or the server is away.
+
+        A connection that lay idle may have been cut meanwhile, as by a restart of the server: a read is then tried
+        once more on a fresh one.
+        """
+        with refusing():
+            if self._idle:
+                with contextlib.suppress(*LOST):
+                    return await self._fetch(self._idle.pop(), sql, arguments)
+                self._drop_idle()
+            return await self._fetch(await self._another(), sql, arguments)
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        self._room = 0
+        while self._idle:
+            await self._idle.pop().close(timeout=POOL_TIMEOUT_SECONDS)
+
+    async def _fetch(self, connection: "Connection[Any]", sql: str, arguments: Sequence[Any]) -> Sequence[RawRow]:
+        try:
+            found: Sequence[RawRow] = await connection.fetch(sql, *arguments)
+        except BaseException as error:
+            # Cancelled, or cut off: what is under way on it is nobody's any more.
+            is_well = isinstance(error, asyncpg.PostgresError) and not isinstance(error, LOST)
+            self._take_back(connection, is_well=is_well)
+            raise
+        self._take_back(connection, is_well=True)
+        return found
+
+    def _drop_idle(self) -> None:
+        """Close what lies idle: it was cut when its neighbour was."""
+        while self._idle:
+            self._take_back(self._idle.pop(), is_well=False)
+
+    async def _another(self) -> "Connection[Any]":
+        """Open a connection if there is room for one more, and wait for one otherwise."""
+        try:
+            async with asyncio.timeout(POOL_TIMEOUT_SECONDS):
+                while not self._idle:
+                    if self._room:
+                        return await self._open()
+                    await self._turn()
+                return self._idle.pop()
+        except TimeoutError as error:
+            raise Unavailable("All database connections are busy. Nothing was changed; try again.") from error
+
+    async def _open(self) -> "Connection[Any]":
+        self._room -= 1
+        try:
+            connection = await asyncpg.connect(self._url, statement_cache_size=1000, server_settings=_SESSION_SETTINGS)
+            await _speak_json(connection)
+        except BaseException as error:
+            self._room += 1
+            self._wake()
+            if isinstance(error, LOST):
+                raise unavailable(error) from error
+            raise
+        return connection
+
+    async def _turn(self) -> None:
+        waiting = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiting)
+        try:
+            await waiting
+        except BaseException:
+            # Whoever was woken and left has to wake the next.
+            if waiting.done() and not waiting.cancelled():
+                self._wake()
+            raise
+
+    def _take_back(self, connection: "Connection[Any]", *, is_well: bool) -> None:
+        if is_well and not connection.is_closed():
+            self._idle.append(connection)
+        else:
+            connection.terminate()
+            self._room += 1
+        self._wake()
+
+    def _wake(self) -> None:
+        while self._waiting:
+            waiting = self._waiting.popleft()
+            if not waiting.done():
+                waiting.set_result(None)
+                return
 
 
 @asynccontextmanager

@@ -21,7 +21,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 from db import postgresql
 from db.bus import Bus, Event
 from db.errors import Conflict, Unavailable
-from db.postgresql import acquire, open_pool, refusing
+from db.postgresql import Readers, acquire, open_pool, refusing
 from db.sqlite import GroupCommit, SQLiteConnection, SQLiteWrite
 from db.statements import POSTGRESQL, SQLITE, CompiledStatement, RawRow, StatementCache
 
@@ -205,7 +205,10 @@ async def connect(url: str, *, pool_size: int = 10) -> Database:
     if is_embedded(url):
         return await SQLiteDatabase.open(sqlite_path(url))
     if urlsplit(url).scheme in {"postgresql", "postgres"}:
-        return PostgreSQLDatabase(await open_pool(url, size=pool_size))
+        # Half for changes and half for reads, and one of each at least.
+        writers = max(1, pool_size // 2)
+        pool = await open_pool(url, size=writers)
+        return PostgreSQLDatabase(pool, Readers(url, size=max(1, pool_size - writers)))
     raise ValueError(f"A database URL begins with sqlite:/// or postgresql://: {without_secret(url)} does not.")
 
 
@@ -321,16 +324,17 @@ _BUGS = frozenset({sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISUSE, sqlite3.SQLITE_R
 
 
 class PostgreSQLDatabase(Database):
-    """A PostgreSQL server, through a pool."""
+    """A PostgreSQL server: a pool for transactions, and readers beside it."""
 
-    def __init__(self, pool: "Pool[Any]") -> None:
+    def __init__(self, pool: "Pool[Any]", readers: Readers) -> None:
         super().__init__(StatementCache(POSTGRESQL))
         self._pool = pool
+        self._readers = readers
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Session]:
         """See `Database`."""
-        yield Session(_PoolDriver(self._pool), self.statements, self._heard)
+        yield Session(_ReadDriver(self._readers), self.statements, self._heard)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
@@ -358,6 +362,7 @@ class PostgreSQLDatabase(Database):
         self.bus.close()
         try:
             async with asyncio.timeout(5):
+                await self._readers.close()
                 await self._pool.close()
         except TimeoutError:
             self._pool.terminate()
@@ -379,15 +384,11 @@ class _ConnectionDriver:
             await self._connection.executemany(sql, arguments)
 
 
-class _PoolDriver:
+class _ReadDriver:
     """Borrows a connection for each statement, so that nobody holds one while he does something else."""
 
-    def __init__(self, pool: "Pool[Any]") -> None:
-        self._pool = pool
-
-    async def fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[RawRow]:
-        async with acquire(self._pool) as connection:
-            return await _ConnectionDriver(connection).fetch(sql, arguments)
+    def __init__(self, readers: Readers) -> None:
+        self.fetch = readers.fetch
 
     async def execute_many(self, sql: str, arguments: Sequence[Sequence[Any]]) -> None:
         raise NotImplementedError("A read session does not write.")

@@ -1,8 +1,9 @@
 """The log of a mat: how entries are numbered, which fight each belongs to, and what each fight becomes. Pure."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from db.matches import fold
 from db.matches.board import board
 from db.matches.fold import Entry
 from db.matches.messages import Message
+from db.matches.replacing import replace
 from db.matches.state import FightState
 
 
@@ -24,7 +26,7 @@ class Received:
     message: Message
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Fight:
     """A fight as the log has told it so far, and what is shown of it: `shown` lags while a burst is incomplete."""
 
@@ -36,7 +38,7 @@ class Fight:
     changed_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class MatProgress:
     """How far a mat's log has come: the last number given out, and the fight on the mat, if any."""
 
@@ -111,7 +113,7 @@ def _folded(fight: Fight | None, entry: Entry) -> Fight | None:
 
 def _is_tick(before: FightState, after: FightState) -> bool:
     """Say whether nothing but the number moved: then what is shown need not be made again."""
-    return before.clock is after.clock and replace(before, seq=after.seq) == after
+    return before.clock is after.clock and _ALL_BUT_SEQ(before) == _ALL_BUT_SEQ(after)
 
 
 def _settled(fight: Fight, at: datetime) -> Fight:
@@ -124,3 +126,7 @@ def _numbered(fight: Fight, before: Fight | None) -> Fight:
     if before is None or before.match_id != fight.match_id:
         return fight
     return replace(fight, revision=before.revision + (fight.shown != before.shown))
+
+
+# Compared field by field, where what is the same object is not looked into.
+_ALL_BUT_SEQ = attrgetter(*(field.name for field in fields(FightState) if field.name != "seq"))

@@ -14,7 +14,7 @@ _BODY, _HEAD, _PUNCH, _GAM_JEOM = 0, 1, 2, 5
 _Value = TypeVar("_Value")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class SideState:
     """One side of the scoreboard; score and gam-jeoms are those of the current round."""
 
@@ -28,7 +28,7 @@ class SideState:
     rounds_won: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class RoundSide:
     """One side of one round: what was said of it, what we counted, and what the sender reports to have counted."""
 
@@ -54,7 +54,7 @@ class RoundSide:
         return reported != [body, head, punch, self.gam_jeoms]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class RoundState:
     """One round. It started with its first clock start, and ended when the sender said so."""
 
@@ -95,7 +95,7 @@ class Burst:
     as_of: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class FightState:
     """A fight as it stands. `rounds` holds those that something was said of, in order of their numbers."""
 

@@ -80,6 +80,7 @@ class Readers:
         self._room = size
         self._idle: list[Connection[Any]] = []
         self._waiting: deque[asyncio.Future[None]] = deque()
+        self._is_closed = False
 
     async def fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[RawRow]:
         """Run a statement. Raises `Unavailable` when no connection is free in time or the server is away.
@@ -96,7 +97,10 @@ class Readers:
 
     async def close(self) -> None:
         """Let go of the connections."""
-        self._room = 0
+        self._is_closed = True
+        for waiting in self._waiting:
+            if not waiting.done():
+                waiting.set_result(None)
         while self._idle:
             await self._idle.pop().close(timeout=POOL_TIMEOUT_SECONDS)
 
@@ -121,6 +125,8 @@ class Readers:
         try:
             async with asyncio.timeout(POOL_TIMEOUT_SECONDS):
                 while not self._idle:
+                    if self._is_closed:
+                        raise Unavailable("The database is closed. Nothing was changed.")
                     if self._room:
                         return await self._open()
                     await self._turn()
@@ -153,7 +159,7 @@ class Readers:
             raise
 
     def _take_back(self, connection: "Connection[Any]", *, is_well: bool) -> None:
-        if is_well and not connection.is_closed():
+        if is_well and not connection.is_closed() and not self._is_closed:
             self._idle.append(connection)
         else:
             connection.terminate()

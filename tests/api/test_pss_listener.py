@@ -18,12 +18,13 @@ from sqlmodel import col, select
 from api.capture import read_capture
 from api.replay import replay
 from api.workers import pss
-from api.workers.pss import PSSListener
+from api.workers.pss import Datagram, PSSListener
 from api.workers.pss_protocol import parse
 from api.workers.supervisor import Supervisor
 from db.clock import SystemClock
 from db.errors import Conflict
 from db.matches import operations
+from db.matches.events import ScoreboardChanged
 from db.matches.log import Received
 from db.matches.tables import MatchEvent
 from db.session import Database, connect, is_embedded, sqlite_path
@@ -572,6 +573,28 @@ async def test_a_commit_whose_answer_was_lost_is_not_repeated_after_a_long_outag
         await house.logged(9)
 
         assert raws(await log_of(house)) == [*LOAD, *BLUE_PUNCHES, "clk;01:59"]
+
+
+async def test_a_batch_that_turns_out_to_be_stored_is_let_go(db: Database, clock: ManualClock) -> None:
+    async with db.transaction() as tx:
+        mat = await operations.create_mat(tx, name="Mat 1", now=clock.now())
+    listener = PSSListener(db, clock, mat.id, "127.0.0.1", 0)
+    progress = await listener._catch_up(None)
+    batch = listener._read([Datagram(clock.now(), "127.0.0.1:5000", wire.encode()) for wire in LOAD])
+    # Stored by us, and the answer never came: the next we hear is that the log has moved on.
+    async with db.transaction() as tx:
+        await operations.log_messages(tx, progress, batch)
+    listener._unwritten = batch
+
+    with db.bus.listen(mat.id, of=ScoreboardChanged) as heard:
+        while listener.facts()["waiting"]:
+            progress = await listener._step(progress)
+        change = await anext(heard)
+
+    async with db.read() as session:
+        stored = await session.rows(select(MatchEvent).order_by(col(MatchEvent.seq)))
+    assert [entry.raw.decode() for entry in stored] == LOAD
+    assert (progress.seq, change.scoreboard.seq, change.is_current) == (4, 4, True)
 
 
 # Starting and stopping.

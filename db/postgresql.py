@@ -72,14 +72,16 @@ class Readers:
 
     A pool's own lending takes longer than most of our reads: a timeout, a task and a proxy for each. Here an idle
     connection is taken off a list and put back. There are at most `size`; whoever comes when all are out waits in
-    line. A connection that failed, or whose statement was cancelled, is closed, and another opened when it is needed.
+    line, and is handed one in his turn: what nobody waits for is idle. A connection that failed, or whose statement
+    was cancelled, is closed, and another opened when it is needed.
     """
 
     def __init__(self, url: str, *, size: int) -> None:
         self._url = url
         self._room = size
         self._idle: list[Connection[Any]] = []
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        # Each is handed a connection, or none when there may be room for one.
+        self._waiting: deque[asyncio.Future[Connection[Any] | None]] = deque()
         self._is_closed = False
 
     async def fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[RawRow]:
@@ -129,49 +131,62 @@ class Readers:
                         raise Unavailable("The database is closed. Nothing was changed.")
                     if self._room:
                         return await self._open()
-                    await self._turn()
+                    handed = await self._turn()
+                    if handed is not None:
+                        return handed
                 return self._idle.pop()
         except TimeoutError as error:
             raise Unavailable("All database connections are busy. Nothing was changed; try again.") from error
 
     async def _open(self) -> "Connection[Any]":
         self._room -= 1
+        connection: Connection[Any] | None = None
         try:
             connection = await asyncpg.connect(self._url, statement_cache_size=1000, server_settings=_SESSION_SETTINGS)
             await _speak_json(connection)
         except BaseException as error:
+            if connection is not None:
+                connection.terminate()
             self._room += 1
-            self._wake()
+            self._hand(None)
             if isinstance(error, LOST):
                 raise unavailable(error) from error
             raise
         return connection
 
-    async def _turn(self) -> None:
-        waiting = asyncio.get_running_loop().create_future()
+    async def _turn(self) -> "Connection[Any] | None":
+        waiting: asyncio.Future[Connection[Any] | None] = asyncio.get_running_loop().create_future()
         self._waiting.append(waiting)
         try:
-            await waiting
+            return await waiting
         except BaseException:
-            # Whoever was woken and left has to wake the next.
+            # Whoever left with something in his hand gives it to the next.
             if waiting.done() and not waiting.cancelled():
-                self._wake()
+                self._pass_on(waiting.result())
             raise
 
     def _take_back(self, connection: "Connection[Any]", *, is_well: bool) -> None:
         if is_well and not connection.is_closed() and not self._is_closed:
-            self._idle.append(connection)
-        else:
-            connection.terminate()
-            self._room += 1
-        self._wake()
+            self._pass_on(connection)
+            return
+        connection.terminate()
+        self._room += 1
+        self._hand(None)
 
-    def _wake(self) -> None:
+    def _pass_on(self, connection: "Connection[Any] | None") -> None:
+        if connection is not None and self._is_closed:
+            connection.terminate()
+        elif not self._hand(connection) and connection is not None:
+            self._idle.append(connection)
+
+    def _hand(self, connection: "Connection[Any] | None") -> bool:
+        """Give to the first in line, and say whether there was one."""
         while self._waiting:
             waiting = self._waiting.popleft()
             if not waiting.done():
-                waiting.set_result(None)
-                return
+                waiting.set_result(connection)
+                return True
+        return False
 
 
 @asynccontextmanager

@@ -677,7 +677,8 @@ async def test_of_two_that_wait_for_each_other_one_is_asked_to_try_again(db: Dat
             await has_begun[1 - own].wait()
             await count_up(tx, mats[1 - own].id)
 
-    answers = await asyncio.gather(change(0), change(1), return_exceptions=True)
+    async with asyncio.timeout(30):
+        answers = await asyncio.gather(change(0), change(1), return_exceptions=True)
 
     assert sorted(str(answer) for answer in answers) == [
         "None",
@@ -720,6 +721,55 @@ async def test_a_transaction_reads_what_it_wrote(db: Database) -> None:
         found = await tx.scalar(select(col(Mat.name)))
 
     assert found == "Mat 1"
+
+
+async def test_a_reader_in_line_is_not_passed_by_one_who_reads_on_and_on(database_url: str) -> None:
+    narrow = await connect(database_url, pool_size=1)
+    finished: list[str] = []
+
+    async def read_on(name: str, times: int) -> None:
+        async with narrow.read() as session:
+            for _ in range(times):
+                await session.rows(select(table_of(Mat)))
+        finished.append(name)
+
+    await asyncio.gather(read_on("on and on", 50), *(read_on("once", 1) for _ in range(5)))
+    await narrow.close()
+
+    assert finished == [*["once"] * 5, "on and on"]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_readers_who_leave_at_any_moment_leave_their_connection_to_others(
+    db: Database, database_url: str
+) -> None:
+    await store_alone(db, "Mat 1")
+    narrow = await connect(database_url, pool_size=1)
+
+    async def read_twice() -> None:
+        await mat_names(narrow)
+        await mat_names(narrow)
+
+    suspension, was_cancelled = 0, True
+    while was_cancelled:
+        suspension += 1
+        in_line = asyncio.create_task(mat_names(narrow))
+        leaver = asyncio.create_task(leave(read_twice(), suspension))
+        also_in_line = asyncio.create_task(mat_names(narrow))
+        async with asyncio.timeout(30):
+            found = await asyncio.gather(in_line, also_in_line)
+            (outcome,) = await asyncio.gather(leaver, return_exceptions=True)
+        was_cancelled = isinstance(outcome, asyncio.CancelledError)
+        assert list(found) == [["Mat 1"]] * 2
+
+    assert suspension > 2
+    # Of ours there are a writer and a reader of each database, and the one who asks.
+    async with narrow.read() as session:
+        everybody = await session.scalar(
+            text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+        )
+    await narrow.close()
+    assert everybody <= 2 + 3 + 2
 
 
 # Opening, closing, and what is said of it.
@@ -840,7 +890,7 @@ async def test_a_closed_database_refuses_and_nobody_waits_for_it(database_url: s
     database = await connect(database_url, pool_size=1)
     await database.close()
 
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(30):
         with pytest.raises(Unavailable):
             await mat_names(database)
         with pytest.raises(Unavailable):
@@ -851,7 +901,7 @@ async def test_a_file_closed_under_a_transaction_stores_nothing_of_it(
     sqlite_db: SQLiteDatabase, tmp_path: Path
 ) -> None:
     async def change() -> None:
-        async with asyncio.timeout(2), sqlite_db.transaction() as tx:
+        async with asyncio.timeout(30), sqlite_db.transaction() as tx:
             await store(tx, "Mat 1")
             await sqlite_db.close()
             await store(tx, "Mat 2")

@@ -179,7 +179,7 @@ class _Writer:
     extent: _Extent = field(default_factory=_Extent)
 
     def operation(self, kind: OperationType) -> Operation:
-        self.is_clean = not self._chance(12)
+        self.is_clean = not self._chance(50 if kind is OperationType.MUTATION else 12)
         root = cast("GraphQLObjectType", self.schema.get_root_type(kind))
         selections = self._roots(root, kind)
         node = OperationDefinitionNode(
@@ -198,12 +198,20 @@ class _Writer:
             # One field and nothing else, as the specification asks.
             return [self._field(root, self._pick(list(root.fields)), 1, 1)]
         if kind is OperationType.MUTATION:
-            names = [self._pick(list(root.fields)) for _ in range(1 + self._below(3))]
-            return [self._field(root, name, 1, 1, has_directives=True) for name in names]
+            return [self._change(root) for _ in range(1 + self._below(3))]
         found = self._selections(root, 1, 1, most=4)
         if self._chance(3):
             found.append(_field_node("__schema", selections=[_field_node("queryType", selections=[_typename()])]))
         return found
+
+    def _change(self, root: GraphQLObjectType) -> SelectionNode:
+        """Ask for a change: often for one that is made, and then cannot be shown."""
+        name, is_clean = self._pick(list(root.fields)), self.is_clean
+        one = root.fields[name]
+        self.is_clean = is_clean or self._chance(60)
+        page = self._arguments(root, name, one, 1)
+        self.is_clean = is_clean
+        return self._asked(root, name, page, 1, 1, self._directives())
 
     # Selections
 
@@ -246,8 +254,13 @@ class _Writer:
         directives = self._directives() if has_directives else ()
         if name == "__typename":
             return _field_node(name, alias=self._alias(name, "__typename: String!"), directives=directives)
+        page = self._arguments(type_, name, type_.fields[name], rows)
+        return self._asked(type_, name, page, depth, rows, directives)
+
+    def _asked(
+        self, type_: Any, name: str, page: _Page, depth: int, rows: int, directives: tuple[DirectiveNode, ...]
+    ) -> FieldNode:
         one = type_.fields[name]
-        page = self._arguments(type_, name, one, rows)
         meaning = f"{name}({', '.join(print_ast(argument) for argument in page.arguments)}): {one.type}"
         alias = self._alias(name, meaning)
         selections = None if _is_leaf(one) else self._below_field(one, depth, rows * page.rows)
@@ -391,7 +404,7 @@ class _Writer:
         for key in ("after", "before"):
             if self._chance(20):
                 given[key] = self._cursor(_Asked(type_.name, name, key))
-        if not self.is_clean and self._chance(30):
+        if not self.is_clean and self._chance(40):
             given[self._pick(("first", "last"))] = self._pick(_IMPOSSIBLE_SIZES)
         keys = [key for key in one.args if key in given]
         if self._chance(30):
@@ -411,7 +424,8 @@ class _Writer:
         """Declare a variable that may stand where a type is expected."""
         name = f"v{len(self.definitions)}"
         nullable = get_nullable_type(type_)
-        kind = self._below(4)
+        # In search of trouble: null where only a default makes a variable fit.
+        kind = 3 if is_required and not self.is_clean and self._chance(40) else self._below(4)
         default: ValueNode | None = None
         declared = f"{nullable}!" if is_required else str(nullable)
         gives = True
@@ -485,6 +499,8 @@ class _Writer:
             return self._id(asked)
         if name == "String" and asked.argument in {"after", "before"}:
             return self._cursor(asked)
+        if name == "String" and self._chance(40):
+            return f"New {self._below(1_000_000)}"
         return self._pick(
             {
                 "String": _WORDS,

@@ -85,7 +85,8 @@ class Collector:
         return is_abstract_type(other) and self.schema.is_sub_type(other, type_)
 
     def _is_included(self, directives: Iterable[DirectiveNode]) -> bool:
-        for directive in directives:
+        # `@skip` first, wherever it stands: what is skipped need not have another condition that holds water.
+        for directive in sorted(directives, key=lambda one: one.name.value != "skip"):
             name = directive.name.value
             if name not in _KNOWN_DIRECTIVES:
                 raise Unplanned(f"the directive @{name}")

@@ -159,6 +159,19 @@ async def test_a_condition_that_is_null_is_left_to_graphql_core(paths: Paths, co
     assert competition.mats
 
 
+async def test_skip_is_decided_before_include(paths: Paths, competition: Competition) -> None:
+    """As in graphql-core: a condition that is null does no harm behind a `@skip` that holds, and always in it."""
+    asked = "query ($null: Boolean = true) {{ viewer {{ __typename role {} {} }} }}"
+    conditions = ["@skip(if: true)", "@include(if: $null)"], ["@include(if: false)", "@skip(if: $null)"]
+
+    harmless = [await paths.execute(asked.format(*order), null=None) for order in (conditions[0], conditions[0][::-1])]
+    harmful = [await paths.execute(asked.format(*order), null=None) for order in (conditions[1], conditions[1][::-1])]
+
+    assert harmless == [("planned", {"viewer": {"__typename": "Viewer"}})] * 2
+    assert harmful == [(None, None)] * 2
+    assert competition.mats
+
+
 @pytest.mark.parametrize("overlay_comes_first", [True, False])
 async def test_a_plan_shows_each_viewer_his_own(
     paths: Paths, competition: Competition, *, overlay_comes_first: bool

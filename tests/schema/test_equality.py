@@ -6,6 +6,7 @@ Each database is filled once; what is asked about it, hypothesis writes (`tests.
 """
 
 import asyncio
+import gc
 import shutil
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -46,6 +47,10 @@ if TYPE_CHECKING:
 _AT_A_TIME = 1000
 _PLANNED_AT_LEAST = 0.8
 _EVENTS_LOOKED_AT = 3
+_TRIES = 20
+
+# graphql-core lets go of what it has not begun when a field beside it fails at once, and Python warns of that.
+pytestmark = pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
 
 
 @dataclass
@@ -112,6 +117,13 @@ async def _filled(open_another: Callable[[], Awaitable[Database]]) -> World:
     return await make_world(await open_another())
 
 
+@pytest.fixture(autouse=True)
+def _let_go() -> Iterator[None]:
+    """Let what graphql-core left behind go now, not in somebody else's test."""
+    yield
+    gc.collect()
+
+
 @pytest.fixture(scope="session")
 def wanted(request: pytest.FixtureRequest) -> int:
     """How many operations each test of each database compares."""
@@ -132,8 +144,7 @@ def test_queries_are_answered_alike(house: House, wanted: int) -> None:
 
     def check(operation: Operation, name: str, is_short: bool) -> None:  # noqa: FBT001 -- hypothesis calls it
         viewer = world.viewers[name]
-        planned = house.run(by_plan(world, viewer, operation, is_short=is_short))
-        stock = house.run(on_graphql_core(world, viewer, operation))
+        planned, stock = house.run(both(world, viewer, operation, is_short=is_short))
 
         assert planned.printed == stock.printed
         # A plan gives up over an error alone.
@@ -153,8 +164,7 @@ def test_queries_are_answered_alike_where_rows_are_broken(house: House, wanted: 
 
     def check(operation: Operation, name: str, is_short: bool) -> None:  # noqa: FBT001 -- as above
         viewer = world.viewers[name]
-        planned = house.run(by_plan(world, viewer, operation, is_short=is_short))
-        stock = house.run(on_graphql_core(world, viewer, operation))
+        planned, stock = house.run(both(world, viewer, operation, is_short=is_short))
 
         assert planned.printed == stock.printed
 
@@ -178,7 +188,10 @@ def test_mutations_are_answered_alike(house: House, wanted: int) -> None:
         with numbered_ids(first):
             stock = house.run(on_graphql_core(other, viewer, operation))
 
-        assert planned.printed == stock.printed
+        if planned.path == "planned" or not stock.has_errors:
+            assert planned.printed == stock.printed
+        # Which of several errors is told may be another each time: see `both`. A change is not made again to find out.
+        assert planned.data == stock.data
         if not stock.has_errors:
             paths[planned.path] += 1
 
@@ -228,9 +241,36 @@ def test_news_is_answered_alike(house: House, wanted: int) -> None:
 class Answered:
     """An answer as it is printed, and which path gave it."""
 
-    printed: bytes
+    answer: dict[str, Any]
     path: str | None
-    has_errors: bool
+
+    @property
+    def printed(self) -> bytes:
+        return printed(self.answer)
+
+    @property
+    def data(self) -> Any:
+        return self.answer["data"]
+
+    @property
+    def has_errors(self) -> bool:
+        return self.answer["errors"] is not None
+
+
+async def both(
+    world: World, viewer: Viewer | None, operation: Operation, *, is_short: bool
+) -> tuple[Answered, Answered]:
+    """Answer by plan and on graphql-core.
+
+    Of several errors that take away the same part of an answer, graphql-core tells the one that came first, which may
+    be another each time. So where it is graphql-core that told of errors on either path, each may try again.
+    """
+    for _ in range(_TRIES):
+        planned = await by_plan(world, viewer, operation, is_short=is_short)
+        stock = await on_graphql_core(world, viewer, operation)
+        if planned.path == "planned" or planned.printed == stock.printed:
+            break
+    return planned, stock
 
 
 async def by_plan(world: World, viewer: Viewer | None, operation: Operation, *, is_short: bool) -> Answered:
@@ -242,19 +282,18 @@ async def by_plan(world: World, viewer: Viewer | None, operation: Operation, *, 
     if is_short:
         data = await engine.answer(Asked(operation.text, None, operation.variables), context)
         if data is not None:
-            return Answered(printed({"data": data, "errors": None}), context.path, has_errors=False)
+            return Answered({"data": data, "errors": None}, context.path)
     answer = await executed(operation, context)
     paths = engine.counts - before
     # Tried once at most, whichever way.
     assert paths.total() <= 1
-    return Answered(printed(answer), next(iter(paths), None), answer["errors"] is not None)
+    return Answered(answer, next(iter(paths), None))
 
 
 async def on_graphql_core(world: World, viewer: Viewer | None, operation: Operation) -> Answered:
     """Answer on graphql-core and the dataloaders."""
     context = Context(db=world.db, clock=world.clock, asker=viewer, may_plan=False)
-    answer = await executed(operation, context)
-    return Answered(printed(answer), context.path, answer["errors"] is not None)
+    return Answered(await executed(operation, context), context.path)
 
 
 async def executed(operation: Operation, context: Context) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -65,14 +66,47 @@ def postgresql_server() -> Server:
     return server
 
 
+class Databases:
+    """Migrated PostgreSQL databases for one test after another: emptied after each, and made anew if it was bent."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._made: list[str] = []
+        self._free: list[str] = []
+        self.template = self._make(None)
+        migrate_up(server.url(self.template))
+        self._shape = server.shape(self.template)
+
+    @contextmanager
+    def borrow(self) -> Iterator[str]:
+        """The URL of an empty one."""
+        name = self._free.pop() if self._free else self._make(self.template)
+        yield self._server.url(name)
+        if self._server.empty(name, shape=self._shape):
+            self._free.append(name)
+
+    def drop(self) -> None:
+        for name in self._made:
+            self._server.drop(name)
+
+    def _make(self, template: str | None) -> str:
+        name = f"ringside_test_{uuid4().hex[:12]}"
+        self._made.append(name)
+        self._server.create(name, **({} if template is None else {"template": template}))
+        return name
+
+
 @pytest.fixture(scope="session")
-def migrated_template(postgresql_server: Server) -> Iterator[str]:
-    """A migrated PostgreSQL database, copied for each test."""
-    name = f"ringside_template_{uuid4().hex[:12]}"
-    postgresql_server.create(name)
-    migrate_up(postgresql_server.url(name))
-    yield name
-    postgresql_server.drop(name)
+def postgresql_databases(postgresql_server: Server) -> Iterator[Databases]:
+    databases = Databases(postgresql_server)
+    yield databases
+    databases.drop()
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgresql_databases: Databases) -> str:
+    """The migrated, empty PostgreSQL database that others are copied from."""
+    return postgresql_databases.template
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
@@ -83,11 +117,9 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         shutil.copy(request.getfixturevalue("migrated_file"), path)
         yield f"sqlite:///{path}"
         return
-    server: Server = request.getfixturevalue("postgresql_server")
-    name = f"ringside_test_{uuid4().hex[:12]}"
-    server.create(name, template=request.getfixturevalue("migrated_template"))
-    yield server.url(name)
-    server.drop(name)
+    databases: Databases = request.getfixturevalue("postgresql_databases")
+    with databases.borrow() as url:
+        yield url
 
 
 @pytest.fixture

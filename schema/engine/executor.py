@@ -106,7 +106,7 @@ class Engine:
         return data
 
     def _abandon(self, context: Context, error: Exception) -> None:
-        _log.debug("a plan was abandoned", exc_info=error)
+        _log.debug("a plan was abandoned: %s", type(error).__name__)
         self.counts["abandoned"] += 1
         context.path = "abandoned"
         # It would be abandoned again.

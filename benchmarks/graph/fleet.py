@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -38,8 +38,8 @@ class Peer:
     manner: Manner
     command: Callable[[str, int], Sequence[str]]
     has_tokens: bool = False
-    # So slow that a burst needs more time to have figures at all.
-    patience: int = 1
+    # By shape, how much longer a burst must be for it to have figures at all.
+    patience: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def is_node(self) -> bool:
@@ -77,7 +77,13 @@ PEERS = {
         ),
         Peer(name="yoga", title="Yoga + DataLoader", manner=_LISTS, command=_node("yoga.mjs")),
         Peer(name="yoga-jit", title="Yoga + DataLoader + graphql-jit", manner=_LISTS, command=_node("yoga.mjs", "jit")),
-        Peer(name="stock", title="Strawberry, aiodataloader, ORM", manner=_LISTS, command=_python("stock"), patience=2),
+        Peer(
+            name="stock",
+            title="Strawberry, aiodataloader, ORM",
+            manner=_LISTS,
+            command=_python("stock"),
+            patience={"nested": 4, "tree": 2},
+        ),
         Peer(name="rows", title="By hand: rows → orjson", manner=_BY_HAND, command=_python("rows")),
         Peer(name="statement", title="By hand: one SQL statement", manner=_BY_HAND, command=_python("statement")),
     )

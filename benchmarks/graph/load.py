@@ -78,11 +78,12 @@ async def measure(
         for shape in shapes:
             for one in peers:
                 advance(f"{shape.name}: warming {one.peer.title}")
-                await _burst(one, shape, plan, 1, database)
+                await _burst(one, shape, plan, one.peer.patience.get(shape.name, 1), database)
             for round_ in range(plan.rounds):
                 for one in _rotated(peers, round_):
                     advance(f"{shape.name}, round {round_ + 1}: {one.peer.title}")
-                    sample = await _burst(one, shape, plan, plan.seconds * one.peer.patience, database)
+                    seconds = plan.seconds * one.peer.patience.get(shape.name, 1)
+                    sample = await _burst(one, shape, plan, seconds, database)
                     samples[shape.name][one.peer.name].append(sample)
     finally:
         await database.close()
@@ -92,9 +93,9 @@ async def measure(
 async def _burst(running: Running, shape: Shape, plan: Plan, seconds: int, database: Any) -> Sample:
     path = plan.folder / f"{running.peer.name}-{shape.name}.lua"
     path.write_text(script(running, shape))
-    backends = await _backends(database, plan.core)
+    await _pin_backends(database, plan.core)
     likes = await _likes(database) if shape.changes else 0
-    before = _Clocks.read(running.process, backends)
+    before = _Clocks.read(running.process, await _backends(database))
     pinned = [] if plan.core is None else ["taskset", "-c", str(plan.core)]
     ended = subprocess.run(  # noqa: S603, ASYNC221 -- a fixed command, and nothing else to do meanwhile
         [
@@ -114,7 +115,7 @@ async def _burst(running: Running, shape: Shape, plan: Plan, seconds: int, datab
         check=True,
     )
     _settle(running.process)
-    after = _Clocks.read(running.process, backends)
+    after = _Clocks.read(running.process, await _backends(database))
     line = next(line for line in ended.stdout.splitlines() if line.startswith(_MARK))
     requests, duration, median, p99, bad, broken = (int(word) for word in line.split()[1:])
     if bad or broken or not requests:
@@ -128,7 +129,7 @@ async def _burst(running: Running, shape: Shape, plan: Plan, seconds: int, datab
         median_ms=median / 1e3,
         p99_ms=p99 / 1e3,
         server_cpu_ms=(after.server - before.server) / served * 1e3,
-        database_cpu_ms=(after.database - before.database) / served * 1e3,
+        database_cpu_ms=before.database_used(after) / served * 1e3,
         rss_mib=sum(process.memory_info().rss for process in _family(running.process)) / _MEBI,
         foreign_load=before.foreign_load(after),
     )
@@ -140,7 +141,8 @@ class _Clocks:
 
     at: float
     server: float
-    database: float
+    # By process of the database.
+    database: dict[int, float]
     generator: float
     machine: float
 
@@ -152,14 +154,18 @@ class _Clocks:
         return cls(
             at=time.monotonic(),
             server=sum(_used(process) for process in _family(server)),
-            database=sum(_used(process) for process in backends),
+            database={process.pid: _used(process) for process in backends},
             generator=generator.ru_utime + generator.ru_stime + ours.ru_utime + ours.ru_stime,
             machine=sum(machine) - machine.idle - machine.iowait - machine.guest - machine.guest_nice,
         )
 
+    def database_used(self, later: "_Clocks") -> float:
+        """Return what the database has used since, in processes that are still there."""
+        return sum(used - self.database.get(pid, 0.0) for pid, used in later.database.items())
+
     def foreign_load(self, later: "_Clocks") -> float:
         """Return the share of one core that went to others."""
-        known = (later.server - self.server) + (later.database - self.database) + (later.generator - self.generator)
+        known = (later.server - self.server) + (later.generator - self.generator) + self.database_used(later)
         return max(0.0, (later.machine - self.machine - known) / (later.at - self.at))
 
 
@@ -170,20 +176,23 @@ def script(running: Running, shape: Shape) -> str:
     return _SCRIPT.format(bodies=bodies, headers=headers)
 
 
-async def _backends(database: Any, core: int | None) -> list[psutil.Process]:
-    """Return the database's processes that serve this benchmark, and keep them to their core."""
+async def _backends(database: Any) -> list[psutil.Process]:
+    """Return the database's processes that serve this benchmark, as far as they can be seen from here."""
     rows = await database.fetch(
         "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
     )
     found = []
     for row in rows:
-        # The server may stand on another machine, or under another user.
         with suppress(psutil.Error):
-            process = psutil.Process(row["pid"])
-            if core is not None:
-                process.cpu_affinity([core])
-            found.append(process)
+            found.append(psutil.Process(row["pid"]))
     return found
+
+
+async def _pin_backends(database: Any, core: int | None) -> None:
+    """Keep the database's processes to their core. They may be another user's, and then stay where they are."""
+    for process in await _backends(database):
+        with suppress(psutil.Error):
+            process.cpu_affinity(None if core is None else [core])
 
 
 async def _likes(database: Any) -> int:

@@ -19,7 +19,7 @@ const instance = postgraphile({
   schema: { pgSimpleCollections: "only", defaultBehavior: "+list -connection +queryField" },
   grafserv: { graphiql: false, watch: false },
   grafast: { explain: false },
-  pgServices: [makePgService({ connectionString: url, schemas: ["public"], poolConfig: { max: 10 } })],
+  pgServices: [makePgService({ connectionString: url, schemas: ["public"], poolConfig: { max: 10, idleTimeoutMillis: 0 } })],
 });
 
 if (port === "print") {

@@ -13,7 +13,8 @@ const TIMESTAMPTZ = 1184;
 // An instant goes through as text: no Date is made of it and printed again.
 pg.types.setTypeParser(TIMESTAMPTZ, (text) => text.replace(" ", "T") + ":00");
 
-const pool = new pg.Pool({ connectionString: url, max: 10, application_name: "yoga" });
+// Connections are kept between two bursts.
+const pool = new pg.Pool({ connectionString: url, max: 10, idleTimeoutMillis: 0 });
 
 // Named statements are prepared once per connection.
 async function rows(name, text, values) {

@@ -90,7 +90,7 @@ def settle(progress: MatProgress, now: datetime) -> MatProgress:
     """Show the fight as it stands, because no more of its open burst has come for a while."""
     if progress.fight is None:
         return progress
-    return replace(progress, fight=_numbered(_settled(progress.fight, now), progress.fight))
+    return replace(progress, fight=_numbered(_settled(progress.fight, now), progress.fight, is_settling=True))
 
 
 def _folded(fight: Fight | None, entry: Entry) -> Fight | None:
@@ -103,7 +103,7 @@ def _folded(fight: Fight | None, entry: Entry) -> Fight | None:
             begun_seq=entry.seq,
             state=state,
             shown=board(state),
-            revision=1,
+            revision=0,
             changed_at=entry.received_at,
         )
     state = fold.apply(fight.state, entry)
@@ -121,10 +121,10 @@ def _settled(fight: Fight, at: datetime) -> Fight:
     return fight if shown == fight.shown else replace(fight, shown=shown, changed_at=at)
 
 
-def _numbered(fight: Fight, before: Fight | None) -> Fight:
-    """Raise the revision by one if what is shown is not what was."""
-    if before is None or before.match_id != fight.match_id:
-        return fight
+def _numbered(fight: Fight, before: Fight | None, *, is_settling: bool = False) -> Fight:
+    """Raise the revision by one if what is shown is not what was. It is 0 until a fight's load is complete."""
+    if before is None or before.match_id != fight.match_id or before.revision == 0:
+        return replace(fight, revision=int(is_settling or not fight.state.is_burst_open))
     return replace(fight, revision=before.revision + (fight.shown != before.shown))
 
 

@@ -106,7 +106,7 @@ async def log_messages(tx: Transaction, progress: MatProgress, received: Iterabl
     await _store_events(tx, steps)
     for fight in steps.fights:
         was = before.get(fight.match_id)
-        if was is None or was.revision != fight.revision:
+        if fight.revision != (0 if was is None else was.revision):
             _announce(tx, steps.progress, fight)
     return steps.progress
 

@@ -260,7 +260,7 @@ def _of_board(description: str, name: str, read: Any = lambda shown: shown) -> A
 class Scoreboard:
     """Everything an overlay shows of a fight, in one consistent piece."""
 
-    revision: int = column("Raised by one at every change: of two scoreboards of a match the higher is the newer.")
+    revision: int = column("Raised by one at every change: of a match the higher is the newer. 0 during its load.")
     changed_at: datetime = column("When it last changed.")
     state: MatchState = _of_board("Where the fight stands.", "state", MatchState)
     number: str = _of_board("The match number. Empty until said.", "number")

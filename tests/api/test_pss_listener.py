@@ -647,10 +647,14 @@ async def test_a_taken_port_is_waited_for_while_the_server_serves(
         squatter.bind(("127.0.0.1", 0))
         port = squatter.getsockname()[1]
         async with running_house(database_url, pss_port=port) as house:
-            await eventually(lambda: _state(house.house.supervisor) == "waiting")
-            ready = (await house.http.get("/readyz")).json()
-            worker = next(one for one in ready["workers"] if one["name"] == "pss Mat 1")
-            assert (ready["status"], worker["lastError"]) == ("degraded", "OSError")
+
+            async def is_degraded() -> bool:
+                ready = (await house.http.get("/readyz")).json()
+                worker = next(one for one in ready["workers"] if one["name"] == "pss Mat 1")
+                return (ready["status"], worker["lastError"]) == ("degraded", "OSError")
+
+            # Between two tries it is waiting, and for the moment of a try running.
+            await eventually(is_degraded)
             assert await house.last_seq() == 0
 
             squatter.close()

@@ -216,6 +216,17 @@ class ConnectionSelection:
     wants_total: bool
     counts: dict[Any, CompiledStatement] = field(default_factory=dict)
 
+    @property
+    def wants_more(self) -> bool:
+        """Whether it is asked if there are further rows, which takes reading one."""
+        names = {one.name for step in self.steps for one in step.page_info}
+        return bool(names & {"has_next_page", "has_previous_page"})
+
+    @property
+    def wants_nodes_alone(self) -> bool:
+        """Whether nothing but the rows is asked, as most do."""
+        return [step.name for step in self.steps] == ["nodes"]
+
     def row_selections(self) -> "list[RowSelection]":
         """What is wanted of the rows, under `nodes` and under each `node`."""
         found = [step.nodes for step in self.steps] + [edge.selection for step in self.steps for edge in step.edges]

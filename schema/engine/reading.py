@@ -29,6 +29,7 @@ from schema.connections import PageArguments, write_cursor
 from schema.context import Context
 from schema.engine.assembly import column_converter, raw_key, row_assembler, with_raw_keys
 from schema.engine.plan import (
+    Abandoned,
     Arguments,
     ConnectionStep,
     Edge,
@@ -194,10 +195,10 @@ async def _read_pages(run: Run, edges: Sequence[EdgePage], keys: Sequence[Any]) 
     wants_total = any(edge.connection.wants_total for edge in edges)
     if wants_rows and wants_total:
         grouped, totals = await asyncio.gather(
-            _page_rows(run, first, keys, question), _totals(run, first, keys, question)
+            _page_rows(run, edges, keys, question), _totals(run, first, keys, question)
         )
     else:
-        grouped = await _page_rows(run, first, keys, question) if wants_rows else {}
+        grouped = await _page_rows(run, edges, keys, question) if wants_rows else {}
         totals = await _totals(run, first, keys, question) if wants_total else {}
     return [await _print_connections(run, edge, keys, question, grouped, totals) for edge in edges]
 
@@ -220,12 +221,18 @@ def _question(run: Run, edge: EdgePage) -> _Question:
     return _Question(page, order, wanted, asked(page, order, wanted))
 
 
-async def _page_rows(run: Run, edge: EdgePage, keys: Sequence[Any], question: _Question) -> dict[Any, list[RawRow]]:
+async def _page_rows(
+    run: Run, edges: Sequence[EdgePage], keys: Sequence[Any], question: _Question
+) -> dict[Any, list[RawRow]]:
+    edge = edges[0]
     batch, columns = edge.batch, edge.selection.columns
     statement = run.compiled(
         edge.compiled, question.shape, lambda: batch.statement(run.mode, run.kind, question.shape, columns)
     )
     parameters = {**run.parameters, **page_parameters(question.page), **filter_parameters(question.wanted)}
+    if not any(one.connection.wants_more for one in edges):
+        # The row that would tell of a next page is not asked for.
+        parameters["limit"] = question.page.limit
     rows = await run.fetch(edge.path, statement, keys, parameters)
     if batch.by is None:
         return {None: list(rows)}
@@ -250,6 +257,8 @@ async def _print_connections(
     totals: Mapping[Any, int],
 ) -> Answers:
     """Print the connection of every key. All their rows are printed together, level by level."""
+    if edge.connection.wants_nodes_alone and question.page.limit >= max(map(len, grouped.values()), default=0):
+        return await _print_nodes(run, edge.connection.steps[0], keys, grouped)
     windows = {key: window(grouped.get(key, []), question.page) for key in keys}
     rows = [row for one in windows.values() for row in one.rows]
     selections = edge.connection.row_selections()
@@ -264,6 +273,22 @@ async def _print_connections(
             step.key: _connection_value(step, question.page, found, by_selection, totals.get(key, 0), cursors)
             for step in edge.connection.steps
         }
+    return answers
+
+
+async def _print_nodes(
+    run: Run, step: ConnectionStep, keys: Sequence[Any], grouped: Mapping[Any, list[RawRow]]
+) -> Answers:
+    """Print connections of which only the rows are wanted: one list, cut where the keys change."""
+    if step.nodes is None:
+        raise Abandoned
+    printed = await _print_rows(run, step.nodes, [row for key in keys for row in grouped.get(key, ())])
+    answers: Answers = {}
+    start = 0
+    for key in keys:
+        end = start + len(grouped.get(key, ()))
+        answers[key] = {step.key: printed[start:end]}
+        start = end
     return answers
 
 

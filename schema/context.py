@@ -1,9 +1,9 @@
 """What every resolver is given: who asks, the database, and the loaders of this one execution."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
 from aiodataloader import DataLoader
@@ -20,16 +20,11 @@ T = TypeVar("T")
 
 
 class _Loader(DataLoader[Key, Any]):
-    """A dataloader that forgets a load whose caller went away, so that the next one is not cancelled with it."""
+    """A dataloader whose callers may leave: what is loaded for several is not cancelled with one of them."""
 
     def load(self, key: Key | None = None) -> Any:
-        future = super().load(key)
-        future.add_done_callback(partial(self._forget_cancelled, key))
-        return future
-
-    def _forget_cancelled(self, key: Key, future: Any) -> None:
-        if future.cancelled():
-            self.clear(key)
+        """Return a future of one caller's own."""
+        return asyncio.shield(super().load(key))
 
 
 class Loaders:

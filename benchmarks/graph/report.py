@@ -58,7 +58,7 @@ class What(StrEnum):
 
 @dataclass(frozen=True)
 class Target:
-    """A ratio that issue 3 wants: of speed at least, of CPU at most; over SQLite, how many times less CPU."""
+    """A ratio to aim for: of speed at least, of CPU at most; over SQLite, how many times less CPU."""
 
     what: What
     shape: str
@@ -147,7 +147,7 @@ def write(report: Report, path: Path) -> None:
         "Figures are medians over the rounds; ratios are made within a round, and stand with their quartiles.",
         "CPU is of one request. The by-hand servers know no GraphQL: they are the floor, not a rival.",
         "",
-        "## What issue 3 wants",
+        "## What it aims for",
         "",
         *_table(_TARGET_HEADER, targets),
         "",

@@ -41,6 +41,10 @@ class _Driver(Protocol):
 
     async def fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[RawRow]: ...
 
+
+class _WritingDriver(_Driver, Protocol):
+    """What a transaction needs beside that."""
+
     async def execute_many(self, sql: str, arguments: Sequence[Sequence[Any]]) -> None: ...
 
 
@@ -120,9 +124,10 @@ class Transaction(Session):
     _may_write = True
 
     def __init__(
-        self, driver: _Driver, statements: StatementCache, heard: Callable[[str], None], events: list[Event]
+        self, driver: _WritingDriver, statements: StatementCache, heard: Callable[[str], None], events: list[Event]
     ) -> None:
         super().__init__(driver, statements, heard)
+        self._writing = driver
         self._events = events
         self._failure: Exception | None = None
 
@@ -136,7 +141,7 @@ class Transaction(Session):
         self._heard(compiled.sql)
         arguments = [compiled.bind(row) for row in rows]
         with self._unbroken():
-            await self._driver.execute_many(compiled.sql, arguments)
+            await self._writing.execute_many(compiled.sql, arguments)
 
     def record(self, event: Event) -> None:
         """Remember what happened. It is published after the commit, and never if there is none."""
@@ -334,7 +339,7 @@ class PostgreSQLDatabase(Database):
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Session]:
         """See `Database`."""
-        yield Session(_ReadDriver(self._readers), self.statements, self._heard)
+        yield Session(self._readers, self.statements, self._heard)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
@@ -382,13 +387,3 @@ class _ConnectionDriver:
     async def execute_many(self, sql: str, arguments: Sequence[Sequence[Any]]) -> None:
         with refusing():
             await self._connection.executemany(sql, arguments)
-
-
-class _ReadDriver:
-    """Borrows a connection for each statement, so that nobody holds one while he does something else."""
-
-    def __init__(self, readers: Readers) -> None:
-        self.fetch = readers.fetch
-
-    async def execute_many(self, sql: str, arguments: Sequence[Sequence[Any]]) -> None:
-        raise NotImplementedError("A read session does not write.")

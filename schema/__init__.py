@@ -1,5 +1,7 @@
 """The graph: the domains joined into one schema."""
 
+from collections.abc import Iterable
+
 import strawberry
 from graphql import GraphQLError, lexicographic_sort_schema, print_schema
 from strawberry.extensions import ValidationCache
@@ -37,9 +39,26 @@ class Subscription(MatchSubscriptions):
 
 
 class Schema(strawberry.Schema):
-    """The schema, with the engine that plans its operations."""
+    """A schema as Ringside runs it: errors made safe, documents kept, operations planned."""
 
-    engine: Engine
+    def __init__(
+        self, *, query: type, mutation: type, subscription: type | None = None, types: Iterable[type] = ()
+    ) -> None:
+        super().__init__(
+            query=query,
+            mutation=mutation,
+            subscription=subscription,
+            types=types,
+            extensions=[
+                OneExecution,
+                SafeErrors,
+                lambda: Documents(maxsize=_DOCUMENTS_KEPT),
+                lambda: ValidationCache(maxsize=_DOCUMENTS_KEPT),
+            ],
+            config=StrawberryConfig(scalar_map=SCALARS),
+        )
+        self.engine = Engine(self)
+        self.execution_context_class = executor_for(self.engine)
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         """Log nothing: errors are logged where they are masked, in one line each."""
@@ -47,22 +66,12 @@ class Schema(strawberry.Schema):
 
 def build_schema() -> Schema:
     """Join the domains."""
-    schema = Schema(
+    return Schema(
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
         types=[Tournament, Mat, Match, MatchSide, Round, MatchEvent, Athlete, User, Token],
-        extensions=[
-            OneExecution,
-            SafeErrors,
-            lambda: Documents(maxsize=_DOCUMENTS_KEPT),
-            lambda: ValidationCache(maxsize=_DOCUMENTS_KEPT),
-        ],
-        config=StrawberryConfig(scalar_map=SCALARS),
     )
-    schema.engine = Engine(schema)
-    schema.execution_context_class = executor_for(schema.engine)
-    return schema
 
 
 def print_contract() -> str:

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 from sqlalchemy import ColumnElement, update
 from sqlmodel import col
-from strawberry.extensions import ValidationCache
-from strawberry.schema.config import StrawberryConfig
 
 from benchmarks.graph import tables
 from db.access.viewer import Role, ViewerKind
@@ -19,19 +17,15 @@ from db.batches import Order, Pages, ToMany, ToOne
 from db.errors import NotFound
 from schema import Schema
 from schema.connections import Connection
-from schema.context import Asked, OneExecution
-from schema.engine.executor import Engine, executor_for
-from schema.errors import Documents, RefusalsAsData, SafeErrors, UserError
+from schema.context import Asked
+from schema.errors import RefusalsAsData, UserError
 from schema.fields import Demand, Node, column, connection, lookup, node, to_many, to_one, value
 from schema.ids import decode_id
-from schema.scalars import SCALARS
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from db.session import Transaction
-
-_DOCUMENTS_KEPT = 1000
 
 
 def _everything(_: ViewerKind) -> ColumnElement[bool] | None:
@@ -158,19 +152,5 @@ async def like_entry(tx: Transaction, entry_id: UUID) -> tables.EntryCounts:
 
 
 def build_schema() -> Schema:
-    """Join it, and give it the planned engine, as Ringside's own schema is joined."""
-    schema = Schema(
-        query=Query,
-        mutation=Mutation,
-        types=[Member, Entry, Goal],
-        extensions=[
-            OneExecution,
-            SafeErrors,
-            lambda: Documents(maxsize=_DOCUMENTS_KEPT),
-            lambda: ValidationCache(maxsize=_DOCUMENTS_KEPT),
-        ],
-        config=StrawberryConfig(scalar_map=SCALARS),
-    )
-    schema.engine = Engine(schema)
-    schema.execution_context_class = executor_for(schema.engine)
-    return schema
+    """Join it as Ringside's own schema is joined."""
+    return Schema(query=Query, mutation=Mutation, types=[Member, Entry, Goal])

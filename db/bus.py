@@ -16,6 +16,7 @@ class Event:
     @property
     def topics(self) -> tuple[UUID, ...]:
         """Ids of the things whose watchers are told."""
+        # Not an abstract class: `listen(of=Event)` hears every kind, and takes the class itself.
         raise NotImplementedError
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from graphql import FieldNode, GraphQLField, GraphQLLeafType, GraphQLOutputType
 from sqlalchemy import Table
 
-from db.batches import Asked, Pages, ToMany, ToOne
+from db.batches import Pages, ToMany, ToOne
 from db.statements import CompiledStatement
 
 
@@ -294,6 +294,3 @@ class Plan:
     roots: list[Root]
     demands: list[Callable[[Any], None]]
     is_serial: bool
-
-
-PageKey = tuple[Asked, bool]

@@ -111,6 +111,7 @@ async def _resolve(root: RootResolved, run: Run, operation: Operation) -> Any:
         resolved = root.field.resolve(None, info, **arguments)
         value = await resolved if inspect.isawaitable(resolved) else resolved
     except Exception as error:
+        # Raised again at once: graphql-core will be told the same, without the resolver being called twice.
         run.context.answered[root.key] = Raised(error)
         raise
     run.context.answered[root.key] = value

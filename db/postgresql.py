@@ -52,7 +52,7 @@ async def open_pool(url: str, *, size: int) -> "Pool[Any]":
             min_size=1,
             max_size=size,
             timeout=POOL_TIMEOUT_SECONDS,
-            init=_speak_json,
+            init=_speak,
             reset=_leave_as_is,
             statement_cache_size=1000,
             server_settings=_SESSION_SETTINGS,
@@ -143,7 +143,7 @@ class Readers:
         connection: Connection[Any] | None = None
         try:
             connection = await asyncpg.connect(self._url, statement_cache_size=1000, server_settings=_SESSION_SETTINGS)
-            await _speak_json(connection)
+            await _speak(connection)
         except BaseException as error:
             if connection is not None:
                 connection.terminate()
@@ -263,7 +263,11 @@ def unavailable(error: BaseException) -> Unavailable:
     return refusal
 
 
-async def _speak_json(connection: "Connection[Any]") -> None:
+async def _speak(connection: "Connection[Any]") -> None:
+    # An id is printed and looked up as text: no object is made of it on the way.
+    await connection.set_type_codec(
+        "uuid", encoder=bytes.fromhex, decoder=bytes.hex, schema="pg_catalog", format="binary"
+    )
     for name in ("json", "jsonb"):
         await connection.set_type_codec(name, encoder=str, decoder=orjson.loads, schema="pg_catalog", format="text")
 

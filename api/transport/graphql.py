@@ -24,6 +24,7 @@ from schema import Schema
 from schema.context import Context
 from schema.engine.executor import Asked
 from schema.engine.explain import as_data
+from schema.scalars import print_answer
 
 INIT_TIMEOUT = timedelta(seconds=5)
 OPERATIONS_PER_SOCKET = 50
@@ -83,7 +84,7 @@ class GraphQLDoor(GraphQL[Context, None]):
 
     def encode_json(self, data: object) -> str:
         """Print an answer. Text, because sockets would send bytes as binary frames."""
-        return orjson.dumps(data).decode()
+        return print_answer(data).decode()
 
     def decode_json(self, data: str | bytes) -> object:
         """Read a request or a socket's message, which is an object and nothing else."""
@@ -167,7 +168,7 @@ def asked_of(body: bytes) -> Asked | None:
 
 def _json(answer: dict[str, Any], context: Context) -> Response:
     return Response(
-        orjson.dumps(answer), headers={"X-Ringside-Path": context.path or ""}, media_type="application/json"
+        print_answer(answer), headers={"X-Ringside-Path": context.path or ""}, media_type="application/json"
     )
 
 

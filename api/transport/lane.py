@@ -7,12 +7,12 @@ unusual about a request, however slightly, goes the long way, with its body put 
 
 from collections.abc import Collection
 
-import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.auth import Doorkeeper
 from api.transport.graphql import CONTEXT, GraphQLDoor, asked_of
 from schema.context import Context
+from schema.scalars import print_answer
 
 _PATH = "/graphql"
 _JSON = (b"application/json", b"application/json; charset=utf-8")
@@ -47,7 +47,7 @@ class ShortLane:
             scope.setdefault("state", {})[CONTEXT] = context
             await self._app(scope, _again(messages, receive), send)
             return
-        await _send(send, orjson.dumps({"data": data}))
+        await _send(send, print_answer({"data": data}))
 
     def _admit(self, scope: Scope) -> Context | None:
         """Return the context of a request that may take this lane."""

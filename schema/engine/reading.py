@@ -27,7 +27,7 @@ from db.session import Session
 from db.statements import CompiledStatement, RawRow
 from schema.connections import PageArguments, write_cursor
 from schema.context import Context
-from schema.engine.assembly import column_converter, raw_key, row_assembler, with_raw_keys
+from schema.engine.assembly import OBJECT, column_converter, raw_key, row_assembler
 from schema.engine.plan import (
     Abandoned,
     Arguments,
@@ -111,17 +111,15 @@ class Run:
 async def read_lookup(run: Run, root: RootLookup, key: Any) -> dict[str, Any] | None:
     """Read the one row of a root field."""
     statement = run.compiled(root.compiled, None, lambda: root.batch.statement(run.kind, root.selection.columns))
-    rows = await run.fetch(root.path, statement, [raw_key(key, run.mode)], run.parameters)
+    rows = await run.fetch(root.path, statement, [raw_key(key)], run.parameters)
     printed = await _print_rows(run, root.selection, rows)
     return printed[0] if printed else None
 
 
 async def print_objects(run: Run, selection: RowSelection, rows: Sequence[Any]) -> list[dict[str, Any]]:
     """Print rows that a resolver returned or an event carries: objects with Python values."""
-    answers = await _answers(
-        run, selection, lambda edge: (raw_key(getattr(row, str(edge.parent_key)), run.mode) for row in rows)
-    )
-    return with_raw_keys(selection, run.mode)(rows, *answers)
+    answers = await _answers(run, selection, lambda edge: (raw_key(getattr(row, str(edge.parent_key))) for row in rows))
+    return row_assembler(selection, OBJECT)(rows, *answers)
 
 
 async def read_page(run: Run, edge: EdgePage, keys: Sequence[Any]) -> Answers:

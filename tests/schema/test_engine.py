@@ -23,7 +23,7 @@ from schema.engine.executor import Asked
 from schema.ids import encode_id
 from tests.conftest import ManualClock
 from tests.support.competition import Competition, begun_fight, hold
-from tests.support.graph import Graph, the_schema
+from tests.support.graph import Graph, printed, the_schema
 from tests.support.postgresql import Server
 
 NAMES = "{ mats { nodes { name } } }"
@@ -57,7 +57,7 @@ class Paths:
         context = Context(db=self.graph.db, clock=self.graph.clock, asker=viewer or self.graph.viewer)
         data = await self.schema.engine.answer(Asked(operation, None, variables), context)
         if data is not None:
-            return context.path, data
+            return context.path, printed(data)
         result = await self.schema.execute(operation, variable_values=variables, context_value=context)
         assert not hasattr(result, "__aiter__")
         return context.path, getattr(result, "data", None)

@@ -11,6 +11,7 @@ from starlette.routing import Route, WebSocketRoute
 from api.auth import Doorkeeper
 from api.settings import Settings
 from api.transport.graphql import GraphQLDoor
+from api.transport.lane import ShortLane
 from api.workers.supervisor import Supervisor
 from benchmarks.graph.schema import build_schema
 from db.access import operations as access
@@ -22,7 +23,7 @@ _USER = "benchmark"
 
 
 @asynccontextmanager
-async def open_app(url: str) -> AsyncIterator[Starlette]:
+async def open_app(url: str) -> AsyncIterator[ShortLane]:
     """Open the database and put the door together, as `api.app` and `api.server` do."""
     settings, clock = Settings(), SystemClock()
     db = await connect(url)
@@ -31,11 +32,13 @@ async def open_app(url: str) -> AsyncIterator[Starlette]:
     try:
         supervisor.start("doorkeeper", doorkeeper.watch, lambda: {"sockets": doorkeeper.socket_count})
         door = GraphQLDoor(build_schema(), db, clock, doorkeeper)
-        yield Starlette(
+        hosts = [*settings.allowed_hosts, settings.host]
+        app = Starlette(
             routes=[Route("/graphql", door), WebSocketRoute("/graphql", door)],
-            middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=[*settings.allowed_hosts, settings.host])],
+            middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts)],
             max_body_size=settings.largest_body,
         )
+        yield ShortLane(app, door, doorkeeper, hosts=hosts, largest_body=settings.largest_body)
     finally:
         await supervisor.close()
         await db.close()

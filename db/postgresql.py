@@ -1,7 +1,6 @@
-"""PostgreSQL's driver: a pool of asyncpg connections that speak our types."""
+"""PostgreSQL's driver: asyncpg connections that speak our types, and how they are lent."""
 
 import asyncio
-import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -14,8 +13,7 @@ from db.errors import Conflict, Unavailable
 from db.statements import RawRow
 
 if TYPE_CHECKING:
-    from asyncpg import Connection, Pool
-    from asyncpg.pool import PoolConnectionProxy
+    from asyncpg import Connection
 
 POOL_TIMEOUT_SECONDS = 5.0
 
@@ -44,45 +42,35 @@ _SESSION_SETTINGS = {
 }
 
 
-async def open_pool(url: str, *, size: int) -> "Pool[Any]":
-    """Open the connections. Raises `Unavailable` with the reason if the server does not let us in."""
-    try:
-        pool: Pool[Any] = await asyncpg.create_pool(  # type: ignore[call-overload]  # the stubs know no `init` here
-            url,
-            min_size=1,
-            max_size=size,
-            timeout=POOL_TIMEOUT_SECONDS,
-            init=_speak,
-            reset=_leave_as_is,
-            statement_cache_size=1000,
-            server_settings=_SESSION_SETTINGS,
-        )
-    except ValueError as error:
-        # The driver's words may hold a part of the password.
-        raise Unavailable(
-            "PostgreSQL is not asked: its URL cannot be read. In a password / is written %2F, and # is written %23."
-        ) from error
-    except (*LOST, asyncpg.PostgresError) as error:
-        raise Unavailable(f"PostgreSQL does not let us in: {error}") from error
-    return pool
+class Connections:
+    """Connections, lent without ceremony.
 
-
-class Readers:
-    """Connections that only read, one statement at a time, lent without ceremony.
-
-    A pool's own lending takes longer than most of our reads: a timeout, a task and a proxy for each. Here an idle
-    connection is taken off a list and put back. There are at most `size`; whoever comes when all are out waits in
-    line, and is handed one in his turn: what nobody waits for is idle. A connection that failed, or whose statement
-    was cancelled, is closed, and another opened when it is needed.
+    The driver's own pool takes longer to lend than most of our statements take to run: a timeout, a task and a proxy
+    for each. Here an idle connection is taken off a list and put back. There are at most `size`; whoever comes when
+    all are out waits in line, and is handed one in his turn: what nobody waits for is idle. A connection that failed,
+    or whose statement was cancelled, is closed, and another opened when it is needed.
     """
 
     def __init__(self, url: str, *, size: int) -> None:
         self._url = url
         self._room = size
         self._idle: list[Connection[Any]] = []
+        self._lent: set[Connection[Any]] = set()
         # Each is handed a connection, or none when there may be room for one.
         self._waiting: deque[asyncio.Future[Connection[Any] | None]] = deque()
         self._is_closed = False
+
+    async def open(self) -> None:
+        """Open a first connection. Raises `Unavailable` with the reason if the server does not let us in."""
+        try:
+            self._take_back(await self._open(), is_well=True)
+        except ValueError as error:
+            # The driver's words may hold a part of the password.
+            raise Unavailable(
+                "PostgreSQL is not asked: its URL cannot be read. In a password / is written %2F, and # is written %23."
+            ) from error
+        except (Unavailable, *LOST, asyncpg.PostgresError) as error:
+            raise Unavailable(f"PostgreSQL does not let us in: {error.__cause__ or error}") from error
 
     async def fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[RawRow]:
         """Run a statement. Raises `Unavailable` when no connection is free in time or the server is away.
@@ -92,21 +80,64 @@ class Readers:
         """
         with refusing():
             if self._idle:
-                with contextlib.suppress(*LOST):
+                try:
                     return await self._fetch(self._idle.pop(), sql, arguments)
-                self._drop_idle()
+                except LOST:
+                    # What lies idle was cut when its neighbour was.
+                    while self._idle:
+                        self._take_back(self._idle.pop(), is_well=False)
             return await self._fetch(await self._another(), sql, arguments)
 
+    async def change(
+        self, sql: str, arguments: Sequence[Any], committed: Callable[[Sequence[RawRow]], None]
+    ) -> Sequence[RawRow]:
+        """Run a statement that is a whole change: the server commits it as it answers, and `committed` is called.
+
+        A caller who is cancelled meanwhile leaves it running to its end: it would be stored and nobody told.
+        """
+        return await asyncio.shield(asyncio.create_task(self._change(sql, arguments, committed)))
+
+    async def _change(
+        self, sql: str, arguments: Sequence[Any], committed: Callable[[Sequence[RawRow]], None]
+    ) -> Sequence[RawRow]:
+        with refusing():
+            found = await self._fetch(await self._another(), sql, arguments)
+        committed(found)
+        return found
+
+    @asynccontextmanager
+    async def lend(self) -> AsyncIterator["Connection[Any]"]:
+        """Lend a connection for several statements. Raises `Unavailable` when none is free in time."""
+        connection = await self._another()
+        self._lent.add(connection)
+        is_well = False
+        try:
+            yield connection
+            is_well = True
+        except Exception:
+            # Refused, or failed and rolled back. Whoever was cancelled may have left a statement under way.
+            is_well = True
+            raise
+        finally:
+            self._take_back(connection, is_well=is_well and not connection.is_in_transaction())
+
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Let go of the connections: of those that are lent when they come back."""
         self._is_closed = True
-        for waiting in self._waiting:
-            if not waiting.done():
-                waiting.set_result(None)
+        while self._hand(None):
+            pass
         while self._idle:
             await self._idle.pop().close(timeout=POOL_TIMEOUT_SECONDS)
+        while self._lent:
+            await self._turn()
+
+    def terminate(self) -> None:
+        """Cut the connections that are lent."""
+        for connection in self._lent:
+            connection.terminate()
 
     async def _fetch(self, connection: "Connection[Any]", sql: str, arguments: Sequence[Any]) -> Sequence[RawRow]:
+        self._lent.add(connection)
         try:
             found: Sequence[RawRow] = await connection.fetch(sql, *arguments)
         except BaseException as error:
@@ -117,13 +148,13 @@ class Readers:
         self._take_back(connection, is_well=True)
         return found
 
-    def _drop_idle(self) -> None:
-        """Close what lies idle: it was cut when its neighbour was."""
-        while self._idle:
-            self._take_back(self._idle.pop(), is_well=False)
-
     async def _another(self) -> "Connection[Any]":
-        """Open a connection if there is room for one more, and wait for one otherwise."""
+        """Take an idle connection, open one if there is room for one more, or wait for one."""
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.is_closed():
+                return connection
+            self._take_back(connection, is_well=False)
         try:
             async with asyncio.timeout(POOL_TIMEOUT_SECONDS):
                 while not self._idle:
@@ -166,6 +197,7 @@ class Readers:
             raise
 
     def _take_back(self, connection: "Connection[Any]", *, is_well: bool) -> None:
+        self._lent.discard(connection)
         if is_well and not connection.is_closed() and not self._is_closed:
             self._pass_on(connection)
             return
@@ -190,22 +222,7 @@ class Readers:
 
 
 @asynccontextmanager
-async def acquire(pool: "Pool[Any]") -> AsyncIterator["PoolConnectionProxy[Any]"]:
-    """Borrow a connection. Raises `Unavailable` when none is free in time or the server is away."""
-    try:
-        connection = await pool.acquire(timeout=POOL_TIMEOUT_SECONDS)
-    except TimeoutError as error:
-        raise Unavailable("All database connections are busy. Nothing was changed; try again.") from error
-    except LOST as error:
-        raise unavailable(error) from error
-    try:
-        yield connection
-    finally:
-        await asyncio.shield(pool.release(connection))
-
-
-@asynccontextmanager
-async def transaction(connection: "PoolConnectionProxy[Any]", *, committed: Callable[[], None]) -> AsyncIterator[None]:
+async def transaction(connection: "Connection[Any]", *, committed: Callable[[], None]) -> AsyncIterator[None]:
     """Begin, and commit at the end of the block or roll back; `committed` is called at once after the commit.
 
     The end is not cancelled with the caller, who waits for it: a commit would be stored and nobody told.
@@ -241,7 +258,7 @@ def refusing() -> Iterator[None]:
         raise unavailable(error) from error
 
 
-async def _undisturbed(connection: "PoolConnectionProxy[Any]", work: Coroutine[Any, Any, object]) -> None:
+async def _undisturbed(connection: "Connection[Any]", work: Coroutine[Any, Any, object]) -> None:
     """Finish work even if the caller is cancelled, and only then let him go; hang up if it does not finish."""
     task = asyncio.create_task(work)
     try:
@@ -270,7 +287,3 @@ async def _speak(connection: "Connection[Any]") -> None:
     )
     for name in ("json", "jsonb"):
         await connection.set_type_codec(name, encoder=str, decoder=orjson.loads, schema="pg_catalog", format="text")
-
-
-async def _leave_as_is(_: "PoolConnectionProxy[Any]") -> None:
-    """Skip the pool's four-statement reset: we never leave a session changed."""

@@ -7,7 +7,7 @@ handed in, those that wait are taken together, and the event loop is woken once 
 import asyncio
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -129,8 +129,47 @@ class _Group:
         self.committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         # A group whose members were all cancelled is awaited by nobody; its failure is then nobody's news.
         self.committed.add_done_callback(lambda future: future.cancelled() or future.exception())
-        self.events: list[Event] = []
+        # Called in order after the commit.
+        self.told: list[Callable[[], None]] = []
         self.size = 0
+
+
+class _Change:
+    """One statement that is committed without a transaction of its own: what it came to, and who waits for it."""
+
+    def __init__(self, work: Callable[[sqlite3.Connection], Any], committed: Callable[[Any], None]) -> None:
+        self._work = work
+        self._committed = committed
+        self._result: Any = None
+        self._error: BaseException | None = None
+        self.done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+    def make(self, connection: sqlite3.Connection) -> None:
+        """Run it, on the connection's thread. Raises only what ended the transaction for all in it."""
+        try:
+            self._result = self._work(connection)
+        except Exception as error:
+            self._error = error
+            if not connection.in_transaction:
+                raise
+
+    def tell(self) -> None:
+        """Say that it is committed, to whoever wants to know it first."""
+        if self._error is None:
+            try:
+                self._committed(self._result)
+            except Exception as error:  # noqa: BLE001 -- handed to whoever waits for it
+                self._error = error
+
+    def end(self, failure: BaseException | None) -> None:
+        """Let go of whoever waits for it."""
+        if self.done.cancelled():
+            return
+        error = failure or self._error
+        if error is None:
+            self.done.set_result(self._result)
+        else:
+            self.done.set_exception(error)
 
 
 class SQLiteWrite:
@@ -168,7 +207,8 @@ class GroupCommit:
         self._turn = asyncio.Lock()
         self._waiting = 0
         self._group: _Group | None = None
-        self._endings: set[asyncio.Task[_Group]] = set()
+        self._changes: list[_Change] = []
+        self._endings: set[asyncio.Task[Any]] = set()
 
     @asynccontextmanager
     async def transaction(self, events: list[Event]) -> AsyncIterator[SQLiteWrite]:
@@ -186,10 +226,56 @@ class GroupCommit:
         group = await self._end(write, events, keep=True)
         await asyncio.shield(group.committed)
 
+    async def change(self, work: Callable[[sqlite3.Connection], T], committed: Callable[[T], None]) -> T:
+        """Do work that is one statement, and commit it with all others that came meanwhile; then call `committed`.
+
+        A statement is atomic by itself, so it needs no savepoint, and those that wait are run on the thread in one
+        go. If the caller is cancelled the change is still made. Raises `Unavailable` as `transaction` does.
+        """
+        change = _Change(work, committed)
+        self._changes.append(change)
+        if len(self._changes) == 1:
+            _ = self._start(self._take_changes())
+        return await change.done  # type: ignore[no-any-return]  # it is what work returned
+
     async def close(self) -> None:
         """Wait for the commits under way."""
         while self._endings:
             await asyncio.wait(self._endings)
+
+    def _start(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+        task = asyncio.create_task(work)
+        self._endings.add(task)
+        task.add_done_callback(self._endings.discard)
+        return task
+
+    async def _take_changes(self) -> None:
+        """Wait for the turn of whoever asks for a change alone, and make the changes of all who do by then."""
+        try:
+            await self._take_turn()
+        except Unavailable as error:
+            changes, self._changes = self._changes, []
+            for change in changes:
+                change.end(error)
+            return
+        changes, self._changes = self._changes, []
+        group, is_begun = self._group or _Group(), self._group is not None
+        group.size += len(changes)
+        group.told.extend(change.tell for change in changes)
+        is_last = not self._waiting or group.size >= _GROUP_LIMIT
+        self._group = None if is_last else group
+        done = self._connection.submit(
+            lambda connection: _run_changes(connection, changes, begins=not is_begun, commits=is_last)
+        )
+        if is_last:
+            self._turn.release()
+        await self._settle(group, done, is_committed=is_last)
+        if not is_last:
+            self._turn.release()
+            await self._commit_if_abandoned()
+        await asyncio.wait({group.committed})
+        for change in changes:
+            change.end(group.committed.exception())
 
     async def _take_turn(self) -> None:
         self._waiting += 1
@@ -210,10 +296,7 @@ class GroupCommit:
 
     async def _end(self, write: SQLiteWrite, events: list[Event], *, keep: bool) -> _Group:
         """End a turn, in a task of its own: the caller may be cancelled, the database must not be left half-way."""
-        task = asyncio.create_task(self._end_turn(write, events, keep=keep))
-        self._endings.add(task)
-        task.add_done_callback(self._endings.discard)
-        return await asyncio.shield(task)
+        return await asyncio.shield(self._start(self._end_turn(write, events, keep=keep)))
 
     async def _end_turn(self, write: SQLiteWrite, events: list[Event], *, keep: bool) -> _Group:
         group = self._group or _Group()
@@ -222,7 +305,7 @@ class GroupCommit:
         self._group = None if is_last or is_empty else group
         if keep:
             group.size += 1
-            group.events.extend(events)
+            group.told.append(lambda: self._publish(events))
         ending = _ending(write, keep=keep, commit=is_last and not is_empty)
         done = self._connection.submit(lambda connection: _run_ending(connection, ending))
         if is_last:
@@ -245,7 +328,8 @@ class GroupCommit:
                 group.committed.set_exception(unavailable(error))
             return
         if is_committed and not group.committed.done():
-            self._publish(group.events)
+            for tell in group.told:
+                tell()
             group.committed.set_result(None)
 
 
@@ -261,6 +345,20 @@ def _ending(write: SQLiteWrite, *, keep: bool, commit: bool) -> list[str]:
     if write.has_begun:
         ending = ["RELEASE change"] if keep else ["ROLLBACK TO change", "RELEASE change"]
     return [*ending, "COMMIT"] if commit else ending
+
+
+def _run_changes(connection: sqlite3.Connection, changes: Sequence[_Change], *, begins: bool, commits: bool) -> None:
+    try:
+        if begins:
+            connection.execute("BEGIN IMMEDIATE")
+        for change in changes:
+            change.make(connection)
+        if commits:
+            connection.execute("COMMIT")
+    except sqlite3.Error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
 
 
 def _run_ending(connection: sqlite3.Connection, ending: list[str]) -> None:

@@ -9,7 +9,7 @@ from collections import OrderedDict, namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, ClassVar, Protocol, cast
+from typing import Any, ClassVar, Protocol, TypeVar, cast
 from uuid import UUID
 
 import orjson
@@ -115,6 +115,19 @@ def _any_of_on_postgresql(element: any_of, compiler: SQLCompiler, **options: Any
     return f"{column} = ANY({values})"
 
 
+S = TypeVar("S", bound=Executable)
+_FIXED: dict[int, Executable] = {}
+
+
+def fixed(statement: S) -> S:
+    """Return a statement that is written once, at a module's top, with named parameters where its values go.
+
+    It is compiled at its first use and found again by what it is, where others are first told apart by their shape.
+    """
+    _FIXED[id(statement)] = statement
+    return statement
+
+
 class Row(Protocol):
     """A light row: a named tuple with the columns asked for, and the table they came from."""
 
@@ -146,6 +159,10 @@ class CompiledStatement:
         values = self._compiled.construct_params(dict(parameters), extracted_parameters=extracted)
         return self.bind(values)
 
+    def bind_fixed(self, parameters: Mapping[str, Any]) -> list[Any]:
+        """Return the values of one execution of a statement that is always the same one."""
+        return self.bind({**self.constants, **parameters} if self.constants else parameters)
+
     def bind(self, values: Mapping[str, Any]) -> list[Any]:
         """Convert named values to the driver's types."""
         return [
@@ -176,9 +193,13 @@ class StatementCache:
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
         self._compiled: OrderedDict[Any, CompiledStatement] = OrderedDict()
+        self._fixed: dict[int, CompiledStatement] = {}
 
     def prepare(self, statement: Executable, parameters: Mapping[str, Any]) -> tuple[CompiledStatement, list[Any]]:
         """Return the compiled statement and the driver's arguments for one execution."""
+        known = self._fixed.get(id(statement))
+        if known is not None:
+            return known, known.bind_fixed(parameters)
         compiled, extracted = self.compile(statement)
         return compiled, compiled.arguments(extracted, parameters)
 
@@ -195,6 +216,8 @@ class StatementCache:
                 self._compiled.popitem(last=False)
         else:
             self._compiled.move_to_end(key.key)
+        if id(statement) in _FIXED:
+            self._fixed[id(statement)] = found
         return found, key.bindparams
 
 

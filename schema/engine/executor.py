@@ -9,12 +9,11 @@ import logging
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import strawberry
 from graphql import ExecutionResult, OperationDefinitionNode, OperationType
-from graphql.execution.values import get_variable_values
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from schema.context import Context
@@ -25,10 +24,13 @@ from schema.engine.planner import Planner
 from schema.engine.reading import Run, Traced
 from schema.engine.running import Operation, run_plan
 from schema.engine.selections import flags_of
+from schema.engine.variables import Variables
 
 _log = logging.getLogger(__name__)
 
-_PLANS_KEPT = 2000
+_OPERATIONS_KEPT = 2000
+# An operation has a plan for each way its @skip and @include fall.
+_PLANS_OF_ONE = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +43,32 @@ class Asked:
     wants_explaining: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is kept of an operation: how its variables are read, and its plans by the variables that choose fields."""
+
+    operation: Operation
+    variables: Variables
+    flags: tuple[str, ...]
+    plans: dict[tuple[Any, ...], Plan | None] = field(default_factory=dict)
+
+
 class Engine:
     """The plans of one schema, and how often which path answered."""
 
     def __init__(self, schema: strawberry.Schema) -> None:
         self._planner = Planner(schema)
         self._documents = Documents(self._planner.schema)
-        self._plans: OrderedDict[Any, tuple[OperationDefinitionNode, Plan | None]] = OrderedDict()
-        self._flags: OrderedDict[int, tuple[OperationDefinitionNode, tuple[str, ...]]] = OrderedDict()
+        self._known: OrderedDict[int, _Known] = OrderedDict()
         # By path: `planned`, `unplanned` and `abandoned`.
         self.counts: Counter[str] = Counter()
         # An operation that takes longer is logged with the steps of its plan.
         self.slow_seconds = 1.0
+
+    @property
+    def kept(self) -> tuple[int, int]:
+        """How many operations are kept, and how many plans of them."""
+        return len(self._known), sum(len(known.plans) for known in self._known.values())
 
     async def answer(self, asked: Asked, context: Context) -> dict[str, Any] | None:
         """Return the `data` of a query or mutation, straight from its plan; `None` if graphql-core is to answer.
@@ -66,20 +82,16 @@ class Engine:
         operation = None if document is None else document.operation(asked.name)
         if document is None or operation is None or operation.operation is OperationType.SUBSCRIPTION:
             return None
-        variables = get_variable_values(self._planner.schema, operation.variable_definitions or (), asked.variables)
-        if isinstance(variables, list):
-            return None
-        plan = self.plan(operation, document.fragments, variables)
+        known = self._know(operation, document.fragments)
+        variables = known.variables.read(asked.variables)
+        plan = None if variables is None else self._plan(known, variables)
         if plan is None:
             return None
         try:
-            data = await self._run(
-                plan, context, variables, Operation(self._planner.schema, operation, document.fragments, None)
-            )
+            return await self._run(plan, context, variables, known.operation)
         except Exception as error:  # noqa: BLE001 -- whatever it was, graphql-core knows how to say it
             self._abandon(context, error)
             return None
-        return data
 
     async def run(self, plan: Plan, context: Context, executor: Any) -> dict[str, Any] | None:
         """Return the `data` of an operation that graphql-core's executor holds; `None` if it is to answer itself."""
@@ -114,32 +126,39 @@ class Engine:
 
     def plan(self, operation: OperationDefinitionNode, fragments: Any, variables: Any) -> Plan | None:
         """Return the plan of an operation, made at its first run; `None` if there can be none."""
-        flags = {name: variables.coerced.get(name) for name in self._flags_of(operation, fragments)}
-        key = (id(operation), *flags.values())
-        known = self._plans.get(key)
-        # The operation is kept with its plan: while it is, no other can have its id.
-        if known is None or known[0] is not operation:
-            known = self._plans[key] = (operation, self._make(operation, fragments, flags))
-            if len(self._plans) > _PLANS_KEPT:
-                self._plans.popitem(last=False)
-        else:
-            self._plans.move_to_end(key)
-        return known[1]
+        return self._plan(self._know(operation, fragments), variables)
 
-    def _make(self, operation: OperationDefinitionNode, fragments: Any, flags: Any) -> Plan | None:
+    def _plan(self, known: "_Known", variables: Any) -> Plan | None:
+        key = tuple(variables.coerced.get(name) for name in known.flags) if known.flags else ()
         try:
-            return self._planner.plan(operation, fragments, flags)
+            return known.plans[key]
+        except KeyError:
+            if len(known.plans) >= _PLANS_OF_ONE:
+                known.plans.clear()
+            plan = known.plans[key] = self._make(known.operation, dict(zip(known.flags, key, strict=True)))
+            return plan
+
+    def _make(self, operation: Operation, flags: dict[str, Any]) -> Plan | None:
+        node = operation.node
+        try:
+            return self._planner.plan(node, operation.fragments, flags)
         except Unplanned as reason:
-            _log.debug("no plan for %s: %s", operation.name.value if operation.name else "(unnamed)", reason)
+            _log.debug("no plan for %s: %s", node.name.value if node.name else "(unnamed)", reason)
             return None
 
-    def _flags_of(self, operation: OperationDefinitionNode, fragments: Any) -> tuple[str, ...]:
-        known = self._flags.get(id(operation))
-        if known is None or known[0] is not operation:
-            known = self._flags[id(operation)] = (operation, flags_of(operation, fragments))
-            if len(self._flags) > _PLANS_KEPT:
-                self._flags.popitem(last=False)
-        return known[1]
+    def _know(self, operation: OperationDefinitionNode, fragments: Any) -> "_Known":
+        """Return what is kept of an operation, which is kept with it: while it is, no other can have its id."""
+        known = self._known.get(id(operation))
+        if known is None:
+            schema = self._planner.schema
+            whole = Operation(schema, operation, fragments, None)
+            known = _Known(whole, Variables(schema, operation), flags_of(operation, fragments))
+            self._known[id(operation)] = known
+            if len(self._known) > _OPERATIONS_KEPT:
+                self._known.popitem(last=False)
+        else:
+            self._known.move_to_end(id(operation))
+        return known
 
 
 def executor_for(engine: Engine) -> type[StrawberryGraphQLCoreExecutionContext]:

@@ -270,6 +270,10 @@ class RootPage:
     edge: EdgePage
 
 
+# Calls a field's resolver: what Strawberry's `Info` is made from, and the arguments as the resolver knows them.
+Call = Callable[[Any, Mapping[str, Any]], Any]
+
+
 @dataclass(slots=True)
 class RootResolved:
     """A root field with a resolver of its own, whose answer is printed by plan. `is_event`: the answer is the event."""
@@ -279,6 +283,8 @@ class RootResolved:
     field: GraphQLField
     node: FieldNode
     arguments: Arguments
+    # Without one, the field's own `resolve` is called, with all that Strawberry does on the way.
+    call: Call | None
     target: Target | None
     leaf: Printed | None
     is_event: bool

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from graphql.execution.values import VariableValues, get_argument_values
@@ -41,10 +41,10 @@ from schema.engine.plan import (
 from schema.fields import filter_values
 
 Answers = dict[Any, Any]
+_KEYS_ALONE = ("keys",)
 
 
-@dataclass(frozen=True, slots=True)
-class Traced:
+class Traced(NamedTuple):
     """One statement that was run: where in the operation, for how many keys, what came back and how long it took."""
 
     path: str
@@ -97,27 +97,32 @@ class Run:
         self, path: str, statement: CompiledStatement, keys: Sequence[Any], parameters: Mapping[str, Any]
     ) -> Sequence[RawRow]:
         """Run a statement for all keys, which are as the driver gives them."""
-        known = {**statement.constants, **parameters}
-        arguments = [
-            _driver_keys(keys, self.mode) if name == "keys" else known[name] if bind is None else bind(known[name])
-            for name, bind in zip(statement.names, statement.binders, strict=True)
-        ]
+        if statement.names == _KEYS_ALONE:
+            arguments = [_driver_keys(keys, self.mode)]
+        else:
+            known = {**statement.constants, **parameters}
+            arguments = [
+                _driver_keys(keys, self.mode) if name == "keys" else known[name] if bind is None else bind(known[name])
+                for name, bind in zip(statement.names, statement.binders, strict=True)
+            ]
         began = time.perf_counter()
         rows = await self.session.raw(statement, arguments)
         self.trace.append(Traced(path, statement.sql, len(keys), len(rows), time.perf_counter() - began))
         return rows
 
 
-async def read_lookup(run: Run, root: RootLookup, key: Any) -> dict[str, Any] | None:
-    """Read the one row of a root field."""
+async def read_lookup(run: Run, root: RootLookup, key: str) -> dict[str, Any] | None:
+    """Read the one row of a root field. `key` is as the driver gives it."""
     statement = run.compiled(root.compiled, None, lambda: root.batch.statement(run.kind, root.selection.columns))
-    rows = await run.fetch(root.path, statement, [raw_key(key)], run.parameters)
+    rows = await run.fetch(root.path, statement, [key], run.parameters)
     printed = await _print_rows(run, root.selection, rows)
     return printed[0] if printed else None
 
 
 async def print_objects(run: Run, selection: RowSelection, rows: Sequence[Any]) -> list[dict[str, Any]]:
     """Print rows that a resolver returned or an event carries: objects with Python values."""
+    if not selection.edges:
+        return row_assembler(selection, OBJECT)(rows)
     answers = await _answers(run, selection, lambda edge: (raw_key(getattr(row, str(edge.parent_key))) for row in rows))
     return row_assembler(selection, OBJECT)(rows, *answers)
 

@@ -28,7 +28,7 @@ from schema.engine.plan import (
     TypeName,
 )
 from schema.engine.reading import Run, print_objects, read_lookup, read_page
-from schema.ids import decode_id
+from schema.ids import decode_digits
 
 
 @dataclass(slots=True)
@@ -84,7 +84,7 @@ async def _root(root: Root, run: Run, operation: Operation) -> Any:
 
 
 async def _lookup(root: RootLookup, run: Run) -> Any:
-    key = decode_id(run.arguments(root.arguments)["id"], kind=root.kind)
+    key = decode_digits(run.arguments(root.arguments)["id"], kind=root.kind)
     found = await read_lookup(run, root, key)
     if found is None and not root.is_nullable:
         raise Abandoned
@@ -104,11 +104,8 @@ async def _resolve(root: RootResolved, run: Run, operation: Operation) -> Any:
         fragments=operation.fragments,
         variable_values=run.variables,
     )
-    arguments = run.graphql_arguments(root.arguments)
-    if root.field.resolve is None:
-        raise Abandoned
     try:
-        resolved = root.field.resolve(None, info, **arguments)
+        resolved = _call(root, run, info)
         value = await resolved if inspect.isawaitable(resolved) else resolved
     except Exception as error:
         # Raised again at once: graphql-core will be told the same, without the resolver being called twice.
@@ -118,8 +115,22 @@ async def _resolve(root: RootResolved, run: Run, operation: Operation) -> Any:
     return value
 
 
+def _call(root: RootResolved, run: Run, info: Info) -> Any:
+    if root.call is not None:
+        return root.call(info, run.arguments(root.arguments))
+    if root.field.resolve is None:
+        raise Abandoned
+    return root.field.resolve(None, info, **run.graphql_arguments(root.arguments))
+
+
 async def _print(value: Any, type_: GraphQLOutputType, target: Target, run: Run) -> Any:
     """Print a value of an object type and its wrappers: what is in its lists is printed together."""
+    if not is_list_type(type_.of_type if is_non_null_type(type_) else type_):
+        if value is not None:
+            return (await _print_all([value], target, run))[0]
+        if is_non_null_type(type_):
+            raise Abandoned
+        return None
     held: list[Any] = []
     shape = _shape(value, type_, held)
     printed = await _print_all(held, target, run)

@@ -80,7 +80,7 @@ def row_assembler(selection: RowSelection, mode: str) -> RowAssembler:
 
 
 def object_assembler(selection: ObjectSelection) -> ObjectAssembler:
-    """Return the function `(object) -> dict` of a selection that holds no rows."""
+    """Return the function `(object) -> dict` of a selection that takes no reads."""
     if selection.assembler is None:
         selection.assembler = _Writer(OBJECT, None).object(selection)
     return selection.assembler
@@ -127,9 +127,8 @@ class _Writer:
         """Write the function of one plain object."""
         pairs = []
         for step in selection.steps:
-            if isinstance(step, HeldRows):
-                raise TypeError("An object that holds rows is printed by reading, not by assembly alone.")
-            pairs.append(f"{step.key!r}: {self._value(step)}")
+            value = self._held(step) if isinstance(step, HeldRows) else self._value(step)
+            pairs.append(f"{step.key!r}: {value}")
         expression = f"{{{', '.join(pairs)}}}"
         if self._bound:
             expression = f"[{expression} for value in (value,){''.join(self._bound)}][0]"
@@ -163,6 +162,16 @@ class _Writer:
         if isinstance(step, EdgeOne):
             return f"{answers}.get({key})" if step.is_nullable else f"{answers}[{key}]"
         return f"{answers}.get({key}, [])" if isinstance(step, EdgeMany) else f"{answers}[{key}]"
+
+    def _held(self, step: HeldRows) -> str:
+        value = self._bind(f"value.{step.attribute}")
+        if isinstance(step.target, RowSelection) and not step.target.edges:
+            rows = self._name("rows", row_assembler(step.target, OBJECT))
+            return self._wrapped(value, step.type, lambda one: f"{rows}(({one},))[0]")
+        if isinstance(step.target, ObjectSelection):
+            inner = self._name("inner", object_assembler(step.target))
+            return self._wrapped(value, step.type, lambda one: f"{inner}({one})")
+        raise TypeError("What takes reads is printed by reading, not by assembly alone.")
 
     def _value(self, step: TypeName | Printed | Composed) -> str:
         if isinstance(step, TypeName):

@@ -92,6 +92,13 @@ class HeldRows:
     type: GraphQLOutputType
     target: "Target"
 
+    @property
+    def takes_reads(self) -> bool:
+        """Whether printing them takes reads: rows that are held already do not, unless something hangs on them."""
+        if isinstance(self.target, RowSelection):
+            return bool(self.target.edges)
+        return isinstance(self.target, ByTable) or self.target.takes_reads
+
 
 @dataclass(eq=False, slots=True)
 class EdgeOne:
@@ -160,11 +167,18 @@ class ObjectSelection:
     type_name: str
     steps: list[TypeName | Printed | Composed | HeldRows]
     assembler: Callable[[Any], dict[str, Any]] | None = None
+    # What of it takes no reads, if some of it does.
+    at_hand: "ObjectSelection | None" = None
 
     @property
     def holds_rows(self) -> bool:
-        """Whether printing it takes reads."""
+        """Whether rows hang on it."""
         return any(isinstance(step, HeldRows) for step in self.steps)
+
+    @property
+    def takes_reads(self) -> bool:
+        """Whether printing it takes reads."""
+        return any(isinstance(step, HeldRows) and step.takes_reads for step in self.steps)
 
 
 @dataclass(frozen=True, slots=True)

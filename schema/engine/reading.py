@@ -2,8 +2,10 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import orjson
@@ -186,9 +188,8 @@ def _statement(run: Run, edge: Edge) -> Chosen:
 
 async def _print_edge(run: Run, edge: Edge, rows: Sequence[RawRow]) -> Answers:
     printed = await _print_rows(run, edge.selection, rows)
-    index = edge.selection.columns.index(str(edge.batch.by))
-    keyed = zip((row[index] for row in rows), printed, strict=True)
-    return dict(keyed) if isinstance(edge, EdgeOne) else _grouped(keyed)
+    keys = map(itemgetter(edge.selection.columns.index(str(edge.batch.by))), rows)
+    return dict(zip(keys, printed, strict=True)) if isinstance(edge, EdgeOne) else _cut(Counter(keys), printed)
 
 
 async def _read_pages(run: Run, edges: Sequence[EdgePage], keys: Sequence[Any]) -> list[Answers]:
@@ -197,13 +198,13 @@ async def _read_pages(run: Run, edges: Sequence[EdgePage], keys: Sequence[Any]) 
     wants_rows = any(edge.connection.wants_rows for edge in edges)
     wants_total = any(edge.connection.wants_total for edge in edges)
     if wants_rows and wants_total:
-        grouped, totals = await asyncio.gather(
+        found, totals = await asyncio.gather(
             _page_rows(run, edges, keys, question), _totals(run, first, keys, question)
         )
     else:
-        grouped = await _page_rows(run, edges, keys, question) if wants_rows else {}
+        found = await _page_rows(run, edges, keys, question) if wants_rows else _Found([], {})
         totals = await _totals(run, first, keys, question) if wants_total else {}
-    return [await _print_connections(run, edge, keys, question, grouped, totals) for edge in edges]
+    return [await _print_connections(run, edge, keys, question, found, totals) for edge in edges]
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,9 +225,15 @@ def _question(run: Run, edge: EdgePage) -> _Question:
     return _Question(page, order, wanted, asked(page, order, wanted))
 
 
-async def _page_rows(
-    run: Run, edges: Sequence[EdgePage], keys: Sequence[Any], question: _Question
-) -> dict[Any, list[RawRow]]:
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The rows of all pages, those of one key together, and how many each key has."""
+
+    rows: Sequence[RawRow]
+    counts: Mapping[Any, int]
+
+
+async def _page_rows(run: Run, edges: Sequence[EdgePage], keys: Sequence[Any], question: _Question) -> _Found:
     edge = edges[0]
     batch, columns = edge.batch, edge.selection.columns
     statement = run.compiled(
@@ -238,9 +245,8 @@ async def _page_rows(
         parameters["limit"] = question.page.limit
     rows = await run.fetch(edge.path, statement, keys, parameters)
     if batch.by is None:
-        return {None: list(rows)}
-    index = columns.index(batch.by)
-    return _grouped((row[index], row) for row in rows)
+        return _Found(rows, {None: len(rows)})
+    return _Found(rows, Counter(map(itemgetter(columns.index(batch.by)), rows)))
 
 
 async def _totals(run: Run, edge: EdgePage, keys: Sequence[Any], question: _Question) -> dict[Any, int]:
@@ -256,13 +262,14 @@ async def _print_connections(
     edge: EdgePage,
     keys: Sequence[Any],
     question: _Question,
-    grouped: Mapping[Any, list[RawRow]],
+    pages: _Found,
     totals: Mapping[Any, int],
 ) -> Answers:
     """Print the connection of every key. All their rows are printed together, level by level."""
-    if edge.connection.wants_nodes_alone and question.page.limit >= max(map(len, grouped.values()), default=0):
-        return await _print_nodes(run, edge.connection.steps[0], keys, grouped)
-    windows = {key: window(grouped.get(key, []), question.page) for key in keys}
+    if edge.connection.wants_nodes_alone and question.page.limit >= max(pages.counts.values(), default=0):
+        return await _print_nodes(run, edge.connection.steps[0], keys, pages)
+    rows_of = _cut(pages.counts, list(pages.rows))
+    windows = {key: window(rows_of.get(key, []), question.page) for key in keys}
     rows = [row for one in windows.values() for row in one.rows]
     selections = edge.connection.row_selections()
     printed = [iter(await _print_rows(run, selection, rows)) for selection in selections]
@@ -279,19 +286,17 @@ async def _print_connections(
     return answers
 
 
-async def _print_nodes(
-    run: Run, step: ConnectionStep, keys: Sequence[Any], grouped: Mapping[Any, list[RawRow]]
-) -> Answers:
+async def _print_nodes(run: Run, step: ConnectionStep, keys: Sequence[Any], pages: _Found) -> Answers:
     """Print connections of which only the rows are wanted: one list, cut where the keys change."""
     if step.nodes is None:
         raise Abandoned
-    printed = await _print_rows(run, step.nodes, [row for key in keys for row in grouped.get(key, ())])
-    answers: Answers = {}
-    start = 0
+    name = step.key
+    answers: Answers = {
+        key: {name: nodes} for key, nodes in _cut(pages.counts, await _print_rows(run, step.nodes, pages.rows)).items()
+    }
     for key in keys:
-        end = start + len(grouped.get(key, ()))
-        answers[key] = {step.key: printed[start:end]}
-        start = end
+        if key not in answers:
+            answers[key] = {name: []}
     return answers
 
 
@@ -348,15 +353,15 @@ class _Cursors:
         return write_cursor(tuple(row[i] if convert is None else convert(row[i]) for i, convert in self._columns))
 
 
-def _grouped(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, list[Any]]:
-    groups: dict[Any, list[Any]] = {}
-    for key, value in pairs:
-        found = groups.get(key)
-        if found is None:
-            groups[key] = [value]
-        else:
-            found.append(value)
-    return groups
+def _cut(counts: Mapping[Any, int], whole: list[Any]) -> dict[Any, list[Any]]:
+    """Cut a list into those of each key, which stand together and in the order of their counts."""
+    pieces = {}
+    start = 0
+    for key, count in counts.items():
+        end = start + count
+        pieces[key] = whole[start:end]
+        start = end
+    return pieces
 
 
 def _driver_keys(keys: Sequence[Any], mode: str) -> Any:

@@ -14,11 +14,9 @@ from schema.engine.assembly import object_assembler, value_printer
 from schema.engine.plan import (
     Abandoned,
     ByTable,
-    Composed,
     HeldRows,
     ObjectSelection,
     Plan,
-    Printed,
     Root,
     RootLookup,
     RootPage,
@@ -144,7 +142,7 @@ async def _print_all(held: Sequence[Any], target: Target, run: Run) -> list[Any]
         return await print_objects(run, target, held)
     if isinstance(target, ByTable):
         return await _print_by_table(held, target, run)
-    if not target.holds_rows:
+    if not target.takes_reads:
         assemble = object_assembler(target)
         return [assemble(one) for one in held]
     return [await _print_object(one, target, run) for one in held]
@@ -163,19 +161,21 @@ async def _print_by_table(held: Sequence[Any], target: ByTable, run: Run) -> lis
 
 
 async def _print_object(value: Any, selection: ObjectSelection, run: Run) -> dict[str, Any]:
-    printed: dict[str, Any] = {}
-    for step in selection.steps:
-        if isinstance(step, TypeName):
-            printed[step.key] = step.name
-        elif isinstance(step, HeldRows):
-            printed[step.key] = await _print(getattr(value, step.attribute), step.type, step.target, run)
-        else:
-            printed[step.key] = _attribute(value, step)
-    return printed
+    """Print an object of which something takes reads: those in turn, everything else at once."""
+    if selection.at_hand is None:
+        steps = [step for step in selection.steps if not _takes_reads(step)]
+        selection.at_hand = ObjectSelection(selection.type_name, steps)
+    at_hand = object_assembler(selection.at_hand)(value)
+    return {
+        step.key: await _print(getattr(value, step.attribute), step.type, step.target, run)
+        if isinstance(step, HeldRows) and step.takes_reads
+        else at_hand[step.key]
+        for step in selection.steps
+    }
 
 
-def _attribute(value: Any, step: Printed | Composed) -> Any:
-    return object_assembler(ObjectSelection("", [step]))(value)[step.key]
+def _takes_reads(step: Any) -> bool:
+    return isinstance(step, HeldRows) and step.takes_reads
 
 
 def _shape(value: Any, type_: GraphQLOutputType, held: list[Any]) -> Any:

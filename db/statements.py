@@ -159,10 +159,6 @@ class CompiledStatement:
         values = self._compiled.construct_params(dict(parameters), extracted_parameters=extracted)
         return self.bind(values)
 
-    def bind_fixed(self, parameters: Mapping[str, Any]) -> list[Any]:
-        """Return the values of one execution of a statement that is always the same one."""
-        return self.bind({**self.constants, **parameters} if self.constants else parameters)
-
     def bind(self, values: Mapping[str, Any]) -> list[Any]:
         """Convert named values to the driver's types."""
         return [
@@ -197,14 +193,19 @@ class StatementCache:
 
     def prepare(self, statement: Executable, parameters: Mapping[str, Any]) -> tuple[CompiledStatement, list[Any]]:
         """Return the compiled statement and the driver's arguments for one execution."""
-        known = self._fixed.get(id(statement))
-        if known is not None:
-            return known, known.bind_fixed(parameters)
         compiled, extracted = self.compile(statement)
+        if extracted is None:
+            return compiled, compiled.bind({**compiled.constants, **parameters})
         return compiled, compiled.arguments(extracted, parameters)
 
     def compile(self, statement: Executable) -> tuple[CompiledStatement, Sequence[Any] | None]:
-        """Compile a statement, or find it compiled: with it come the values that stand in this one."""
+        """Compile a statement, or find it compiled: with it come the values that stand in this one.
+
+        `None` for those says that they are the statement's own: it is fixed, and always this one.
+        """
+        known = self._fixed.get(id(statement))
+        if known is not None:
+            return known, None
         clause = cast("ClauseElement", statement)
         key = clause._generate_cache_key()  # noqa: SLF001 -- SQLAlchemy's own caching, which has no public name
         if key is None:

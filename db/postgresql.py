@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from asyncpg import Connection
 
 POOL_TIMEOUT_SECONDS = 5.0
+_ALL_BUSY = "All database connections are busy. Nothing was changed; try again."
 
 # The driver's names for a database that went away, is coming back, or has no room for one more connection.
 LOST = (
@@ -48,14 +49,17 @@ class Connections:
     The driver's own pool takes longer to lend than most of our statements take to run: a timeout, a task and a proxy
     for each. Here an idle connection is taken off a list and put back. There are at most `size`; whoever comes when
     all are out waits in line, and is handed one in his turn: what nobody waits for is idle. A connection that failed,
-    or whose statement was cancelled, is closed, and another opened when it is needed.
+    or whose statement was cancelled, is closed, and another opened when it is needed. Transactions hold at most half,
+    because who knows for how long: single statements always go on.
     """
 
     def __init__(self, url: str, *, size: int) -> None:
         self._url = url
-        self._room = size
+        self._room = max(2, size)
+        self._for_transactions = asyncio.Semaphore(self._room // 2)
         self._idle: list[Connection[Any]] = []
         self._lent: set[Connection[Any]] = set()
+        self._changes: set[asyncio.Task[None]] = set()
         # Each is handed a connection, or none when there may be room for one.
         self._waiting: deque[asyncio.Future[Connection[Any] | None]] = deque()
         self._is_closed = False
@@ -95,31 +99,53 @@ class Connections:
 
         A caller who is cancelled meanwhile leaves it running to its end: it would be stored and nobody told.
         """
-        return await asyncio.shield(asyncio.create_task(self._change(sql, arguments, committed)))
+        done: asyncio.Future[Sequence[RawRow]] = asyncio.get_running_loop().create_future()
+        task = asyncio.create_task(self._change(sql, arguments, committed, done))
+        self._changes.add(task)
+        task.add_done_callback(self._changes.discard)
+        return await done
 
     async def _change(
-        self, sql: str, arguments: Sequence[Any], committed: Callable[[Sequence[RawRow]], None]
-    ) -> Sequence[RawRow]:
-        with refusing():
-            found = await self._fetch(await self._another(), sql, arguments)
-        committed(found)
-        return found
+        self,
+        sql: str,
+        arguments: Sequence[Any],
+        committed: Callable[[Sequence[RawRow]], None],
+        done: "asyncio.Future[Sequence[RawRow]]",
+    ) -> None:
+        try:
+            with refusing():
+                found = await self._fetch(await self._another(), sql, arguments)
+            committed(found)
+        except BaseException as error:
+            if done.done():
+                # Nobody is left to be told how it ended.
+                return
+            done.set_exception(error)
+            if not isinstance(error, Exception):
+                raise
+        else:
+            if not done.done():
+                done.set_result(found)
 
     @asynccontextmanager
     async def lend(self) -> AsyncIterator["Connection[Any]"]:
         """Lend a connection for several statements. Raises `Unavailable` when none is free in time."""
-        connection = await self._another()
-        self._lent.add(connection)
-        is_well = False
+        await self._permit()
         try:
-            yield connection
-            is_well = True
-        except Exception:
-            # Refused, or failed and rolled back. Whoever was cancelled may have left a statement under way.
-            is_well = True
-            raise
+            connection = await self._another()
+            self._lent.add(connection)
+            is_well = False
+            try:
+                yield connection
+                is_well = True
+            except Exception:
+                # Refused, or failed and rolled back. Whoever was cancelled may have left a statement under way.
+                is_well = True
+                raise
+            finally:
+                self._take_back(connection, is_well=is_well and not connection.is_in_transaction())
         finally:
-            self._take_back(connection, is_well=is_well and not connection.is_in_transaction())
+            self._for_transactions.release()
 
     async def close(self) -> None:
         """Let go of the connections: of those that are lent when they come back."""
@@ -148,6 +174,16 @@ class Connections:
         self._take_back(connection, is_well=True)
         return found
 
+    async def _permit(self) -> None:
+        if not self._for_transactions.locked():
+            await self._for_transactions.acquire()
+            return
+        try:
+            async with asyncio.timeout(POOL_TIMEOUT_SECONDS):
+                await self._for_transactions.acquire()
+        except TimeoutError as error:
+            raise Unavailable(_ALL_BUSY) from error
+
     async def _another(self) -> "Connection[Any]":
         """Take an idle connection, open one if there is room for one more, or wait for one."""
         while self._idle:
@@ -167,7 +203,7 @@ class Connections:
                         return handed
                 return self._idle.pop()
         except TimeoutError as error:
-            raise Unavailable("All database connections are busy. Nothing was changed; try again.") from error
+            raise Unavailable(_ALL_BUSY) from error
 
     async def _open(self) -> "Connection[Any]":
         self._room -= 1

@@ -255,11 +255,9 @@ async def connect(url: str, *, pool_size: int = 10) -> Database:
     if is_embedded(url):
         return await SQLiteDatabase.open(sqlite_path(url))
     if urlsplit(url).scheme in {"postgresql", "postgres"}:
-        # Half for changes and half for reads, and one of each at least.
-        writers = max(1, pool_size // 2)
-        changing, reading = Connections(url, size=writers), Connections(url, size=max(1, pool_size - writers))
-        await changing.open()
-        return PostgreSQLDatabase(changing, reading)
+        connections = Connections(url, size=pool_size)
+        await connections.open()
+        return PostgreSQLDatabase(connections)
     raise ValueError(f"A database URL begins with sqlite:/// or postgresql://: {without_secret(url)} does not.")
 
 
@@ -389,13 +387,12 @@ _BUGS = frozenset({sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISUSE, sqlite3.SQLITE_R
 
 
 class PostgreSQLDatabase(Database):
-    """A PostgreSQL server: connections for changes, and others for reads."""
+    """A PostgreSQL server."""
 
-    def __init__(self, changing: Connections, reading: Connections) -> None:
+    def __init__(self, connections: Connections) -> None:
         super().__init__(StatementCache(POSTGRESQL))
-        self._changing = changing
-        self._reading = reading
-        self._session = Session(reading, self.statements, self._heard)
+        self._connections = connections
+        self._session = Session(connections, self.statements, self._heard)
 
     def read(self) -> AbstractAsyncContextManager[Session]:
         """See `Database`."""
@@ -405,7 +402,7 @@ class PostgreSQLDatabase(Database):
     async def _change(
         self, sql: str, arguments: Sequence[Any], committed: Callable[[Sequence[RawRow]], None]
     ) -> Sequence[RawRow]:
-        return await self._changing.change(sql, arguments, committed)
+        return await self._connections.change(sql, arguments, committed)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
@@ -413,7 +410,7 @@ class PostgreSQLDatabase(Database):
         events: list[Event] = []
         async with (
             _alone(),
-            self._changing.lend() as connection,
+            self._connections.lend() as connection,
             postgresql.transaction(connection, committed=lambda: self.bus.publish(events)),
         ):
             tx = Transaction(_ConnectionDriver(connection), self.statements, self._heard, events)
@@ -422,7 +419,7 @@ class PostgreSQLDatabase(Database):
 
     async def versions(self) -> dict[str, str]:
         """See `Database`."""
-        async with self._reading.lend() as connection:
+        async with self._connections.lend() as connection:
             with refusing():
                 version = await connection.fetchval("SHOW server_version")
                 synchronous = await connection.fetchval("SHOW synchronous_commit")
@@ -433,11 +430,9 @@ class PostgreSQLDatabase(Database):
         self.bus.close()
         try:
             async with asyncio.timeout(5):
-                await self._changing.close()
-                await self._reading.close()
+                await self._connections.close()
         except TimeoutError:
-            self._changing.terminate()
-            self._reading.terminate()
+            self._connections.terminate()
 
 
 class _ConnectionDriver:

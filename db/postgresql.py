@@ -55,6 +55,7 @@ class Connections:
 
     def __init__(self, url: str, *, size: int) -> None:
         self._url = url
+        self._loop = asyncio.get_running_loop()
         self._room = max(2, size)
         self._for_transactions = asyncio.Semaphore(self._room // 2)
         self._idle: list[Connection[Any]] = []
@@ -99,7 +100,7 @@ class Connections:
 
         A caller who is cancelled meanwhile leaves it running to its end: it would be stored and nobody told.
         """
-        done: asyncio.Future[Sequence[RawRow]] = asyncio.get_running_loop().create_future()
+        done: asyncio.Future[Sequence[RawRow]] = self._loop.create_future()
         task = asyncio.create_task(self._change(sql, arguments, committed, done))
         self._changes.add(task)
         task.add_done_callback(self._changes.discard)
@@ -186,51 +187,59 @@ class Connections:
 
     async def _another(self) -> "Connection[Any]":
         """Take an idle connection, open one if there is room for one more, or wait for one."""
-        while self._idle:
-            connection = self._idle.pop()
-            if not connection.is_closed():
-                return connection
-            self._take_back(connection, is_well=False)
-        try:
-            async with asyncio.timeout(POOL_TIMEOUT_SECONDS):
-                while not self._idle:
-                    if self._is_closed:
-                        raise Unavailable("The database is closed. Nothing was changed.")
-                    if self._room:
-                        return await self._open()
-                    handed = await self._turn()
-                    if handed is not None:
-                        return handed
-                return self._idle.pop()
-        except TimeoutError as error:
-            raise Unavailable(_ALL_BUSY) from error
+        until: float | None = None
+        while True:
+            while self._idle:
+                connection = self._idle.pop()
+                if not connection.is_closed():
+                    return connection
+                self._take_back(connection, is_well=False)
+            if self._is_closed:
+                raise Unavailable("The database is closed. Nothing was changed.")
+            if self._room:
+                return await self._open()
+            until = until or self._loop.time() + POOL_TIMEOUT_SECONDS
+            handed = await self._turn(until)
+            if handed is not None:
+                return handed
 
     async def _open(self) -> "Connection[Any]":
         self._room -= 1
         connection: Connection[Any] | None = None
         try:
-            connection = await asyncpg.connect(self._url, statement_cache_size=1000, server_settings=_SESSION_SETTINGS)
+            connection = await asyncpg.connect(
+                self._url,
+                timeout=POOL_TIMEOUT_SECONDS,
+                statement_cache_size=1000,
+                server_settings=_SESSION_SETTINGS,
+            )
             await _speak(connection)
         except BaseException as error:
             if connection is not None:
                 connection.terminate()
             self._room += 1
             self._hand(None)
-            if isinstance(error, LOST):
+            if isinstance(error, (*LOST, TimeoutError)):
                 raise unavailable(error) from error
             raise
         return connection
 
-    async def _turn(self) -> "Connection[Any] | None":
-        waiting: asyncio.Future[Connection[Any] | None] = asyncio.get_running_loop().create_future()
+    async def _turn(self, until: float | None = None) -> "Connection[Any] | None":
+        """Wait in line. Raises `Unavailable` if it takes longer than `until`, by the loop's clock."""
+        waiting: asyncio.Future[Connection[Any] | None] = self._loop.create_future()
         self._waiting.append(waiting)
+        # A timer for each: `asyncio.timeout` costs as much as the statement that is waited for.
+        timer = None if until is None else self._loop.call_at(until, _give_up, waiting)
         try:
             return await waiting
         except BaseException:
             # Whoever left with something in his hand gives it to the next.
-            if waiting.done() and not waiting.cancelled():
+            if waiting.done() and not waiting.cancelled() and waiting.exception() is None:
                 self._pass_on(waiting.result())
             raise
+        finally:
+            if timer is not None:
+                timer.cancel()
 
     def _take_back(self, connection: "Connection[Any]", *, is_well: bool) -> None:
         self._lent.discard(connection)
@@ -255,6 +264,11 @@ class Connections:
                 waiting.set_result(connection)
                 return True
         return False
+
+
+def _give_up(waiting: "asyncio.Future[Any]") -> None:
+    if not waiting.done():
+        waiting.set_exception(Unavailable(_ALL_BUSY))
 
 
 @asynccontextmanager

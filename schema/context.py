@@ -113,6 +113,8 @@ class Context:
     may_plan: bool = True
     # Which path answered: `planned`, `unplanned` (there was no plan) or `abandoned` (there was, and it gave up).
     path: str | None = None
+    # What the operation was charged; `None` until it was.
+    cost: int | None = None
     # Statements as they are run, with their times, if somebody wants them.
     trace: list[Any] | None = None
     # What root fields answered to a plan, by response key: whoever runs the operation again must not call them again.

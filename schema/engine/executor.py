@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import strawberry
-from graphql import ExecutionResult, OperationDefinitionNode, OperationType
+from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, OperationType
 from graphql.execution.values import get_variable_values
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from schema.context import Context
+from schema.engine.cost import Budgets, Cost, cost_of, cost_without_plan, too_costly
 from schema.engine.documents import Documents
 from schema.engine.explain import in_one_line
 from schema.engine.plan import Plan, Unplanned
@@ -46,13 +47,15 @@ class Engine:
 
     def __init__(self, schema: strawberry.Schema) -> None:
         self._planner = Planner(schema)
-        self._documents = Documents(self._planner.schema)
-        self._plans: OrderedDict[Any, tuple[OperationDefinitionNode, Plan | None]] = OrderedDict()
+        self.documents = Documents(self._planner.schema)
+        self._plans: OrderedDict[Any, tuple[OperationDefinitionNode, Plan | None, Cost]] = OrderedDict()
         self._flags: OrderedDict[int, tuple[OperationDefinitionNode, tuple[str, ...]]] = OrderedDict()
         # By path: `planned`, `unplanned` and `abandoned`.
         self.counts: Counter[str] = Counter()
         # An operation that takes longer is logged with the steps of its plan.
         self.slow_seconds = 1.0
+        # What tokens may spend; without budgets they may spend what they like.
+        self.budgets: Budgets | None = None
 
     async def answer(self, asked: Asked, context: Context) -> dict[str, Any] | None:
         """Return the `data` of a query or mutation, straight from its plan; `None` if graphql-core is to answer.
@@ -62,17 +65,17 @@ class Engine:
         """
         if not context.may_plan or context.asker is None:
             return None
-        document = self._documents.get(asked.text)
-        operation = None if document is None else document.operation(asked.name)
-        if document is None or operation is None or operation.operation is OperationType.SUBSCRIPTION:
-            return None
-        variables = get_variable_values(self._planner.schema, operation.variable_definitions or (), asked.variables)
-        if isinstance(variables, list):
-            return None
-        plan = self.plan(operation, document.fragments, variables)
-        if plan is None:
+        document = self.documents.get(asked.text)
+        operation = document.operation(asked.name)
+        if operation is None or operation.operation is OperationType.SUBSCRIPTION:
             return None
         try:
+            variables = get_variable_values(self._planner.schema, operation.variable_definitions or (), asked.variables)
+            if isinstance(variables, list):
+                return None
+            plan, cost = self._planned(operation, document.fragments, variables)
+            if plan is None or self._charge(cost, variables, context) is not None:
+                return None
             data = await self._run(
                 plan, context, variables, Operation(self._planner.schema, operation, document.fragments, None)
             )
@@ -114,17 +117,58 @@ class Engine:
 
     def plan(self, operation: OperationDefinitionNode, fragments: Any, variables: Any) -> Plan | None:
         """Return the plan of an operation, made at its first run; `None` if there can be none."""
+        return self._planned(operation, fragments, variables)[0]
+
+    def price(self, asked: Asked) -> int | None:
+        """Return what an operation would cost; `None` for one that cannot be run."""
+        document = self.documents.get(asked.text)
+        operation = document.operation(asked.name)
+        if operation is None:
+            return None
+        variables = get_variable_values(self._planner.schema, operation.variable_definitions or (), asked.variables)
+        if isinstance(variables, list):
+            return None
+        return self._planned(operation, document.fragments, variables)[1].of(variables.coerced)
+
+    def charge(
+        self, operation: OperationDefinitionNode, fragments: Any, variables: Any, context: Context
+    ) -> GraphQLError | None:
+        """Charge an operation to the viewer's token, once; return why it is refused, if it is."""
+        return self._charge(self._planned(operation, fragments, variables)[1], variables, context)
+
+    def _charge(self, price: Cost, variables: Any, context: Context) -> GraphQLError | None:
+        if context.cost is not None:
+            return None
+        cost = price.of(variables.coerced)
+        if cost > self.documents.limits.cost:
+            return too_costly(cost, self.documents.limits.cost)
+        refused = (
+            None if self.budgets is None else self.budgets.spend(context.viewer.token_id, cost, context.clock.now())
+        )
+        if refused is None:
+            context.cost = cost
+        return refused
+
+    def _planned(self, operation: OperationDefinitionNode, fragments: Any, variables: Any) -> tuple[Plan | None, Cost]:
         flags = {name: variables.coerced.get(name) for name in self._flags_of(operation, fragments)}
         key = (id(operation), *flags.values())
         known = self._plans.get(key)
         # The operation is kept with its plan: while it is, no other can have its id.
         if known is None or known[0] is not operation:
-            known = self._plans[key] = (operation, self._make(operation, fragments, flags))
+            plan = self._make(operation, fragments, flags)
+            known = self._plans[key] = (operation, plan, self._price(plan, operation, fragments))
             if len(self._plans) > _PLANS_KEPT:
                 self._plans.popitem(last=False)
         else:
             self._plans.move_to_end(key)
-        return known[1]
+        return known[1], known[2]
+
+    def _price(self, plan: Plan | None, operation: OperationDefinitionNode, fragments: Any) -> Cost:
+        if plan is not None:
+            return cost_of(plan)
+        schema = self._planner.schema
+        root = schema.get_root_type(operation.operation)
+        return Cost(1) if root is None else cost_without_plan(schema, root, operation.selection_set, fragments)
 
     def _make(self, operation: OperationDefinitionNode, fragments: Any, flags: Any) -> Plan | None:
         try:
@@ -148,10 +192,20 @@ def executor_for(engine: Engine) -> type[StrawberryGraphQLCoreExecutionContext]:
     class PlannedExecutor(StrawberryGraphQLCoreExecutionContext):
         """Runs an operation by its plan where there is one."""
 
+        @classmethod
+        def build(cls, *arguments: Any, **options: Any) -> Any:
+            """Make an executor, or return what is wrong with the variables; with hints only where they are wanted."""
+            return super().build(*arguments, **{**options, "hide_suggestions": not engine.documents.gives_hints})
+
         def execute_operation(self, serially: bool | None = None) -> Any:  # noqa: FBT001 -- graphql-core's signature
             """Return the result, or an awaitable of it."""
             context = self.context_value
-            if not isinstance(context, Context) or not context.may_plan or context.asker is None:
+            if not isinstance(context, Context) or context.asker is None:
+                return super().execute_operation(serially)
+            refused = engine.charge(self.operation, self.fragment_definitions, self.variable_values, context)
+            if refused is not None:
+                return ExecutionResult(None, [refused])
+            if not context.may_plan:
                 return super().execute_operation(serially)
             plan = engine.plan(self.operation, self.fragment_definitions, self.variable_values)
             if plan is None:

@@ -14,10 +14,12 @@ from api.health import Health
 from api.settings import Settings
 from api.transport.graphql import GraphQLDoor
 from api.transport.lane import ShortLane
+from api.transport.sockets import SocketDoor, SocketLimits
 from api.workers.supervisor import Supervisor
 from db.clock import Clock
 from db.session import Database
 from schema import build_schema
+from schema.live.groups import Groups
 
 
 def build_app(
@@ -27,14 +29,26 @@ def build_app(
     schema = build_schema()
     schema.engine.slow_seconds = settings.slow_operation_seconds
     door = GraphQLDoor(schema, db, clock, doorkeeper)
+    sockets = SocketDoor(
+        schema,
+        Groups(schema),
+        doorkeeper,
+        door.context_of,
+        limits=SocketLimits(
+            init_seconds=settings.socket_init_seconds,
+            operations=settings.operations_per_socket,
+            messages_per_second=settings.messages_per_second,
+        ),
+        origins=settings.allowed_origins,
+    )
     health = Health(db, clock, supervisor, doorkeeper)
     hosts = [*settings.allowed_hosts, settings.host]
     app = Starlette(
         routes=[
             Route("/", _home),
-            # Two routes to one object: a Mount would answer 307 to a POST and 403 to a socket.
+            # Two routes to one path: a Mount would answer 307 to a POST and 403 to a socket.
             Route("/graphql", door),
-            WebSocketRoute("/graphql", door),
+            WebSocketRoute("/graphql", sockets),
             *health.routes(),
             *pages.routes(),
         ],

@@ -13,8 +13,9 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from api.app import build_app
-from api.auth import Doorkeeper
+from api.auth import Doorkeeper, GuestLimits
 from api.settings import Settings
+from api.transport.line import Line
 from api.workers.pss import PSSListener
 from api.workers.supervisor import Supervisor
 from db.access import operations as access
@@ -59,7 +60,12 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
     """Open the database and start what always runs. Workers are stopped before the database is closed under them."""
     db = await connect(settings.database)
     supervisor = Supervisor(clock)
-    doorkeeper = Doorkeeper(db, clock)
+    guests = GuestLimits(
+        per_address=settings.sockets_per_address,
+        per_token=settings.sockets_per_token,
+        per_overlay=settings.sockets_per_overlay,
+    )
+    doorkeeper = Doorkeeper(db, clock, guests)
     try:
         supervisor.start("doorkeeper", doorkeeper.watch, lambda: {"sockets": doorkeeper.socket_count})
         app = build_app(settings, db, clock, supervisor, doorkeeper)
@@ -95,7 +101,7 @@ class Server(uvicorn.Server):
                 app,
                 host=settings.host,
                 port=settings.port,
-                ws="websockets-sansio",
+                ws=Line,
                 ws_max_size=_LARGEST_SOCKET_MESSAGE,
                 ws_per_message_deflate=False,
                 ws_ping_interval=_PING_SECONDS,

@@ -32,7 +32,18 @@ class Settings(BaseSettings):
     log_level: str = Field(default="INFO", pattern=r"(?i)^(debug|info|warning|error)$")
     log_json: bool = False
 
-    @field_validator("allowed_hosts", mode="before")
+    # Pages of other sites that may open sockets here, as `https://studio.example`.
+    allowed_origins: Annotated[list[str], NoDecode] = Field(default=[])
+    # Sockets and event streams that may be open at once.
+    sockets_per_address: int = Field(default=50, ge=1)
+    sockets_per_token: int = Field(default=20, ge=1)
+    sockets_per_overlay: int = Field(default=5, ge=1)
+    operations_per_socket: int = Field(default=50, ge=1)
+    # Five times as many may come at once.
+    messages_per_second: float = Field(default=20.0, gt=0)
+    socket_init_seconds: float = Field(default=5.0, gt=0)
+
+    @field_validator("allowed_hosts", "allowed_origins", mode="before")
     @classmethod
     def _separated_by_commas(cls, given: object) -> object:
         return [name.strip() for name in given.split(",") if name.strip()] if isinstance(given, str) else given

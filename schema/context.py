@@ -105,10 +105,6 @@ class Context:
     db: Database
     clock: Clock
     asker: Viewer | None = None
-    # Filled by the WebSocket transport with the payload of `connection_init`.
-    connection_params: dict[str, object] | None = None
-    # Filled by the door with what it needs to know of its own.
-    door: Any = None
     # Whether plans may answer. Off, everything runs on graphql-core and the loaders.
     may_plan: bool = True
     # Which path answered: `planned`, `unplanned` (there was no plan) or `abandoned` (there was, and it gave up).

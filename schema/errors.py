@@ -22,8 +22,6 @@ from db.errors import Forbidden, Refusal, Unauthenticated, Unavailable
 
 _log = logging.getLogger(__name__)
 
-_MOST_ERRORS = 5
-
 MOST_ERRORS = 5
 
 # Strawberry's own words for a document without the operation that was asked for.

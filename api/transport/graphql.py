@@ -1,6 +1,5 @@
-"""The GraphQL door: POST and `graphql-transport-ws` on one path, and GraphiQL for browsers that open it."""
+"""The GraphQL door for requests: operations by POST, and GraphiQL for browsers that open it."""
 
-from datetime import timedelta
 from json import JSONDecodeError
 from typing import Any
 
@@ -9,13 +8,10 @@ from cross_web import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
-from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
-from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 
 from api.auth import Doorkeeper, bearer_of
 from api.pages import page
-from api.transport.sockets import SocketHandler
 from db.access.viewer import Role, Viewer
 from db.clock import Clock
 from db.errors import Refusal, Unauthenticated
@@ -25,8 +21,6 @@ from schema.context import Context
 from schema.engine.executor import Asked
 from schema.engine.explain import as_data
 
-INIT_TIMEOUT = timedelta(seconds=5)
-OPERATIONS_PER_SOCKET = 50
 # Where a request keeps its context.
 CONTEXT = "context"
 _EXPLAIN = {"explain": True}
@@ -37,7 +31,6 @@ _EXTENSIONS: tuple[object, ...] = (None, {}, _EXPLAIN)
 class GraphQLDoor(GraphQL[Context, None]):
     """Strawberry's own door, with ours in front: nobody comes in without a token."""
 
-    graphql_transport_ws_handler_class = SocketHandler
     schema: Schema
 
     def __init__(self, schema: Schema, db: Database, clock: Clock, doorkeeper: Doorkeeper) -> None:
@@ -45,19 +38,15 @@ class GraphQLDoor(GraphQL[Context, None]):
             schema,
             graphql_ide=None,
             allow_queries_via_get=False,
-            subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL],
-            connection_init_wait_timeout=INIT_TIMEOUT,
-            max_subscriptions_per_connection=OPERATIONS_PER_SOCKET,
+            # Sockets have a door of their own.
+            subscription_protocols=[],
         )
         self._db = db
         self._clock = clock
         self._doorkeeper = doorkeeper
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or hold a socket."""
-        if scope["type"] == "websocket":
-            await self._hold(WebSocket(scope, receive, send))
-            return
+        """Answer a request."""
         request = Request(scope, receive)
         refused = await self._refuse(request)
         if refused is not None:
@@ -65,10 +54,8 @@ class GraphQLDoor(GraphQL[Context, None]):
             return
         await (await self._answer(request))(scope, receive, send)
 
-    async def get_context(self, request: Request | WebSocket, response: Any) -> Context:  # noqa: ARG002 -- Strawberry's
-        """Make the context: of a request with its viewer, of a socket without one until it has introduced itself."""
-        if isinstance(request, WebSocket):
-            return Context(db=self._db, clock=self._clock, door=request)
+    async def get_context(self, request: Any, response: Any) -> Context:  # noqa: ARG002 -- Strawberry's
+        """Return the context of a request with its viewer."""
         context: Context = getattr(request.state, CONTEXT)
         return context
 
@@ -76,27 +63,16 @@ class GraphQLDoor(GraphQL[Context, None]):
         """Make the context of a viewer's operation."""
         return Context(db=self._db, clock=self._clock, asker=viewer)
 
-    async def on_ws_connect(self, context: Context) -> Any:
-        """Admit a socket by its `connection_init` payload. What is refused is told by the handler."""
-        context.asker = await self._doorkeeper.admit_socket(context.door, context.connection_params)
-        return await super().on_ws_connect(context)
-
     def encode_json(self, data: object) -> str:
-        """Print an answer. Text, because sockets would send bytes as binary frames."""
+        """Print an answer."""
         return orjson.dumps(data).decode()
 
     def decode_json(self, data: str | bytes) -> object:
-        """Read a request or a socket's message, which is an object and nothing else."""
+        """Read a request, which is an object and nothing else."""
         read: object = orjson.loads(data)
         if not isinstance(read, dict):
             raise JSONDecodeError("This is not a JSON object.", "", 0)
         return read
-
-    async def _hold(self, socket: WebSocket) -> None:
-        try:
-            await self.run(socket)
-        finally:
-            self._doorkeeper.let_go(socket)
 
     async def _answer(self, request: Request) -> Response:
         """Answer by plan, or let Strawberry and graphql-core do it."""

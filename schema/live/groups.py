@@ -70,10 +70,14 @@ class Reader:
     def go_live(self) -> None:
         """Hear of what comes from now on, and of what came since `start` ended."""
         self._group.live[self] = None
+        # There may be something that came since.
+        self._is_behind = True
         self.catch_up()
 
     def catch_up(self) -> None:
-        """Take what there was no room for."""
+        """Take what there was no room for, if there was any."""
+        if not self._is_behind:
+            return
         try:
             waiting = self._group.behind(self.place)
         except Over as over:

@@ -16,6 +16,7 @@ from api.app import build_app
 from api.auth import Doorkeeper, GuestLimits
 from api.settings import Settings
 from api.transport.line import Line
+from api.transport.under_way import UnderWay
 from api.workers.pss import PSSListener
 from api.workers.supervisor import Supervisor
 from db.access import operations as access
@@ -68,7 +69,9 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
     doorkeeper = Doorkeeper(db, clock, guests)
     try:
         supervisor.start("doorkeeper", doorkeeper.watch, lambda: {"sockets": doorkeeper.socket_count})
-        app = build_app(settings, db, clock, supervisor, doorkeeper)
+        under_way = UnderWay(settings.operation_seconds)
+        supervisor.start("operations", under_way.look, lambda: {"underWay": len(under_way)})
+        app = build_app(settings, db, clock, supervisor, doorkeeper, under_way)
         yield House(settings=settings, db=db, clock=clock, supervisor=supervisor, doorkeeper=doorkeeper, app=app)
     finally:
         await supervisor.close()

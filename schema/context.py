@@ -109,6 +109,8 @@ class Context:
     may_plan: bool = True
     # Which path answered: `planned`, `unplanned` (there was no plan) or `abandoned` (there was, and it gave up).
     path: str | None = None
+    # Whether the operation may change anything: it is then not ended because its client has left.
+    is_change: bool = False
     # What the operation was charged; `None` until it was.
     cost: int | None = None
     # Statements as they are run, with their times, if somebody wants them.

@@ -44,6 +44,8 @@ class Viewer:
     token_id: UUID
     role: Role
     nodes: frozenset[UUID] | None = None
+    # Whether the token runs trusted documents and no others, whatever the server does.
+    is_trusted_only: bool = False
 
     @property
     def kind(self) -> ViewerKind:

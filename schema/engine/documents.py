@@ -44,6 +44,8 @@ class Document:
     fragments: dict[str, FragmentDefinitionNode] = field(default_factory=dict)
     errors: tuple[GraphQLError, ...] = ()
     tokens: int = 0
+    # Whether it could be parsed, and was not too large for that.
+    is_read: bool = True
 
     def operation(self, name: str | None) -> OperationDefinitionNode | None:
         """Return the operation of a name, or the only one; `None` if that is not one operation."""
@@ -106,7 +108,7 @@ class Documents:
         except TooMuch as fault:
             return Document(errors=(fault.as_error(),))
         except GraphQLError as error:
-            return Document(errors=(_worded(error, self.limits.tokens),))
+            return Document(errors=(_worded(error, self.limits.tokens),), is_read=False)
         errors = self._faults(document)
         return Document(errors=tuple(_light(error) for error in errors)) if errors else _sorted_out(document)
 

@@ -40,6 +40,7 @@ class Asked:
     name: str | None
     variables: dict[str, Any]
     wants_explaining: bool = False
+    wants_cost: bool = False
 
 
 class Engine:
@@ -74,6 +75,7 @@ class Engine:
             if isinstance(variables, list):
                 return None
             plan, cost = self._planned(operation, document.fragments, variables)
+            context.is_change = operation.operation is OperationType.MUTATION
             if plan is None or self._charge(cost, variables, context) is not None:
                 return None
             data = await self._run(
@@ -202,6 +204,7 @@ def executor_for(engine: Engine) -> type[StrawberryGraphQLCoreExecutionContext]:
             context = self.context_value
             if not isinstance(context, Context) or context.asker is None:
                 return super().execute_operation(serially)
+            context.is_change = self.operation.operation is OperationType.MUTATION
             refused = engine.charge(self.operation, self.fragment_definitions, self.variable_values, context)
             if refused is not None:
                 return ExecutionResult(None, [refused])

@@ -14,6 +14,7 @@ from api import pages
 from api.auth import Doorkeeper
 from api.health import Health
 from api.settings import Settings
+from api.transport.events import EventDoor
 from api.transport.graphql import GraphQLDoor
 from api.transport.lane import ShortLane
 from api.transport.persisted import Persisted, read_trusted
@@ -54,11 +55,12 @@ def build_app(
         is_draft=settings.http_draft,
         trusted_only=settings.trusted_only,
     )
+    groups = Groups(schema)
+    door.stream = EventDoor(door, groups, doorkeeper)
     sockets = SocketDoor(
-        schema,
-        Groups(schema),
+        door,
+        groups,
         doorkeeper,
-        door.context_of,
         limits=SocketLimits(
             init_seconds=settings.socket_init_seconds,
             operations=settings.operations_per_socket,

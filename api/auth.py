@@ -33,6 +33,10 @@ class Guest(Protocol):
         """Be told that the token works no more, and go."""
         ...
 
+    def cut(self) -> None:
+        """Go, because the server stops."""
+        ...
+
 
 class TooManyGuests(Refusal):
     """There are as many as there may be."""
@@ -132,6 +136,11 @@ class Doorkeeper:
         for guest in [guest for guest, token in self._guests.items() if token in ended]:
             self.let_go(guest)
             guest.dismiss("The token was revoked or has expired.")
+
+    def close(self) -> None:
+        """Let all guests go, because the server stops."""
+        for guest in list(self._guests):
+            guest.cut()
 
     @property
     def socket_count(self) -> int:

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 from api.app import build_app
 from api.auth import Doorkeeper, GuestLimits
 from api.settings import Settings
+from api.transport.arriving import ArrivalLimits, Arrivals
 from api.transport.line import Line
 from api.transport.under_way import UnderWay
 from api.workers.pss import PSSListener
@@ -98,12 +99,20 @@ async def mat_named(db: Database, clock: Clock, name: str) -> UUID:
 class Server(uvicorn.Server):
     """Uvicorn, saying when it is up and where."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, on_started: Callable[[int], None]) -> None:
+    def __init__(
+        self, app: ASGIApp, settings: Settings, on_started: Callable[[int], None], on_stopping: Callable[[], None]
+    ) -> None:
+        limits = ArrivalLimits(
+            headers=settings.largest_headers, url=settings.largest_url, seconds=settings.request_seconds
+        )
+        self.arrivals = Arrivals(limits)
+        self._looking: asyncio.Task[None] | None = None
         super().__init__(
             uvicorn.Config(
                 app,
                 host=settings.host,
                 port=settings.port,
+                http=self.arrivals.protocol(),  # type: ignore[arg-type]  # anything that makes a protocol will do
                 ws=Line,
                 ws_max_size=_LARGEST_SOCKET_MESSAGE,
                 ws_per_message_deflate=False,
@@ -117,12 +126,21 @@ class Server(uvicorn.Server):
             )
         )
         self._on_started = on_started
+        self._on_stopping = on_stopping
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Open the port, then tell."""
+        self._looking = asyncio.create_task(self.arrivals.look(), name="arrivals")
         await super().startup(sockets)
         if self.started:
             self._on_started(self.servers[0].sockets[0].getsockname()[1])
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let those go who would stay for ever, then wait for what is under way."""
+        self._on_stopping()
+        await super().shutdown(sockets)
+        if self._looking is not None:
+            self._looking.cancel()
 
     async def run_until_stopped(self) -> None:
         """Serve until a signal asks to stop; requests and sockets under way are given `drain_seconds`."""

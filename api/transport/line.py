@@ -5,6 +5,7 @@ cannot wait for one of them, and need not frame the same text a thousand times.
 """
 
 import asyncio
+import socket
 from typing import TYPE_CHECKING, Any, cast
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -15,8 +16,9 @@ if TYPE_CHECKING:
 
 # Where a socket's scope holds its line.
 LINE = "ringside.line"
-# Bytes that may wait to be sent before a line is full; what the system's own buffers hold comes on top.
+# Bytes that may wait to be sent before a line is full, and those that the system may hold beside them.
 FULL_AT = 32 * 1024
+_SYSTEM_BUFFER = 64 * 1024
 STUCK_SECONDS = 30.0
 STUCK = 4440
 # How long a close may take before the connection is cut.
@@ -58,9 +60,11 @@ class Line(WebSocketsSansIOProtocol):
         self.close_timer = self.loop.call_later(_CLOSING_SECONDS, self.transport.abort)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Hold little for a client that does not read."""
+        """Hold little for a client that does not read, here and in the system."""
         super().connection_made(transport)
-        cast("asyncio.Transport", transport).set_write_buffer_limits(high=FULL_AT)
+        self.transport.set_write_buffer_limits(high=FULL_AT)
+        connection = self.transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SYSTEM_BUFFER)
 
     def handle_connect(self, event: Request) -> None:
         """Let the application have the line."""

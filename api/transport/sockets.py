@@ -6,26 +6,28 @@ to each line with the operation's id before it. Queries and mutations are answer
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import orjson
 from starlette.types import Message, Receive, Scope, Send
-from strawberry.types.execution import PreExecutionError
 
 from api.auth import TOKEN_ENDED, Doorkeeper, TooManyGuests
+from api.transport.graphql import GraphQLDoor
 from api.transport.line import LINE, Line
-from db.access.viewer import Viewer
+from api.transport.under_way import TookTooLong
 from db.errors import Refusal, Unauthenticated
-from schema import Schema
 from schema.context import Context
 from schema.engine.executor import Asked
 from schema.live.groups import Errors, Groups, Over, Reader
 from schema.live.rings import Payload
 from schema.live.watching import is_subscription
+
+if TYPE_CHECKING:
+    from db.access.viewer import Viewer
 
 _log = logging.getLogger(__name__)
 
@@ -39,6 +41,7 @@ TOO_MANY_INITS = 4429
 TOO_MANY_SOCKETS = 4441
 TOO_MANY_MESSAGES = 4442
 INTERNAL_ERROR = 4500
+RESTART = 1012
 TRY_AGAIN_LATER = 1013
 # Messages that may come at once, in multiples of what may come in a second.
 _BURST = 5
@@ -59,18 +62,16 @@ class SocketDoor:
 
     def __init__(
         self,
-        schema: Schema,
+        door: GraphQLDoor,
         groups: Groups,
         doorkeeper: Doorkeeper,
-        context_of: Callable[[Viewer], Context],
         *,
         limits: SocketLimits,
         origins: Collection[str],
     ) -> None:
-        self.schema = schema
+        self.door = door
         self.groups = groups
         self.doorkeeper = doorkeeper
-        self.context_of = context_of
         self.limits = limits
         self._origins = frozenset(origins)
 
@@ -110,8 +111,8 @@ class SocketDoor:
 class Socket:
     """One client's socket, and the operations that run on it."""
 
-    def __init__(self, door: SocketDoor, line: Line) -> None:
-        self.door = door
+    def __init__(self, hall: SocketDoor, line: Line) -> None:
+        self.hall = hall
         self.line = line
         self.viewer: Viewer | None = None
         # Those that had something to say while the line was full.
@@ -119,9 +120,9 @@ class Socket:
         self.operations: dict[str, Operation] = {}
         self._has_begun = False
         self._loop = asyncio.get_running_loop()
-        self._patience = self._loop.call_later(door.limits.init_seconds, self._lose_patience)
+        self._patience = self._loop.call_later(hall.limits.init_seconds, self._lose_patience)
         # Messages that may come now, and when that was counted.
-        self._allowance = door.limits.messages_per_second * _BURST
+        self._allowance = hall.limits.messages_per_second * _BURST
         self._counted_at = self._loop.time()
         line.on_room = self._go_on
 
@@ -136,6 +137,10 @@ class Socket:
     def dismiss(self, reason: str) -> None:
         """Let the client go because his token works no more."""
         self.line.hang_up(TOKEN_ENDED, reason)
+
+    def cut(self) -> None:
+        """Let the client go because the server stops: he comes back."""
+        self.line.hang_up(RESTART, "The server stops.")
 
     def say(self, message: dict[str, Any]) -> None:
         """Send a message of the protocol."""
@@ -158,7 +163,7 @@ class Socket:
 
     def _is_in_time(self) -> bool:
         """Say whether one more message may come now, and count it."""
-        rate = self.door.limits.messages_per_second
+        rate = self.hall.limits.messages_per_second
         now = self._loop.time()
         self._allowance = min(rate * _BURST, self._allowance + (now - self._counted_at) * rate) - 1
         self._counted_at = now
@@ -185,7 +190,7 @@ class Socket:
         self._has_begun = True
         self._patience.cancel()
         try:
-            self.viewer = await self.door.doorkeeper.admit_guest(self, payload)
+            self.viewer = await self.hall.doorkeeper.admit_guest(self, payload)
         except TooManyGuests as refusal:
             raise _Fault(TOO_MANY_SOCKETS, refusal.message) from refusal
         except Unauthenticated as refusal:
@@ -199,14 +204,14 @@ class Socket:
             raise _Fault(UNAUTHORIZED, "Unauthorized")
         if number in self.operations:
             raise _Fault(SUBSCRIBER_EXISTS, f"Subscriber for {number} already exists")
-        if len(self.operations) >= self.door.limits.operations:
-            most = self.door.limits.operations
+        if len(self.operations) >= self.hall.limits.operations:
+            most = self.hall.limits.operations
             error = {"message": f"A socket holds {most} operations.", "extensions": {"code": "RATE_LIMITED"}}
             self.say({"id": number, "type": "error", "payload": [error]})
             return
-        asked = Asked(payload["query"], payload.get("operationName"), payload.get("variables") or {})
+        asked = Asked(payload["query"], payload.get("operationName") or None, payload.get("variables") or {})
         operation = self.operations[number] = Operation(self, number, asked)
-        operation.begin(self.door.context_of(self.viewer))
+        operation.begin(self.hall.door.context_of(self.viewer))
 
     def _go_on(self) -> None:
         """There is room again: let those speak who had to wait."""
@@ -220,7 +225,7 @@ class Socket:
     def _end(self) -> None:
         self._patience.cancel()
         self.line.on_room = None
-        self.door.doorkeeper.let_go(self)
+        self.hall.doorkeeper.let_go(self)
         operations, self.operations = self.operations, {}
         for operation in operations.values():
             operation.leave()
@@ -241,12 +246,16 @@ class Operation:
 
     def begin(self, context: Context) -> None:
         """Join the group of a subscription, or begin to answer anything else."""
-        door = self._socket.door
-        if not is_subscription(door.schema.engine, self._asked):
+        hall = self._socket.hall
+        if not hall.door.may_run(self._asked, context.viewer):
+            told = "Only the documents that were given to this server are run."
+            self._finish([{"message": told, "extensions": {"code": "FORBIDDEN"}}])
+            return
+        if not is_subscription(hall.door.schema.engine, self._asked):
             self._task = asyncio.create_task(self._answer(context))
             return
         try:
-            self._reader = door.groups.enter(self._asked, context, self._offer, self._finish)
+            self._reader = hall.groups.enter(self._asked, context, self._offer, self._finish)
         except Over as over:
             self._finish(over.errors)
             return
@@ -279,7 +288,12 @@ class Operation:
 
     async def _answer(self, context: Context) -> None:
         """Answer a query or mutation, by plan or by graphql-core."""
-        answered = await answer(self._socket.door.schema, self._asked, context)
+        door = self._socket.hall.door
+        try:
+            async with door.under_way.watched(context, None):
+                answered = await door.execute(self._asked, context)
+        except TookTooLong as refusal:
+            answered = {"errors": [{"message": refusal.message, "extensions": {"code": refusal.code}}]}
         self._task = None
         if "data" in answered:
             await self._next(orjson.dumps(answered))
@@ -309,20 +323,6 @@ class Operation:
             self._socket.say({"id": self._number, "type": "error", "payload": errors})
         else:
             self._socket.say({"id": self._number, "type": "complete"})
-
-
-async def answer(schema: Schema, asked: Asked, context: Context) -> dict[str, Any]:
-    """Answer a query or mutation; without `data` if it could not be run at all."""
-    data = await schema.engine.answer(asked, context)
-    if data is not None:
-        return {"data": data}
-    result = await schema.execute(
-        asked.text, variable_values=asked.variables, context_value=context, operation_name=asked.name
-    )
-    errors = [error.formatted for error in getattr(result, "errors", None) or ()]
-    if isinstance(result, PreExecutionError):
-        return {"errors": errors}
-    return {"data": result.data, **({"errors": errors} if errors else {})}
 
 
 class _Fault(Exception):

@@ -235,7 +235,7 @@ async def test_a_group_is_those_who_ask_the_same_and_may_see_the_same(graph: Gra
     overlays = [graph.as_viewer(viewer(Role.ADMIN, mat_id)) for _ in range(2)]
     other_overlay = graph.as_viewer(viewer(Role.ADMIN, match))
     counts = []
-    for who, operation, variables in [
+    asked: list[tuple[Graph, str, dict[str, Any]]] = [
         (anna, BOARD, {"matId": mat_id}),
         # Another user with the same role; one with another role.
         (ben, BOARD, {"matId": mat_id}),
@@ -251,7 +251,8 @@ async def test_a_group_is_those_who_ask_the_same_and_may_see_the_same(graph: Gra
         # Two places in one feed.
         (anna, EVENTS, {"matchId": match}),
         (anna, EVENTS, {"matchId": match, "after": "WzVd"}),
-    ]:
+    ]
+    for who, operation, variables in asked:
         await hall.enter(operation, graph=who, **variables).has_heard(1)
         counts.append(len(hall.groups))
 

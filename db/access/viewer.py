@@ -45,6 +45,8 @@ class Viewer:
     token_id: UUID
     role: Role
     nodes: frozenset[UUID] | None = None
+    # Whether the token runs trusted documents and no others, whatever the server does.
+    is_trusted_only: bool = False
 
     # What sort of viewer it is.
     kind: ViewerKind = field(init=False, repr=False, compare=False)

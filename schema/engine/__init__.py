@@ -2,7 +2,7 @@
 
 How one operation goes through, in the order of the files:
 
-1. `documents`  The text is parsed and validated once and kept. (`Documents`)
+1. `documents`  The text is parsed, measured (`limits`) and validated once and kept. (`Documents`)
 2. `variables`  What the client sent with it is coerced, by a few checks where it is plain.
 3. `selections` The client's selection is collected per type, fragments merged, `@skip` and `@include` decided.
 4. `planner`    Each selected field's declaration (`schema.fields`) becomes a step of a plan: a value printed off the

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import strawberry
-from graphql import ExecutionResult, OperationDefinitionNode, OperationType
+from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, OperationType
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from schema.context import Context
+from schema.engine.cost import Budgets, Cost, cost_of, cost_without_plan, too_costly
 from schema.engine.documents import Documents
 from schema.engine.explain import in_one_line
 from schema.engine.plan import Plan, Unplanned
@@ -41,16 +42,20 @@ class Asked:
     name: str | None
     variables: dict[str, Any]
     wants_explaining: bool = False
+    wants_cost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What is kept of an operation: how its variables are read, and its plans by the variables that choose fields."""
+    """What is kept of an operation: how its variables are read, and its plans by the variables that choose fields.
+
+    Of what has no plan, the cost is kept all the same.
+    """
 
     operation: Operation
     variables: Variables
     flags: tuple[str, ...]
-    plans: dict[tuple[Any, ...], Plan | None] = field(default_factory=dict)
+    plans: dict[tuple[Any, ...], tuple[Plan | None, Cost]] = field(default_factory=dict)
 
 
 class Engine:
@@ -58,12 +63,14 @@ class Engine:
 
     def __init__(self, schema: strawberry.Schema) -> None:
         self._planner = Planner(schema)
-        self._documents = Documents(self._planner.schema)
+        self.documents = Documents(self._planner.schema)
         self._known: OrderedDict[int, _Known] = OrderedDict()
         # By path: `planned`, `unplanned` and `abandoned`.
         self.counts: Counter[str] = Counter()
         # An operation that takes longer is logged with the steps of its plan.
         self.slow_seconds = 1.0
+        # What tokens may spend; without budgets they may spend what they like.
+        self.budgets: Budgets | None = None
 
     @property
     def kept(self) -> tuple[int, int]:
@@ -78,16 +85,19 @@ class Engine:
         """
         if not context.may_plan or context.asker is None:
             return None
-        document = self._documents.get(asked.text)
-        operation = None if document is None else document.operation(asked.name)
-        if document is None or operation is None or operation.operation is OperationType.SUBSCRIPTION:
-            return None
-        known = self._know(operation, document.fragments)
-        variables = known.variables.read(asked.variables)
-        plan = None if variables is None else self._plan(known, variables)
-        if plan is None:
+        document = self.documents.get(asked.text)
+        operation = document.operation(asked.name)
+        if operation is None or operation.operation is OperationType.SUBSCRIPTION:
             return None
         try:
+            known = self._know(operation, document.fragments)
+            variables = known.variables.read(asked.variables)
+            if variables is None:
+                return None
+            plan, cost = self._planned(known, variables)
+            context.is_change = operation.operation is OperationType.MUTATION
+            if plan is None or self._charge(cost, variables, context) is not None:
+                return None
             return await self._run(plan, context, variables, known.operation)
         except Exception as error:  # noqa: BLE001 -- whatever it was, graphql-core knows how to say it
             self._abandon(context, error)
@@ -126,17 +136,47 @@ class Engine:
 
     def plan(self, operation: OperationDefinitionNode, fragments: Any, variables: Any) -> Plan | None:
         """Return the plan of an operation, made at its first run; `None` if there can be none."""
-        return self._plan(self._know(operation, fragments), variables)
+        return self._planned(self._know(operation, fragments), variables)[0]
 
-    def _plan(self, known: "_Known", variables: Any) -> Plan | None:
+    def price(self, asked: Asked) -> int | None:
+        """Return what an operation would cost; `None` for one that cannot be run."""
+        document = self.documents.get(asked.text)
+        operation = document.operation(asked.name)
+        if operation is None:
+            return None
+        known = self._know(operation, document.fragments)
+        variables = known.variables.read(asked.variables)
+        return None if variables is None else self._planned(known, variables)[1].of(variables.coerced)
+
+    def charge(
+        self, operation: OperationDefinitionNode, fragments: Any, variables: Any, context: Context
+    ) -> GraphQLError | None:
+        """Charge an operation to the viewer's token, once; return why it is refused, if it is."""
+        return self._charge(self._planned(self._know(operation, fragments), variables)[1], variables, context)
+
+    def _charge(self, price: Cost, variables: Any, context: Context) -> GraphQLError | None:
+        if context.cost is not None:
+            return None
+        cost = price.of(variables.coerced)
+        if cost > self.documents.limits.cost:
+            return too_costly(cost, self.documents.limits.cost)
+        refused = (
+            None if self.budgets is None else self.budgets.spend(context.viewer.token_id, cost, context.clock.now())
+        )
+        if refused is None:
+            context.cost = cost
+        return refused
+
+    def _planned(self, known: _Known, variables: Any) -> tuple[Plan | None, Cost]:
+        """Return an operation's plan for these variables and what it costs, made at their first run."""
         key = tuple(variables.coerced.get(name) for name in known.flags) if known.flags else ()
-        try:
-            return known.plans[key]
-        except KeyError:
+        found = known.plans.get(key)
+        if found is None:
             if len(known.plans) >= _PLANS_OF_ONE:
                 known.plans.clear()
-            plan = known.plans[key] = self._make(known.operation, dict(zip(known.flags, key, strict=True)))
-            return plan
+            plan = self._make(known.operation, dict(zip(known.flags, key, strict=True)))
+            found = known.plans[key] = (plan, self._price(plan, known.operation))
+        return found
 
     def _make(self, operation: Operation, flags: dict[str, Any]) -> Plan | None:
         node = operation.node
@@ -146,7 +186,14 @@ class Engine:
             _log.debug("no plan for %s: %s", node.name.value if node.name else "(unnamed)", reason)
             return None
 
-    def _know(self, operation: OperationDefinitionNode, fragments: Any) -> "_Known":
+    def _price(self, plan: Plan | None, operation: Operation) -> Cost:
+        if plan is not None:
+            return cost_of(plan)
+        node, schema = operation.node, self._planner.schema
+        root = schema.get_root_type(node.operation)
+        return Cost(1) if root is None else cost_without_plan(schema, root, node.selection_set, operation.fragments)
+
+    def _know(self, operation: OperationDefinitionNode, fragments: Any) -> _Known:
         """Return what is kept of an operation, which is kept with it: while it is, no other can have its id."""
         known = self._known.get(id(operation))
         if known is None:
@@ -167,10 +214,21 @@ def executor_for(engine: Engine) -> type[StrawberryGraphQLCoreExecutionContext]:
     class PlannedExecutor(StrawberryGraphQLCoreExecutionContext):
         """Runs an operation by its plan where there is one."""
 
+        @classmethod
+        def build(cls, *arguments: Any, **options: Any) -> Any:
+            """Make an executor, or return what is wrong with the variables; with hints only where they are wanted."""
+            return super().build(*arguments, **{**options, "hide_suggestions": not engine.documents.gives_hints})
+
         def execute_operation(self, serially: bool | None = None) -> Any:  # noqa: FBT001 -- graphql-core's signature
             """Return the result, or an awaitable of it."""
             context = self.context_value
-            if not isinstance(context, Context) or not context.may_plan or context.asker is None:
+            if not isinstance(context, Context) or context.asker is None:
+                return super().execute_operation(serially)
+            context.is_change = self.operation.operation is OperationType.MUTATION
+            refused = engine.charge(self.operation, self.fragment_definitions, self.variable_values, context)
+            if refused is not None:
+                return ExecutionResult(None, [refused])
+            if not context.may_plan:
                 return super().execute_operation(serially)
             plan = engine.plan(self.operation, self.fragment_definitions, self.variable_values)
             if plan is None:

@@ -283,7 +283,7 @@ async def test_plans_and_documents_are_kept_within_bounds(
         path, data = await paths.execute(f"{{ mats {{ nodes {{ a{number}: name }} }} }}")
 
         assert (path, data) == ("planned", {"mats": {"nodes": [{f"a{number}": mat.name} for mat in competition.mats]}})
-    assert (engine.kept, len(engine._documents)) == ((3, 3), 4)
+    assert (engine.kept, len(engine.documents)) == ((3, 3), 4)
 
 
 async def test_long_documents_are_kept_within_bounds(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -292,7 +292,7 @@ async def test_long_documents_are_kept_within_bounds(paths: Paths, monkeypatch: 
     for number in range(10):
         await paths.execute(f"{{ a{number}: __typename }} # {'x' * 60}")
 
-    assert len(paths.schema.engine._documents) == 2
+    assert len(paths.schema.engine.documents) == 2
 
 
 # Which path answered

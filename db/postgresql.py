@@ -83,6 +83,7 @@ class Readers:
         # Each is handed a connection, or none when there may be room for one.
         self._waiting: deque[asyncio.Future[Connection[Any] | None]] = deque()
         self._is_closed = False
+        self._endings: set[asyncio.Task[None]] = set()
 
     async def fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[RawRow]:
         """Run a statement. Raises `Unavailable` when no connection is free in time or the server is away.
@@ -100,6 +101,7 @@ class Readers:
     async def close(self) -> None:
         """Let go of the connections."""
         self._is_closed = True
+        await asyncio.gather(*self._endings)
         for waiting in self._waiting:
             if not waiting.done():
                 waiting.set_result(None)
@@ -109,13 +111,29 @@ class Readers:
     async def _fetch(self, connection: "Connection[Any]", sql: str, arguments: Sequence[Any]) -> Sequence[RawRow]:
         try:
             found: Sequence[RawRow] = await connection.fetch(sql, *arguments)
+        except asyncio.CancelledError:
+            self._abandon(connection)
+            raise
         except BaseException as error:
-            # Cancelled, or cut off: what is under way on it is nobody's any more.
+            # Cut off: what is under way on it is nobody's any more.
             is_well = isinstance(error, asyncpg.PostgresError) and not isinstance(error, LOST)
             self._take_back(connection, is_well=is_well)
             raise
         self._take_back(connection, is_well=True)
         return found
+
+    def _abandon(self, connection: "Connection[Any]") -> None:
+        """Have the server end what runs for somebody who has left, and only then hang up: it would not notice that."""
+
+        async def end() -> None:
+            # The driver closes when what it asked the server to cancel has ended; what it does not know is cut off.
+            with contextlib.suppress(*LOST, TimeoutError, asyncpg.PostgresError):
+                await connection.close(timeout=POOL_TIMEOUT_SECONDS)
+            self._take_back(connection, is_well=False)
+
+        task = asyncio.create_task(end())
+        self._endings.add(task)
+        task.add_done_callback(self._endings.discard)
 
     def _drop_idle(self) -> None:
         """Close what lies idle: it was cut when its neighbour was."""

@@ -1,6 +1,7 @@
 """PostgreSQL's driver: asyncpg connections that speak our types, and how they are lent."""
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -64,6 +65,7 @@ class Connections:
         # Each is handed a connection, or none when there may be room for one.
         self._waiting: deque[asyncio.Future[Connection[Any] | None]] = deque()
         self._is_closed = False
+        self._endings: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
         """Open a first connection. Raises `Unavailable` with the reason if the server does not let us in."""
@@ -135,16 +137,17 @@ class Connections:
         try:
             connection = await self._another()
             self._lent.add(connection)
-            is_well = False
             try:
                 yield connection
-                is_well = True
-            except Exception:
-                # Refused, or failed and rolled back. Whoever was cancelled may have left a statement under way.
-                is_well = True
+            except BaseException as error:
+                if isinstance(error, Exception):
+                    # Refused, or failed and rolled back.
+                    self._take_back(connection, is_well=not connection.is_in_transaction())
+                else:
+                    # Whoever was cancelled may have left a statement under way.
+                    self._abandon(connection)
                 raise
-            finally:
-                self._take_back(connection, is_well=is_well and not connection.is_in_transaction())
+            self._take_back(connection, is_well=not connection.is_in_transaction())
         finally:
             self._for_transactions.release()
 
@@ -167,13 +170,29 @@ class Connections:
         self._lent.add(connection)
         try:
             found: Sequence[RawRow] = await connection.fetch(sql, *arguments)
+        except asyncio.CancelledError:
+            self._abandon(connection)
+            raise
         except BaseException as error:
-            # Cancelled, or cut off: what is under way on it is nobody's any more.
+            # Cut off: what is under way on it is nobody's any more.
             is_well = isinstance(error, asyncpg.PostgresError) and not isinstance(error, LOST)
             self._take_back(connection, is_well=is_well)
             raise
         self._take_back(connection, is_well=True)
         return found
+
+    def _abandon(self, connection: "Connection[Any]") -> None:
+        """Have the server end what runs for somebody who has left, and only then hang up: it would not notice that."""
+
+        async def end() -> None:
+            # The driver closes when what it asked the server to cancel has ended; what it does not know is cut off.
+            with contextlib.suppress(*LOST, TimeoutError, asyncpg.PostgresError):
+                await connection.close(timeout=POOL_TIMEOUT_SECONDS)
+            self._take_back(connection, is_well=False)
+
+        task = asyncio.create_task(end())
+        self._endings.add(task)
+        task.add_done_callback(self._endings.discard)
 
     async def _permit(self) -> None:
         if not self._for_transactions.locked():

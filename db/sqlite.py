@@ -21,6 +21,7 @@ T = TypeVar("T")
 BUSY_TIMEOUT_SECONDS = 5.0
 _TAKEN_TOGETHER = 256
 _GROUP_LIMIT = 256
+_INTERRUPTED_AGAIN_SECONDS = 0.02
 
 _Job = tuple["asyncio.Future[Any]", Callable[[sqlite3.Connection], Any]]
 _Outcome = tuple["asyncio.Future[Any]", Any, BaseException | None]
@@ -36,6 +37,10 @@ class SQLiteConnection:
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._work, name=f"sqlite {path.name}", daemon=True)
         self._is_closed = False
+        # What a reader's thread is doing, changed under the lock alone.
+        self._now: asyncio.Future[Any] | None = None
+        self._swap = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
         self.pending = 0
 
     async def open(self) -> None:
@@ -44,8 +49,22 @@ class SQLiteConnection:
         await self.run(lambda _: None)
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Do work with the connection. If the caller is cancelled the work is still done, in its turn."""
-        return await self.submit(work)
+        """Do work with the connection. If the caller is cancelled, a change is still made in its turn; a read ends."""
+        future = self.submit(work)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            self._interrupt(future)
+            raise
+
+    def _interrupt(self, future: "asyncio.Future[Any]") -> None:
+        """End a read that nobody waits for. The thread goes on to no other meanwhile, so that none is hit."""
+        with self._swap:
+            if not self._is_reader or self._now is not future or self._connection is None:
+                return
+            self._connection.interrupt()
+        # It may not have come to its statement yet.
+        self._loop.call_later(_INTERRUPTED_AGAIN_SECONDS, self._interrupt, future)
 
     def submit(self, work: Callable[[sqlite3.Connection], T]) -> "asyncio.Future[T]":
         """Hand work in; it stands behind all that was handed in before."""
@@ -75,15 +94,30 @@ class SQLiteConnection:
             for job in jobs:
                 if job is None:
                     continue
+                if self._is_reader and not self._begin(job[0]):
+                    outcomes.append((job[0], None, None))
+                    continue
                 try:
-                    connection = connection or self._connect()
+                    connection = self._connection = connection or self._connect()
                     outcomes.append((job[0], job[1](connection), None))
                 except BaseException as error:  # noqa: BLE001 -- handed to whoever waits for it
                     outcomes.append((job[0], None, error))
+                with self._swap:
+                    self._now = None
             if outcomes:
                 self._loop.call_soon_threadsafe(self._settle, outcomes)
         if connection is not None:
+            with self._swap:
+                self._connection = None
             connection.close()
+
+    def _begin(self, future: "asyncio.Future[Any]") -> bool:
+        """Note what is read now; return False for what nobody waits for any more."""
+        with self._swap:
+            if future.cancelled():
+                return False
+            self._now = future
+            return True
 
     def _take(self) -> list[_Job | None]:
         jobs = [self._jobs.get()]

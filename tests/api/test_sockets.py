@@ -586,7 +586,9 @@ async def test_a_client_that_does_not_read_slows_nobody_and_holds_little(house: 
                 boards.append(message["payload"]["data"]["scoreboardChanged"]["scoreboard"]["blue"]["score"])
 
     assert scores == list(range(11))
-    assert boards == [10]
+    # What fitted into its line before that is shown as well, never all.
+    assert boards[-1] == 10
+    assert len(boards) < 5
     # One answer of a hundred kilobytes, and not ten of them.
     assert waiting < FULL_AT + 110_000
 

@@ -7,6 +7,7 @@ unusual about a request, however slightly, goes the long way, with its body put 
 
 import asyncio
 from collections.abc import Collection
+from time import perf_counter
 from typing import Any
 
 import orjson
@@ -46,19 +47,22 @@ class ShortLane:
             return
         context, media = admitted
         body, messages = await self._read(receive)
+        began = perf_counter()
         try:
             asked = self._asked(body, context)
             data = None if asked is None else await self._answer(asked, context, receive)
         except TookTooLong as refusal:
-            await self._door.refused(refusal.code, refusal.message, media)(scope, receive, send)
+            await self._door.too_long(refusal, context, media, perf_counter() - began)(scope, receive, send)
             return
         except ClientLeft:
+            self._door.tally.note(context, perf_counter() - began, "CLIENT_LEFT")
             return
         if data is None:
             # What its plan had done before it was abandoned goes with it, so that nothing is done twice.
             scope.setdefault("state", {})[CONTEXT] = context
             await self._app(scope, _again(messages, receive), send)
             return
+        self._door.tally.note(context, perf_counter() - began)
         await _send(send, media, orjson.dumps({"data": data}))
 
     def _admit(self, scope: Scope) -> tuple[Context, Media] | None:

@@ -58,6 +58,11 @@ class Engine:
         # What tokens may spend; without budgets they may spend what they like.
         self.budgets: Budgets | None = None
 
+    @property
+    def plan_count(self) -> int:
+        """How many plans are kept."""
+        return len(self._plans)
+
     async def answer(self, asked: Asked, context: Context) -> dict[str, Any] | None:
         """Return the `data` of a query or mutation, straight from its plan; `None` if graphql-core is to answer.
 
@@ -75,7 +80,7 @@ class Engine:
             if isinstance(variables, list):
                 return None
             plan, cost = self._planned(operation, document.fragments, variables)
-            context.is_change = operation.operation is OperationType.MUTATION
+            context.operation = operation
             if plan is None or self._charge(cost, variables, context) is not None:
                 return None
             data = await self._run(
@@ -107,6 +112,7 @@ class Engine:
             name = operation.node.name.value if operation.node.name else "(unnamed)"
             _log.warning("slow operation %s took %.0f ms: %s", name, seconds * 1000, in_one_line(trace))
         self.counts["planned"] += 1
+        context.statements = len(trace)
         context.path = "planned"
         return data
 
@@ -204,7 +210,7 @@ def executor_for(engine: Engine) -> type[StrawberryGraphQLCoreExecutionContext]:
             context = self.context_value
             if not isinstance(context, Context) or context.asker is None:
                 return super().execute_operation(serially)
-            context.is_change = self.operation.operation is OperationType.MUTATION
+            context.operation = self.operation
             refused = engine.charge(self.operation, self.fragment_definitions, self.variable_values, context)
             if refused is not None:
                 return ExecutionResult(None, [refused])

@@ -47,7 +47,8 @@ def build_app(
     """Put the doors together. Opens nothing and starts nothing."""
     schema = build_schema()
     schema.engine.slow_seconds = settings.slow_operation_seconds
-    schema.engine.budgets = Budgets(most=settings.budget, per_second=settings.budget_per_second)
+    budgets = schema.engine.budgets = Budgets(most=settings.budget, per_second=settings.budget_per_second)
+    under_way.on_look = lambda: budgets.refill(clock.now())
     schema.engine.documents.limits = _limits(settings)
     schema.engine.documents.gives_hints = settings.hints
     door = GraphQLDoor(

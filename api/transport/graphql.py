@@ -1,5 +1,6 @@
 """The GraphQL door for requests: POST, and GET for queries, and GraphiQL for browsers that open it."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from time import perf_counter
 from typing import Any
@@ -15,7 +16,7 @@ from api.tally import Tally
 from api.transport.answers import Fault, Media, acceptable, answered, refused, status_of
 from api.transport.persisted import Persisted
 from api.transport.requests import PersistedQueryNotFound, Reader
-from api.transport.under_way import ClientLeft, TookTooLong, UnderWay
+from api.transport.under_way import TookTooLong, UnderWay, Work
 from db.access.viewer import Role, Viewer
 from db.clock import Clock
 from db.errors import Refusal, Unauthenticated
@@ -121,21 +122,28 @@ class GraphQLDoor:
                 return self.refused("FORBIDDEN", "Explaining an operation needs the role ADMIN.", media)
             context.trace = [] if context.trace is None else context.trace
         began = perf_counter()
+        work = self.under_way.begin(context, request.receive)
         try:
-            async with self.under_way.watched(context, request.receive):
-                answer = await self.execute(asked, context)
-        except TookTooLong as refusal:
-            return self.too_long(refusal, context, media, perf_counter() - began)
-        except ClientLeft:
-            self.tally.note(context, perf_counter() - began, "CLIENT_LEFT")
-            return Response(status_code=_CLIENT_LEFT)
+            answer = await self.execute(asked, context)
+        except asyncio.CancelledError:
+            if work.ended_by is None:
+                raise
+            return self.ended(work, media, perf_counter() - began)
+        finally:
+            self.under_way.end(work)
         self.tally.note(context, perf_counter() - began, outcome_of(answer))
         return self._told(answer, asked, context, media)
 
-    def too_long(self, refusal: TookTooLong, context: Context, media: Media, seconds: float) -> Response:
-        """Return the answer to an operation that was ended."""
-        self.tally.note(context, seconds, refusal.code)
-        return self.refused(refusal.code, refusal.message, media)
+    def ended(self, work: Work, media: Media, seconds: float) -> Response:
+        """Return the answer to an operation that was ended by us, which its task has heard as being cancelled."""
+        if work.task is not None:
+            work.task.uncancel()
+        reason = work.ended_by
+        if isinstance(reason, TookTooLong):
+            self.tally.note(work.context, seconds, reason.code)
+            return self.refused(reason.code, reason.message, media)
+        self.tally.note(work.context, seconds, "CLIENT_LEFT")
+        return Response(status_code=_CLIENT_LEFT)
 
     async def execute(self, asked: Asked, context: Context) -> dict[str, Any]:
         """Return the answer to a query or a mutation: by plan if there is one, and else as graphql-core says it."""
@@ -156,8 +164,9 @@ class GraphQLDoor:
 
     def may_run(self, asked: Asked, viewer: Viewer) -> bool:
         """Say whether a document may be run for a viewer, where only trusted ones may."""
-        is_free = not self._trusted_only and not viewer.is_trusted_only
-        return is_free or self.reader.persisted.is_trusted(asked.text)
+        if self._trusted_only or viewer.is_trusted_only:
+            return self.reader.persisted.is_trusted(asked.text)
+        return True
 
     async def _admit(self, request: Request) -> Context:
         """Return the context of a request, which is that of the one who sends it."""

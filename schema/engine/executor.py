@@ -150,9 +150,7 @@ class Engine:
         cost = price.of(variables.coerced)
         if cost > self.documents.limits.cost:
             return too_costly(cost, self.documents.limits.cost)
-        refused = (
-            None if self.budgets is None else self.budgets.spend(context.viewer.token_id, cost, context.clock.now())
-        )
+        refused = None if self.budgets is None else self.budgets.spend(context.viewer.token_id, cost, context.clock)
         if refused is None:
             context.cost = cost
         return refused

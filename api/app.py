@@ -13,13 +13,16 @@ from starlette.types import ASGIApp
 from api import pages
 from api.auth import Doorkeeper
 from api.health import Health
+from api.metrics import Measured, Metrics
 from api.settings import Settings
+from api.tally import Tally
 from api.transport.events import EventDoor
 from api.transport.graphql import GraphQLDoor
 from api.transport.lane import ShortLane
 from api.transport.persisted import Persisted, read_trusted
 from api.transport.sockets import SocketDoor, SocketLimits
 from api.transport.under_way import UnderWay
+from api.watchdog import Watchdog
 from api.workers.supervisor import Supervisor
 from db.clock import Clock
 from db.errors import Invalid
@@ -34,14 +37,18 @@ def build_app(
     settings: Settings,
     db: Database,
     clock: Clock,
+    *,
     supervisor: Supervisor,
     doorkeeper: Doorkeeper,
     under_way: UnderWay,
+    tally: Tally,
+    watchdog: Watchdog,
 ) -> ASGIApp:
     """Put the doors together. Opens nothing and starts nothing."""
     schema = build_schema()
     schema.engine.slow_seconds = settings.slow_operation_seconds
-    schema.engine.budgets = Budgets(most=settings.budget, per_second=settings.budget_per_second)
+    budgets = schema.engine.budgets = Budgets(most=settings.budget, per_second=settings.budget_per_second)
+    under_way.on_look = lambda: budgets.refill(clock.now())
     schema.engine.documents.limits = _limits(settings)
     schema.engine.documents.gives_hints = settings.hints
     door = GraphQLDoor(
@@ -51,6 +58,7 @@ def build_app(
         doorkeeper,
         persisted=_persisted(settings, schema),
         under_way=under_way,
+        tally=tally,
         largest_body=settings.largest_body,
         is_draft=settings.http_draft,
         trusted_only=settings.trusted_only,
@@ -68,6 +76,16 @@ def build_app(
         ),
         origins=settings.allowed_origins,
     )
+    measured = Measured(
+        tally=tally,
+        schema=schema,
+        db=db,
+        doorkeeper=doorkeeper,
+        groups=groups,
+        under_way=under_way,
+        supervisor=supervisor,
+        watchdog=watchdog,
+    )
     health = Health(db, clock, supervisor, doorkeeper)
     hosts = [*settings.allowed_hosts, settings.host]
     app = Starlette(
@@ -77,6 +95,7 @@ def build_app(
             Route("/graphql", door),
             WebSocketRoute("/graphql", sockets),
             *health.routes(),
+            *Metrics(measured).routes(),
             *pages.routes(),
         ],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts)],

@@ -2,8 +2,16 @@
 
 import logging
 import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
 
+import orjson
 import structlog
+
+from api.tally import Line
+
+_MILLISECONDS = 1000.0
 
 
 def configure_logs(level: str, *, as_json: bool) -> None:
@@ -34,3 +42,40 @@ def configure_logs(level: str, *, as_json: bool) -> None:
     logging.getLogger("strawberry").setLevel(logging.CRITICAL)
     # Its own lines would stand beside ours and say less.
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
+
+
+def operation_writer(*, as_json: bool) -> Callable[[Sequence[Line]], None] | None:
+    """Return what writes the lines of operations, many at once; `None` if nobody reads them.
+
+    Not by way of a logger: printing one line there takes as long as answering a short operation.
+    """
+    if not logging.getLogger("ringside.operations").isEnabledFor(logging.INFO):
+        return None
+    shown = _as_json if as_json else _as_text
+
+    def write(lines: Sequence[Line]) -> None:
+        sys.stderr.write("".join(shown(line) for line in lines))
+        sys.stderr.flush()
+
+    return write
+
+
+def _as_json(line: Line) -> str:
+    told: dict[str, Any] = {
+        "event": "operation",
+        "level": "info",
+        "logger": "ringside.operations",
+        "timestamp": line.at,
+        **{name: value for name, value in asdict(line).items() if name not in {"at", "seconds"}},
+        "milliseconds": round(line.seconds * _MILLISECONDS, 3),
+    }
+    return orjson.dumps(told, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE).decode()
+
+
+def _as_text(line: Line) -> str:
+    at = line.at.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return (
+        f"{at} [info     ] operation kind={line.kind} name={line.name} path={line.path} outcome={line.outcome} "
+        f"milliseconds={line.seconds * _MILLISECONDS:.3f} cost={line.cost} statements={line.statements} "
+        f"token={line.token}\n"
+    )

@@ -14,10 +14,13 @@ from starlette.types import ASGIApp
 
 from api.app import build_app
 from api.auth import Doorkeeper, GuestLimits
+from api.logs import operation_writer
 from api.settings import Settings
+from api.tally import Tally
 from api.transport.arriving import ArrivalLimits, Arrivals
 from api.transport.line import Line
 from api.transport.under_way import UnderWay
+from api.watchdog import Watchdog
 from api.workers.pss import PSSListener
 from api.workers.supervisor import Supervisor
 from db.access import operations as access
@@ -72,7 +75,20 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
         supervisor.start("doorkeeper", doorkeeper.watch, lambda: {"sockets": doorkeeper.socket_count})
         under_way = UnderWay(settings.operation_seconds)
         supervisor.start("operations", under_way.look, lambda: {"underWay": len(under_way)})
-        app = build_app(settings, db, clock, supervisor, doorkeeper, under_way)
+        tally = Tally(clock, operation_writer(as_json=settings.log_json) if settings.log_operations else None)
+        supervisor.start("tally", tally.run)
+        watchdog = Watchdog(settings.stall_seconds)
+        supervisor.start("watchdog", watchdog.run, watchdog.facts)
+        app = build_app(
+            settings,
+            db,
+            clock,
+            supervisor=supervisor,
+            doorkeeper=doorkeeper,
+            under_way=under_way,
+            tally=tally,
+            watchdog=watchdog,
+        )
         yield House(settings=settings, db=db, clock=clock, supervisor=supervisor, doorkeeper=doorkeeper, app=app)
     finally:
         await supervisor.close()

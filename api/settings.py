@@ -52,6 +52,10 @@ class Settings(BaseSettings):
     queued_datagrams: int = Field(default=50_000, ge=1)
     # An operation that takes longer is logged, with the steps of its plan and without its variables.
     slow_operation_seconds: float = Field(default=1.0, gt=0)
+    # Whether each operation has its line in the log, without its variables.
+    log_operations: bool = True
+    # An event loop that does one thing for longer is told of, with the place it is at.
+    stall_seconds: float = Field(default=0.25, gt=0)
     log_level: str = Field(default="INFO", pattern=r"(?i)^(debug|info|warning|error)$")
     log_json: bool = False
 

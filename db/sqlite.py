@@ -37,7 +37,7 @@ class SQLiteConnection:
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._work, name=f"sqlite {path.name}", daemon=True)
         self._is_closed = False
-        # What a reader's thread is doing, changed under the lock alone.
+        # What the thread is doing. It ends under the lock, so that whoever holds it knows that it goes on.
         self._now: asyncio.Future[Any] | None = None
         self._swap = threading.Lock()
         self._connection: sqlite3.Connection | None = None
@@ -94,9 +94,10 @@ class SQLiteConnection:
             for job in jobs:
                 if job is None:
                     continue
-                if self._is_reader and not self._begin(job[0]):
+                if self._is_reader and job[0].cancelled():
                     outcomes.append((job[0], None, None))
                     continue
+                self._now = job[0]
                 try:
                     connection = self._connection = connection or self._connect()
                     outcomes.append((job[0], job[1](connection), None))
@@ -110,14 +111,6 @@ class SQLiteConnection:
             with self._swap:
                 self._connection = None
             connection.close()
-
-    def _begin(self, future: "asyncio.Future[Any]") -> bool:
-        """Note what is read now; return False for what nobody waits for any more."""
-        with self._swap:
-            if future.cancelled():
-                return False
-            self._now = future
-            return True
 
     def _take(self) -> list[_Job | None]:
         jobs = [self._jobs.get()]

@@ -13,7 +13,6 @@ from strawberry.types.execution import PreExecutionError
 from schema.access.mutations import AccessMutations
 from schema.access.queries import AccessQueries, NodeQueries
 from schema.access.types import Token, User
-from schema.context import OneExecution
 from schema.engine.executor import Engine, executor_for
 from schema.errors import SafeErrors
 from schema.matches.mutations import MatchMutations
@@ -49,7 +48,7 @@ class Schema(strawberry.Schema):
             mutation=mutation,
             subscription=subscription,
             types=types,
-            extensions=[OneExecution, SafeErrors],
+            extensions=[SafeErrors],
             config=StrawberryConfig(scalar_map=SCALARS),
         )
         self.engine = Engine(self)

@@ -1,13 +1,13 @@
 """What every resolver is given: who asks, the database, and the loaders of this one execution."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
 
 from aiodataloader import DataLoader
-from strawberry.extensions import SchemaExtension
+from graphql import OperationDefinitionNode, OperationType
 from strawberry.types import Info
 
 from db.access.viewer import Viewer
@@ -100,7 +100,7 @@ class Raised:
 
 @dataclass(kw_only=True)
 class Context:
-    """One request's or one socket's context; `for_one_execution` makes the one that resolvers see."""
+    """One operation's context. Whoever runs it several times makes one `for_one_execution` of it each time."""
 
     db: Database
     clock: Clock
@@ -109,8 +109,10 @@ class Context:
     may_plan: bool = True
     # Which path answered: `planned`, `unplanned` (there was no plan) or `abandoned` (there was, and it gave up).
     path: str | None = None
-    # Whether the operation may change anything: it is then not ended because its client has left.
-    is_change: bool = False
+    # The operation, once it is known.
+    operation: OperationDefinitionNode | None = None
+    # How many statements its plan ran.
+    statements: int = 0
     # What the operation was charged; `None` until it was.
     cost: int | None = None
     # Statements as they are run, with their times, if somebody wants them.
@@ -128,6 +130,21 @@ class Context:
                 "`ringside token create` makes one."
             )
         return self.asker
+
+    @property
+    def kind(self) -> str:
+        """What sort of operation it is; `unknown` for one that could not be found."""
+        return "unknown" if self.operation is None else self.operation.operation.value
+
+    @property
+    def name(self) -> str | None:
+        """The operation's name, `None` if it has none."""
+        return self.operation.name.value if self.operation is not None and self.operation.name is not None else None
+
+    @property
+    def is_change(self) -> bool:
+        """Whether it may change anything: it is then not ended because its client has left."""
+        return self.operation is not None and self.operation.operation is OperationType.MUTATION
 
     @property
     def loaders(self) -> Loaders:
@@ -150,15 +167,6 @@ class Context:
 
 
 Asked: TypeAlias = Info[Context, None]
-
-
-class OneExecution(SchemaExtension):
-    """Gives each operation a context of its own."""
-
-    async def on_operation(self) -> AsyncIterator[None]:
-        """Replace the shared context before anything is resolved."""
-        self.execution_context.context = self.execution_context.context.for_one_execution()
-        yield
 
 
 def _frozen(wanted: Mapping[str, Any]) -> Hashable:

@@ -1,6 +1,8 @@
 """The GraphQL door for requests: POST, and GET for queries, and GraphiQL for browsers that open it."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from time import perf_counter
 from typing import Any
 
 from graphql import OperationType
@@ -10,10 +12,11 @@ from starlette.types import Receive, Scope, Send
 
 from api.auth import Doorkeeper, bearer_of
 from api.pages import page
+from api.tally import Tally
 from api.transport.answers import Fault, Media, acceptable, answered, refused, status_of
 from api.transport.persisted import Persisted
 from api.transport.requests import PersistedQueryNotFound, Reader
-from api.transport.under_way import ClientLeft, TookTooLong, UnderWay
+from api.transport.under_way import TookTooLong, UnderWay, Work
 from db.access.viewer import Role, Viewer
 from db.clock import Clock
 from db.errors import Refusal, Unauthenticated
@@ -48,6 +51,7 @@ class GraphQLDoor:
         *,
         persisted: Persisted | None = None,
         under_way: UnderWay | None = None,
+        tally: Tally | None = None,
         largest_body: int = LARGEST_BODY,
         is_draft: bool = False,
         trusted_only: bool = False,
@@ -55,6 +59,7 @@ class GraphQLDoor:
         self.schema = schema
         self.reader = Reader(Persisted({}) if persisted is None else persisted)
         self.under_way = UnderWay(_PATIENCE_SECONDS) if under_way is None else under_way
+        self.tally = Tally(clock) if tally is None else tally
         # Answers those that want a stream of events, if anybody does.
         self.stream: Stream | None = None
         self._db = db
@@ -116,14 +121,29 @@ class GraphQLDoor:
             if not context.viewer.has_role(Role.ADMIN):
                 return self.refused("FORBIDDEN", "Explaining an operation needs the role ADMIN.", media)
             context.trace = [] if context.trace is None else context.trace
+        began = perf_counter()
+        work = self.under_way.begin(context, request.receive)
         try:
-            async with self.under_way.watched(context, request.receive):
-                answer = await self.execute(asked, context)
-        except TookTooLong as refusal:
-            return self.refused(refusal.code, refusal.message, media)
-        except ClientLeft:
-            return Response(status_code=_CLIENT_LEFT)
+            answer = await self.execute(asked, context)
+        except asyncio.CancelledError:
+            if work.ended_by is None:
+                raise
+            return self.ended(work, media, perf_counter() - began)
+        finally:
+            self.under_way.end(work)
+        self.tally.note(context, perf_counter() - began, outcome_of(answer))
         return self._told(answer, asked, context, media)
+
+    def ended(self, work: Work, media: Media, seconds: float) -> Response:
+        """Return the answer to an operation that was ended by us, which its task has heard as being cancelled."""
+        if work.task is not None:
+            work.task.uncancel()
+        reason = work.ended_by
+        if isinstance(reason, TookTooLong):
+            self.tally.note(work.context, seconds, reason.code)
+            return self.refused(reason.code, reason.message, media)
+        self.tally.note(work.context, seconds, "CLIENT_LEFT")
+        return Response(status_code=_CLIENT_LEFT)
 
     async def execute(self, asked: Asked, context: Context) -> dict[str, Any]:
         """Return the answer to a query or a mutation: by plan if there is one, and else as graphql-core says it."""
@@ -133,9 +153,9 @@ class GraphQLDoor:
         result = await self.schema.execute(
             asked.text, variable_values=asked.variables, context_value=context, operation_name=asked.name
         )
-        context.path = context.path or "unplanned"
         errors = [dict(error.formatted) for error in result.errors or ()]
         if not errors:
+            context.path = context.path or "unplanned"
             return {"data": result.data}
         # An error of a field has a path; without one, nothing was begun, and there is no data to speak of.
         if result.data is None and not any("path" in error for error in errors):
@@ -144,8 +164,9 @@ class GraphQLDoor:
 
     def may_run(self, asked: Asked, viewer: Viewer) -> bool:
         """Say whether a document may be run for a viewer, where only trusted ones may."""
-        is_free = not self._trusted_only and not viewer.is_trusted_only
-        return is_free or self.reader.persisted.is_trusted(asked.text)
+        if self._trusted_only or viewer.is_trusted_only:
+            return self.reader.persisted.is_trusted(asked.text)
+        return True
 
     async def _admit(self, request: Request) -> Context:
         """Return the context of a request, which is that of the one who sends it."""
@@ -207,6 +228,12 @@ class GraphQLDoor:
         if asked.wants_explaining:
             extensions["explain"] = as_data(context.path, context.trace or ())
         return extensions
+
+
+def outcome_of(answer: Mapping[str, Any]) -> str:
+    """Return what an operation came to, for the tally: the code of its first error, `ok` without one."""
+    errors = answer.get("errors")
+    return errors[0].get("extensions", {}).get("code", "ERROR") if errors else "ok"
 
 
 _NOT_ACCEPTABLE = Fault(

@@ -7,7 +7,7 @@ unusual about a request, however slightly, goes the long way, with its body put 
 
 import asyncio
 from collections.abc import Collection
-from typing import Any
+from time import perf_counter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -15,7 +15,6 @@ from api.auth import Doorkeeper
 from api.transport.answers import Fault, Media, acceptable
 from api.transport.graphql import CONTEXT, GraphQLDoor
 from api.transport.requests import PersistedQueryNotFound
-from api.transport.under_way import ClientLeft, TookTooLong, raise_reason
 from schema.context import Context
 from schema.engine.executor import Asked
 from schema.scalars import print_answer
@@ -45,20 +44,29 @@ class ShortLane:
             await self._app(scope, receive, send)
             return
         context, media = admitted
+        door = self._door
         body, messages = await self._read(receive)
-        try:
-            asked = self._asked(body, context)
-            data = None if asked is None else await self._answer(asked, context, receive)
-        except TookTooLong as refusal:
-            await self._door.refused(refusal.code, refusal.message, media)(scope, receive, send)
-            return
-        except ClientLeft:
-            return
+        asked = self._asked(body, context)
+        data = None
+        if asked is not None:
+            began = perf_counter()
+            work = door.under_way.begin(context, receive)
+            try:
+                data = await door.schema.engine.answer(asked, context)
+            except asyncio.CancelledError:
+                if work.ended_by is None:
+                    raise
+                response = door.ended(work, media, perf_counter() - began)
+                await response(scope, receive, send)
+                return
+            finally:
+                door.under_way.end(work)
         if data is None:
             # What its plan had done before it was abandoned goes with it, so that nothing is done twice.
             scope.setdefault("state", {})[CONTEXT] = context
             await self._app(scope, _again(messages, receive), send)
             return
+        door.tally.note(context, perf_counter() - began)
         await _send(send, media, print_answer({"data": data}))
 
     def _admit(self, scope: Scope) -> tuple[Context, Media] | None:
@@ -91,19 +99,9 @@ class ShortLane:
             asked = self._door.reader.body(body)
         except (Fault, PersistedQueryNotFound):
             return None
-        is_usual = not asked.wants_explaining and not asked.wants_cost and self._door.may_run(asked, context.viewer)
-        return asked if is_usual else None
-
-    async def _answer(self, asked: Asked, context: Context, receive: Receive) -> dict[str, Any] | None:
-        # As `UnderWay.watched` does it, without what a context manager costs.
-        work = self._door.under_way.begin(context, receive)
-        try:
-            return await self._door.schema.engine.answer(asked, context)
-        except asyncio.CancelledError:
-            raise_reason(work)
-            raise
-        finally:
-            self._door.under_way.end(work)
+        if asked.wants_explaining or asked.wants_cost or not self._door.may_run(asked, context.viewer):
+            return None
+        return asked
 
     async def _read(self, receive: Receive) -> tuple[bytes, list[Message]]:
         """Return a whole body and the messages it came in; no body if it is too large or its sender has gone."""

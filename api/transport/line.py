@@ -6,6 +6,7 @@ cannot wait for one of them, and need not frame the same text a thousand times.
 
 import asyncio
 import socket
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -32,18 +33,19 @@ class Line(WebSocketsSansIOProtocol):
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self.on_room: Callable[[], None] | None = None
+        # Whether the client does not take what was sent.
+        self.is_full = False
         self._stuck_timer: asyncio.TimerHandle | None = None
 
-    @property
-    def is_full(self) -> bool:
-        """Whether the client does not take what was sent."""
-        return not self.writable.is_set()
-
-    def say(self, *parts: bytes) -> None:
+    def say(self, text: bytes) -> None:
         """Send a text in one frame, at once. What is said to a line that is closing is not heard."""
+        self.say_in_parts(b"", text, b"")
+
+    def say_in_parts(self, head: bytes, text: bytes, tail: bytes) -> None:
+        """Send a text that is put together of what is said to one and what is said to many."""
         if self.close_sent or self.disconnected or self.transport.is_closing():
             return
-        self.transport.write(b"".join((_header(sum(map(len, parts))), *parts)))
+        self.transport.write(b"".join((_header(len(head) + len(text) + len(tail)), head, text, tail)))
 
     def hang_up(self, code: int, reason: str) -> None:
         """Close with a code and a reason, and cut the connection if the client does not answer soon."""
@@ -75,12 +77,14 @@ class Line(WebSocketsSansIOProtocol):
     def pause_writing(self) -> None:
         """The line is full: give the client a while."""
         super().pause_writing()
+        self.is_full = True
         if self._stuck_timer is None:
             self._stuck_timer = self.loop.call_later(STUCK_SECONDS, self._let_go)
 
     def resume_writing(self) -> None:
         """There is room again."""
         super().resume_writing()
+        self.is_full = False
         self._forget_stuck()
         if self.on_room is not None:
             self.on_room()
@@ -105,6 +109,7 @@ class Line(WebSocketsSansIOProtocol):
             self._stuck_timer = None
 
 
+@lru_cache(maxsize=1024)
 def _header(size: int) -> bytes:
     """Return the header of a text frame, as a server sends it: whole and unmasked."""
     if size < 126:  # noqa: PLR2004 -- RFC 6455, 5.2

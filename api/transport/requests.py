@@ -11,7 +11,6 @@ from api.transport.answers import Fault
 from api.transport.persisted import HASH_PREFIX, Persisted
 from schema.engine.executor import Asked
 
-_NAMES = ("query", "operationName", "variables", "extensions", "documentId")
 _OBJECTS = ("variables", "extensions")
 _APQ_VERSION = 1
 
@@ -55,24 +54,30 @@ class Reader:
         return self._asked(read)
 
     def _asked(self, read: Mapping[str, Any]) -> Asked:
-        text, name, variables, extensions, identity = (read.get(one) for one in _NAMES)
-        if not isinstance(text, str | None):
+        # Looked at one by one, and not in a loop: nearly every request comes by here.
+        text, name, variables = read.get("query"), read.get("operationName"), read.get("variables")
+        if text is not None and not isinstance(text, str):
             raise _bad("`query` is not a string.")
-        if not isinstance(name, str | None):
+        if name is not None and not isinstance(name, str):
             raise _bad("`operationName` is not a string.")
-        if not isinstance(variables, dict | None):
+        if variables is not None and not isinstance(variables, dict):
             raise _bad("`variables` is not an object.")
+        extensions, identity = read.get("extensions"), read.get("documentId")
+        if extensions is not None or identity is not None:
+            return self._extended(Asked(text or "", name or None, variables or {}), text, extensions, identity)
+        if text is None:
+            raise _bad("`query` is missing.")
+        return Asked(text, name or None, variables or {})
+
+    def _extended(self, asked: Asked, text: str | None, extensions: object, identity: object) -> Asked:
+        """Return what is asked with all that stands beside it."""
         if not isinstance(extensions, dict | None):
             raise _bad("`extensions` is not an object.")
         if not isinstance(identity, str | None):
             raise _bad("`documentId` is not a string.")
-        asked = Asked(text or "", name or None, variables or {})
         if extensions:
-            asked = replace(
-                asked,
-                wants_explaining=extensions.get("explain") is True,
-                wants_cost=extensions.get("cost") is True,
-            )
+            is_explained, is_cost_told = extensions.get("explain") is True, extensions.get("cost") is True
+            asked = replace(asked, wants_explaining=is_explained, wants_cost=is_cost_told)
             identity = identity or _automatic(extensions)
         if identity is not None:
             return replace(asked, text=self._named(identity, text))

@@ -235,10 +235,11 @@ class Socket:
 class Operation:
     """One operation of a socket: a reader of a group, or a question with one answer."""
 
-    __slots__ = ("_asked", "_head", "_number", "_reader", "_socket", "_task")
+    __slots__ = ("_asked", "_head", "_line", "_number", "_reader", "_socket", "_task")
 
     def __init__(self, socket: Socket, number: str, asked: Asked) -> None:
         self._socket = socket
+        self._line = socket.line
         self._number = number
         self._asked = asked
         self._head = b'{"id":' + orjson.dumps(number) + b',"type":"next","payload":'
@@ -303,15 +304,15 @@ class Operation:
             self._finish(answered["errors"])
 
     async def _next(self, data: bytes) -> None:
-        await self._socket.line.writable.wait()
-        self._socket.line.say(self._head, data, b"}")
+        await self._line.writable.wait()
+        self._line.say_in_parts(self._head, data, b"}")
 
     def _offer(self, payload: Payload) -> bool:
         """Say what is new if there is room."""
-        if self._socket.line.is_full:
+        if self._line.is_full:
             self._socket.waiting[self] = None
             return False
-        self._socket.line.say(self._head, payload.data, b"}")
+        self._line.say_in_parts(self._head, payload.data, b"}")
         return True
 
     def _finish(self, errors: Errors = ()) -> None:

@@ -6,9 +6,8 @@ whether its client is still there, and what has been there too long is cancelled
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 
 from starlette.types import Receive
 
@@ -28,16 +27,20 @@ class ClientLeft(Exception):
     """Nobody is there any more to be answered."""
 
 
-@dataclass(eq=False, slots=True)
 class Work:
     """One operation under way."""
 
-    task: "asyncio.Task[object]"
-    began: float
-    context: Context
-    receive: Receive | None
-    listener: "asyncio.Task[None] | None" = None
-    ended_by: Exception | None = field(default=None)
+    __slots__ = ("began", "context", "ended_by", "listener", "receive", "task")
+
+    def __init__(
+        self, task: "asyncio.Task[object] | None", began: float, context: Context, receive: Receive | None
+    ) -> None:
+        self.task = task
+        self.began = began
+        self.context = context
+        self.receive = receive
+        self.listener: asyncio.Task[None] | None = None
+        self.ended_by: Exception | None = None
 
 
 class UnderWay:
@@ -46,6 +49,8 @@ class UnderWay:
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._loop = asyncio.get_running_loop()
+        # What else is to be done now and then.
+        self.on_look: Callable[[], None] | None = None
         # In the order they began in.
         self._work: dict[Work, None] = {}
 
@@ -55,10 +60,7 @@ class UnderWay:
 
     def begin(self, context: Context, receive: Receive | None) -> Work:
         """Note that the present task answers an operation. Whoever says so says `end` in any case."""
-        task = asyncio.current_task()
-        if task is None:
-            raise RuntimeError("Operations are answered by tasks.")
-        work = Work(task, self._loop.time(), context, receive)
+        work = Work(asyncio.current_task(), self._loop.time(), context, receive)
         self._work[work] = None
         return work
 
@@ -75,8 +77,10 @@ class UnderWay:
         try:
             yield
         except asyncio.CancelledError:
-            raise_reason(work)
-            raise
+            if work.ended_by is None or work.task is None:
+                raise
+            work.task.uncancel()
+            raise work.ended_by from None
         finally:
             self.end(work)
 
@@ -85,6 +89,8 @@ class UnderWay:
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             self.look_once()
+            if self.on_look is not None:
+                self.on_look()
 
     def look_once(self) -> None:
         """End what is overdue, and find out about the others whether their clients are there."""
@@ -105,16 +111,9 @@ class UnderWay:
             self._cancel(work, ClientLeft())
 
     def _cancel(self, work: Work, reason: Exception) -> None:
-        if work.ended_by is None:
+        if work.ended_by is None and work.task is not None:
             work.ended_by = reason
             work.task.cancel()
-
-
-def raise_reason(work: Work) -> None:
-    """Raise why a task was cancelled, if it was we who did."""
-    if work.ended_by is not None:
-        work.task.uncancel()
-        raise work.ended_by from None
 
 
 def _too_long(seconds: float, *, is_change: bool) -> str:

@@ -30,6 +30,7 @@ from graphql import (
     is_list_type,
 )
 
+from db.clock import Clock
 from schema.connections import DEFAULT_PAGE, LARGEST_PAGE
 from schema.engine.plan import (
     ByTable,
@@ -50,7 +51,6 @@ ROWS_OF_A_LIST = 10
 _ROWS_TO_COUNT = 10
 # The arguments that say how many, as a number or as a list.
 _SIZES = ("first", "last", "ids")
-_MOST_BUDGETS = 10_000
 
 # So many rows, times the values of these variables.
 _Term = tuple[int, tuple[str, ...]]
@@ -219,46 +219,59 @@ def _is_list(type_: GraphQLOutputType) -> bool:
     return is_list_type(get_nullable_type(type_))
 
 
-@dataclass(slots=True)
 class _Budget:
-    left: float
-    at: float
+    __slots__ = ("at", "left")
+
+    def __init__(self, left: float, at: float) -> None:
+        self.left = left
+        self.at = at
 
 
 class Budgets:
-    """What each token may still spend: refilled all the time, never more than `most`."""
+    """What each token may still spend: refilled all the time, never more than `most`.
+
+    Spending is a subtraction. Somebody calls `refill` now and then; in between, the clock is asked only for whoever
+    seems to have run out.
+    """
 
     def __init__(self, *, most: int, per_second: float) -> None:
         self.most = most
         self.per_second = per_second
-        self._budgets: dict[UUID, _Budget] = {}
+        # Of those who have spent anything that was not refilled yet, by the number of the token: a UUID is slow.
+        self._budgets: dict[int, _Budget] = {}
 
-    def spend(self, token_id: UUID, cost: int, now: datetime) -> GraphQLError | None:
+    def __len__(self) -> int:
+        """How many have less than all of it."""
+        return len(self._budgets)
+
+    def spend(self, token_id: UUID, cost: int, clock: Clock) -> GraphQLError | None:
         """Take a cost off a token's budget; return why not if it does not hold that much."""
-        at = now.timestamp()
-        budget = self._budgets.get(token_id)
+        budget = self._budgets.get(token_id.int)
         if budget is None:
-            budget = self._begin(token_id, at)
-        elif at > budget.at:
-            budget.left = min(float(self.most), budget.left + (at - budget.at) * self.per_second)
-            budget.at = at
+            budget = self._budgets[token_id.int] = _Budget(self.most, clock.now().timestamp())
         if budget.left < cost:
-            return self._refused(cost, budget)
+            self._refill(budget, clock.now().timestamp())
+            if budget.left < cost:
+                return self._refused(cost, budget)
         budget.left -= cost
         return None
 
+    def refill(self, now: datetime) -> None:
+        """Give everybody what time has brought, and forget those who have all of it again."""
+        at = now.timestamp()
+        for budget in self._budgets.values():
+            self._refill(budget, at)
+        self._budgets = {token: budget for token, budget in self._budgets.items() if budget.left < self.most}
+
     def left(self, token_id: UUID) -> int:
-        """Return what a token had left after it last spent."""
-        budget = self._budgets.get(token_id)
+        """Return what a token had left when that was last looked at."""
+        budget = self._budgets.get(token_id.int)
         return self.most if budget is None else int(budget.left)
 
-    def _begin(self, token_id: UUID, at: float) -> _Budget:
-        if len(self._budgets) >= _MOST_BUDGETS:
-            # Whoever has been away long enough to have all of it again is as good as new.
-            full = self.most / self.per_second
-            self._budgets = {token: budget for token, budget in self._budgets.items() if at - budget.at < full}
-        budget = self._budgets[token_id] = _Budget(float(self.most), at)
-        return budget
+    def _refill(self, budget: _Budget, at: float) -> None:
+        if at > budget.at:
+            budget.left = min(self.most, budget.left + (at - budget.at) * self.per_second)
+            budget.at = at
 
     def _refused(self, cost: int, budget: _Budget) -> GraphQLError:
         left, seconds = int(budget.left), max(1, ceil((cost - budget.left) / self.per_second))

@@ -73,9 +73,9 @@ class Engine:
         self.budgets: Budgets | None = None
 
     @property
-    def kept(self) -> tuple[int, int]:
-        """How many operations are kept, and how many plans of them."""
-        return len(self._known), sum(len(known.plans) for known in self._known.values())
+    def plan_count(self) -> int:
+        """How many plans are kept."""
+        return sum(len(known.plans) for known in self._known.values())
 
     async def answer(self, asked: Asked, context: Context) -> dict[str, Any] | None:
         """Return the `data` of a query or mutation, straight from its plan; `None` if graphql-core is to answer.
@@ -95,7 +95,7 @@ class Engine:
             if variables is None:
                 return None
             plan, cost = self._planned(known, variables)
-            context.is_change = operation.operation is OperationType.MUTATION
+            context.operation = operation
             if plan is None or self._charge(cost, variables, context) is not None:
                 return None
             return await self._run(plan, context, variables, known.operation)
@@ -124,6 +124,7 @@ class Engine:
             name = operation.node.name.value if operation.node.name else "(unnamed)"
             _log.warning("slow operation %s took %.0f ms: %s", name, seconds * 1000, in_one_line(trace))
         self.counts["planned"] += 1
+        context.statements = len(trace)
         context.path = "planned"
         return data
 
@@ -160,9 +161,7 @@ class Engine:
         cost = price.of(variables.coerced)
         if cost > self.documents.limits.cost:
             return too_costly(cost, self.documents.limits.cost)
-        refused = (
-            None if self.budgets is None else self.budgets.spend(context.viewer.token_id, cost, context.clock.now())
-        )
+        refused = None if self.budgets is None else self.budgets.spend(context.viewer.token_id, cost, context.clock)
         if refused is None:
             context.cost = cost
         return refused
@@ -224,7 +223,7 @@ def executor_for(engine: Engine) -> type[StrawberryGraphQLCoreExecutionContext]:
             context = self.context_value
             if not isinstance(context, Context) or context.asker is None:
                 return super().execute_operation(serially)
-            context.is_change = self.operation.operation is OperationType.MUTATION
+            context.operation = self.operation
             refused = engine.charge(self.operation, self.fragment_definitions, self.variable_values, context)
             if refused is not None:
                 return ExecutionResult(None, [refused])

@@ -171,8 +171,7 @@ async def test_a_stop_keeps_what_was_answered_and_tells_a_thousand_sockets(datab
     loop = asyncio.get_running_loop()
     async with serving(database_url, log, sockets_per_address=many, sockets_per_token=many) as server:
         mat = (await server.execute(MATCH))["mats"]["nodes"][0]["id"]
-        crowd = await watch(server.url, server.secret, BOARD, {"mat": mat}, clients=1000)
-        await crowd.hear(1)
+        crowd = await watch(server.url, server.secret, BOARD, [{"mat": mat}] * 1000)
         laying = [asyncio.create_task(_lay(server, f"Mat {number}", stored)) for number in range(2, 22)]
         await eventually(lambda: len(stored) > 20, "changes under way")
         began = loop.time()

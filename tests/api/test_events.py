@@ -163,9 +163,11 @@ async def test_what_is_refused_says_so_and_is_complete(house: RunningHouse, oper
 async def test_a_quiet_stream_shows_that_it_is_alive(house: RunningHouse, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "KEEP_ALIVE_SECONDS", 0.02)
     async with streamed(house, BOARD, mat=house.mat) as stream:
-        told = [(await anext(stream)).name for _ in range(4)]
+        told = [(await anext(stream)).name]
+        while told.count("") < 4 or "next" not in told:
+            told.append((await anext(stream)).name)
 
-    assert told == ["", "next", "", ""]
+    assert told.count("next") == 1
 
 
 async def test_a_stream_ends_soon_after_its_token(

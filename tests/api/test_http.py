@@ -203,6 +203,16 @@ async def test_health_is_told_without_a_token_and_without_secrets(house: Running
         "workers": [
             {"name": "doorkeeper", "state": "running", "since": at, "restarts": 0, "lastError": None, "sockets": 0},
             {"name": "operations", "state": "running", "since": at, "restarts": 0, "lastError": None, "underWay": 0},
+            {"name": "tally", "state": "running", "since": at, "restarts": 0, "lastError": None},
+            {
+                "name": "watchdog",
+                "state": "running",
+                "since": at,
+                "restarts": 0,
+                "lastError": None,
+                "stalls": ready.json()["workers"][3]["stalls"],
+                "longestStallMs": ready.json()["workers"][3]["longestStallMs"],
+            },
             {
                 "name": "pss Mat 1",
                 "state": "running",

@@ -14,9 +14,11 @@ import pytest
 from api.app import build_app
 from api.auth import Doorkeeper
 from api.settings import Settings
+from api.tally import Tally
 from api.transport.answers import Media, acceptable
 from api.transport.persisted import Persisted, identity_of, read_trusted
 from api.transport.under_way import UnderWay
+from api.watchdog import Watchdog
 from api.workers.supervisor import Supervisor
 from db.errors import Invalid
 from db.session import Database
@@ -421,7 +423,16 @@ async def test_a_server_does_not_start_on_documents_it_could_not_run(
 
 
 def _app(db: Database, clock: ManualClock, **settings: Any) -> object:
-    return build_app(Settings(**settings), db, clock, Supervisor(clock), Doorkeeper(db, clock), UnderWay(10))
+    return build_app(
+        Settings(**settings),
+        db,
+        clock,
+        supervisor=Supervisor(clock),
+        doorkeeper=Doorkeeper(db, clock),
+        under_way=UnderWay(10),
+        tally=Tally(clock),
+        watchdog=Watchdog(0.25),
+    )
 
 
 # What an answer says of itself

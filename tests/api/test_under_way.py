@@ -37,6 +37,8 @@ async def locked(database_url: str) -> AsyncIterator["asyncpg.Connection[Any]"]:
 
 async def waiting(connection: "asyncpg.Connection[Any]") -> int:
     """Return how many statements wait for the lock."""
+    # Inside a transaction, what was seen of others is kept.
+    await connection.execute("SELECT pg_stat_clear_snapshot()")
     found: int = await connection.fetchval(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     )

@@ -145,7 +145,7 @@ async def test_a_document_is_planned_for_each_choice_of_its_conditions(paths: Pa
             ("planned", {"mats": {"nodes": [{"name": "Mat 00", "tournament": {"name": "Open 0"}}]}}),
             ("planned", {"mats": {"nodes": [{"name": "Mat 00"}]}}),
         ]
-    assert paths.schema.engine.kept == (1, 3)
+    assert paths.schema.engine.plan_count == 3
     assert competition.mats
 
 
@@ -154,7 +154,7 @@ async def test_a_condition_that_is_null_is_left_to_graphql_core(paths: Paths, co
         "query ($all: Boolean = true) { mats { nodes { name @skip(if: $all) } } }", all=None
     )
 
-    assert (path, data) == (None, None)
+    assert (path, data) == ("unplanned", None)
     assert paths.schema.engine.counts == {"unplanned": 1}
     assert competition.mats
 
@@ -168,7 +168,7 @@ async def test_skip_is_decided_before_include(paths: Paths, competition: Competi
     harmful = [await paths.execute(asked.format(*order), null=None) for order in (conditions[1], conditions[1][::-1])]
 
     assert harmless == [("planned", {"viewer": {"__typename": "Viewer"}})] * 2
-    assert harmful == [(None, None)] * 2
+    assert harmful == [("unplanned", None)] * 2
     assert competition.mats
 
 
@@ -190,7 +190,7 @@ async def test_a_plan_shows_each_viewer_his_own(
         of_tournament = [one["name"] for one in data["mats"]["nodes"][-1]["tournament"]["mats"]["nodes"]]
         assert of_tournament == ([bound.name] if viewer else ["Mat 01", "Mat 03", "Mat 05"])
         assert data["mats"]["totalCount"] == len(seen)
-    assert paths.schema.engine.kept == (1, 1)
+    assert paths.schema.engine.plan_count == 1
 
 
 async def test_a_role_is_demanded_at_each_run(paths: Paths, competition: Competition) -> None:
@@ -229,7 +229,7 @@ async def test_fifty_runs_of_a_plan_at_once_do_not_mix(paths: Paths, competition
         is_seen = viewer is None or mat.id in (viewer.nodes or ())
         assert data == {"mat": {"name": mat.name, "matches": {"nodes": fights}} if is_seen else None}
         assert path == "planned"
-    assert paths.schema.engine.kept == (1, 1)
+    assert paths.schema.engine.plan_count == 1
 
 
 @pytest.fixture
@@ -266,7 +266,7 @@ async def test_a_plan_runs_on_both_databases_in_one_process(on_both: list[Databa
 
     assert answers[0][1] is not None
     assert answers == [("planned", answers[0][1])] * 20
-    assert paths.schema.engine.kept == (1, 1)
+    assert paths.schema.engine.plan_count == 1
 
 
 # What is kept
@@ -283,7 +283,7 @@ async def test_plans_and_documents_are_kept_within_bounds(
         path, data = await paths.execute(f"{{ mats {{ nodes {{ a{number}: name }} }} }}")
 
         assert (path, data) == ("planned", {"mats": {"nodes": [{f"a{number}": mat.name} for mat in competition.mats]}})
-    assert (engine.kept, len(engine.documents)) == ((3, 3), 4)
+    assert (len(engine._known), engine.plan_count, len(engine.documents)) == (3, 3, 4)
 
 
 async def test_long_documents_are_kept_within_bounds(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -354,26 +354,38 @@ async def test_an_abandoned_plan_is_charged_once(graph: Graph, spending: Schema)
     assert spending.engine.budgets.left(viewer.token_id) == 50 - 21
 
 
-def test_budgets_are_kept_within_bounds(clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("schema.engine.cost._MOST_BUDGETS", 10)
+def test_only_those_who_have_spent_are_kept(clock: ManualClock) -> None:
     budgets = Budgets(most=50, per_second=10)
     spender = new_id()
 
     for _ in range(10):
-        assert budgets.spend(new_id(), 1, clock.now()) is None
-    clock.move(timedelta(seconds=10))
-    assert budgets.spend(spender, 30, clock.now()) is None
+        assert budgets.spend(new_id(), 1, clock) is None
+    assert budgets.spend(spender, 30, clock) is None
+    clock.move(timedelta(seconds=1))
+    budgets.refill(clock.now())
 
-    assert len(budgets._budgets) == 1
-    assert budgets.left(spender) == 20
+    assert len(budgets) == 1
+    assert budgets.left(spender) == 30
+
+
+def test_whoever_was_away_may_spend_all_of_it_and_no_more(clock: ManualClock) -> None:
+    budgets = Budgets(most=50, per_second=10)
+    spender = new_id()
+    assert budgets.spend(spender, 10, clock) is None
+
+    clock.move(timedelta(hours=1))
+    budgets.refill(clock.now())
+
+    assert [budgets.spend(spender, 25, clock) is None for _ in range(3)] == [True, True, False]
 
 
 def test_a_clock_that_is_put_back_gives_nothing_and_takes_nothing(clock: ManualClock) -> None:
     budgets = Budgets(most=50, per_second=10)
     spender = new_id()
-    assert budgets.spend(spender, 30, clock.now()) is None
+    assert budgets.spend(spender, 30, clock) is None
 
     clock.move(timedelta(hours=-1))
+    budgets.refill(clock.now())
 
-    assert budgets.spend(spender, 20, clock.now()) is None
+    assert budgets.spend(spender, 20, clock) is None
     assert budgets.left(spender) == 0

@@ -1,7 +1,9 @@
 """A crowd: as many sockets as there may be, each of them no more than a count of what it heard."""
 
 import asyncio
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -67,21 +69,29 @@ class Crowd:
         self.watchers: list[Watcher] = []
         self.count = 0
         self.gone = 0
+        # On the machine's own clock, when what was waited for had come.
+        self.finished_ns = 0
         self._wanted = 0
         self._is_about_gone = False
         self._waiting: asyncio.Future[None] | None = None
 
     async def hear(self, messages: int) -> None:
-        """Wait until each has heard so many messages, counted together."""
-        await self._wait(messages * len(self.watchers), is_about_gone=False)
+        """Wait until so many messages were heard, by all of them together."""
+        await self._wait(messages, is_about_gone=False)
 
     async def closed(self) -> list[int | None]:
         """Wait until all are closed; return their codes."""
         await self._wait(len(self.watchers), is_about_gone=True)
         return [watcher.code for watcher in self.watchers]
 
+    def leave(self) -> None:
+        """Hang up, all of them."""
+        for watcher in self.watchers:
+            watcher.transport.abort()
+
     def wake(self) -> None:
         if self._waiting is not None and not self._waiting.done() and self._is_enough():
+            self.finished_ns = time.monotonic_ns()
             self._waiting.set_result(None)
 
     def _is_enough(self) -> bool:
@@ -96,9 +106,9 @@ class Crowd:
 
 
 async def watch(
-    url: str, secret: str, operation: str, variables: Mapping[str, Any], *, clients: int, at_once: int = 50
+    url: str, secret: str, operation: str, variables: Sequence[Mapping[str, Any]], *, at_once: int = 50
 ) -> Crowd:
-    """Open sockets that all watch the same."""
+    """Open a socket for each of the variables, and wait until each has heard how it stands."""
     place = urlsplit(url)
     host, port = str(place.hostname), int(str(place.port))
     hello = (
@@ -106,19 +116,18 @@ async def watch(
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
         "Sec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n"
     ).encode()
-    messages = [
-        orjson.dumps({"type": "connection_init", "payload": {"token": secret}}),
-        orjson.dumps({"type": "subscribe", "id": "1", "payload": {"query": operation, "variables": dict(variables)}}),
-    ]
+    init = orjson.dumps({"type": "connection_init", "payload": {"token": secret}})
     crowd = Crowd()
-    loop = asyncio.get_running_loop()
-    for start in range(0, clients, at_once):
-        opened = [
-            loop.create_connection(lambda: Watcher(crowd, hello, messages), host, port)
-            for _ in range(min(at_once, clients - start))
-        ]
-        crowd.watchers += [watcher for _, watcher in await asyncio.gather(*opened)]
-        await crowd.hear(1)
+
+    async def open_one(given: Mapping[str, Any]) -> Watcher:
+        asked = {"query": operation, "variables": dict(given)}
+        subscribe = orjson.dumps({"id": "1", "type": "subscribe", "payload": asked})
+        make = partial(Watcher, crowd, hello, [init, subscribe])
+        return (await asyncio.get_running_loop().create_connection(make, host, port))[1]
+
+    for start in range(0, len(variables), at_once):
+        crowd.watchers += await asyncio.gather(*map(open_one, variables[start : start + at_once]))
+        await crowd.hear(len(crowd.watchers))
     return crowd
 
 

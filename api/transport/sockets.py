@@ -9,6 +9,7 @@ import logging
 from collections.abc import Collection, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -17,7 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from api.auth import TOKEN_ENDED, Doorkeeper, TooManyGuests
 from api.transport.answers import Fault
-from api.transport.graphql import GraphQLDoor
+from api.transport.graphql import GraphQLDoor, outcome_of
 from api.transport.line import LINE, Line
 from api.transport.requests import PersistedQueryNotFound
 from api.transport.under_way import TookTooLong
@@ -96,6 +97,7 @@ class SocketDoor:
         is_understood = PROTOCOL in scope["subprotocols"]
         await receive()
         await send({"type": "websocket.accept", "subprotocol": PROTOCOL if is_understood else None})
+        line.forget_handshake()
         if not is_understood:
             line.hang_up(WRONG_PROTOCOL, "Subprotocol not acceptable")
         await Socket(self, line).listen(receive)
@@ -296,11 +298,13 @@ class Operation:
     async def _answer(self, context: Context) -> None:
         """Answer a query or mutation, by plan or by graphql-core."""
         door = self._socket.hall.door
+        began = perf_counter()
         try:
             async with door.under_way.watched(context, None):
                 answered = await door.execute(self._asked, context)
         except TookTooLong as refusal:
             answered = {"errors": [{"message": refusal.message, "extensions": {"code": refusal.code}}]}
+        door.tally.note(context, perf_counter() - began, outcome_of(answered))
         self._task = None
         if "data" in answered:
             await self._next(orjson.dumps(answered))

@@ -100,7 +100,7 @@ def build_app(
         ],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts)],
     )
-    return ShortLane(app, door, doorkeeper, hosts=hosts, largest_body=settings.largest_body)
+    return ShortLane(app, door, doorkeeper, sockets, hosts=hosts, largest_body=settings.largest_body)
 
 
 def _limits(settings: Settings) -> Limits:

@@ -168,6 +168,9 @@ def create_token(
     days: Annotated[
         float | None, typer.Option(help="How long it works; for ever if not said.", min=0.0001, max=3650)
     ] = None,
+    trusted_only: Annotated[
+        bool, typer.Option("--trusted-only", help="It runs the documents given to the server, and no others.")
+    ] = False,
     database: Database = None,
     as_json: AsJSON = False,
 ) -> None:
@@ -183,6 +186,7 @@ def create_token(
             label=label,
             overlay_of=overlay_of or [],
             days=days,
+            is_trusted_only=trusted_only,
             as_json=as_json,
         )
     )

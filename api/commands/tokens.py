@@ -27,13 +27,16 @@ async def create(
     label: str,
     overlay_of: Sequence[str],
     days: float | None,
+    is_trusted_only: bool = False,
     as_json: bool,
 ) -> None:
     """Make a token, and its user if there is none of that name; show the secret, this once."""
     nodes = [_node(text) for text in overlay_of] or None
     db = await _open(url)
     try:
-        made = await _create(db, clock, user=user, role=role, label=label, nodes=nodes, days=days)
+        made = await _create(
+            db, clock, user=user, role=role, label=label, nodes=nodes, days=days, is_trusted_only=is_trusted_only
+        )
     finally:
         await db.close()
     if as_json:
@@ -79,13 +82,29 @@ async def revoke(url: str, clock: Clock, *, prefix: str, as_json: bool) -> None:
 
 
 async def _create(
-    db: Database, clock: Clock, *, user: str, role: Role, label: str, nodes: Sequence[UUID] | None, days: float | None
+    db: Database,
+    clock: Clock,
+    *,
+    user: str,
+    role: Role,
+    label: str,
+    nodes: Sequence[UUID] | None,
+    days: float | None,
+    is_trusted_only: bool,
 ) -> NewToken:
     now = clock.now()
     async with db.transaction() as tx:
         owner = await operations.find_user(tx, user) or await operations.create_user(tx, name=user, role=role, now=now)
         lifetime = None if days is None else timedelta(days=days)
-        return await operations.create_token(tx, user_id=owner.id, label=label, nodes=nodes, lifetime=lifetime, now=now)
+        return await operations.create_token(
+            tx,
+            user_id=owner.id,
+            label=label,
+            nodes=nodes,
+            lifetime=lifetime,
+            is_trusted_only=is_trusted_only,
+            now=now,
+        )
 
 
 async def _open(url: str) -> Database:

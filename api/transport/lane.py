@@ -29,9 +29,17 @@ class ShortLane:
     """Answers what is usual, and hands everything else to the application behind it."""
 
     def __init__(
-        self, app: ASGIApp, door: GraphQLDoor, doorkeeper: Doorkeeper, *, hosts: Collection[str], largest_body: int
+        self,
+        app: ASGIApp,
+        door: GraphQLDoor,
+        doorkeeper: Doorkeeper,
+        sockets: ASGIApp,
+        *,
+        hosts: Collection[str],
+        largest_body: int,
     ) -> None:
         self._app = app
+        self._sockets = sockets
         self._door = door
         self._doorkeeper = doorkeeper
         self._hosts = frozenset(host.encode() for host in hosts)
@@ -39,6 +47,10 @@ class ShortLane:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or hand on."""
+        if scope["type"] == "websocket" and self._is_ours(scope):
+            # Routing and middleware would stay in memory for as long as the socket does.
+            await self._sockets(scope, receive, send)
+            return
         admitted = self._admit(scope)
         if admitted is None:
             await self._app(scope, receive, send)
@@ -68,6 +80,10 @@ class ShortLane:
             return
         door.tally.note(context, perf_counter() - began)
         await _send(send, media, print_answer({"data": data}))
+
+    def _is_ours(self, scope: Scope) -> bool:
+        host = next((value for name, value in scope["headers"] if name == b"host"), b"")
+        return scope["path"] == _PATH and _name_of(host) in self._hosts
 
     def _admit(self, scope: Scope) -> tuple[Context, Media] | None:
         """Return the context of a request that may take this lane, and what it is answered as."""

@@ -47,6 +47,11 @@ class Line(WebSocketsSansIOProtocol):
             return
         self.transport.write(b"".join((_header(len(head) + len(text) + len(tail)), head, text, tail)))
 
+    def forget_handshake(self) -> None:
+        """Let go of what was only needed to open the socket."""
+        del self.request, self.response
+        self.scope["headers"] = []
+
     def hang_up(self, code: int, reason: str) -> None:
         """Close with a code and a reason, and cut the connection if the client does not answer soon."""
         if self.close_sent or self.disconnected or not self.handshake_complete:

@@ -31,7 +31,7 @@ class Reader:
             raise _bad("Operations are not taken in batches: send one a request.")
         if not isinstance(read, dict):
             raise _bad('The body is not a JSON object: send {"query": …}.')
-        return self._asked(read)
+        return self.asked(read)
 
     def address(self, query_string: bytes) -> Asked:
         """Return what the query of an address asks. Raises `Fault`."""
@@ -51,9 +51,10 @@ class Reader:
                 raise _bad(f"`{name}` is given twice.")
             read[name] = _object(name, value) if name in _OBJECTS else value
         read["operationName"] = read.get("operationName") or None
-        return self._asked(read)
+        return self.asked(read)
 
-    def _asked(self, read: Mapping[str, Any]) -> Asked:
+    def asked(self, read: Mapping[str, Any]) -> Asked:
+        """Return what an object asks, whichever way it came. Raises `Fault` and `PersistedQueryNotFound`."""
         # Looked at one by one, and not in a loop: nearly every request comes by here.
         text, name, variables = read.get("query"), read.get("operationName"), read.get("variables")
         if text is not None and not isinstance(text, str):

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Collection, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -16,8 +17,10 @@ import orjson
 from starlette.types import Message, Receive, Scope, Send
 
 from api.auth import TOKEN_ENDED, Doorkeeper, TooManyGuests
-from api.transport.graphql import GraphQLDoor
+from api.transport.answers import Fault
+from api.transport.graphql import GraphQLDoor, outcome_of
 from api.transport.line import LINE, Line
+from api.transport.requests import PersistedQueryNotFound
 from api.transport.under_way import TookTooLong
 from db.errors import Refusal, Unauthenticated
 from schema.context import Context
@@ -95,6 +98,7 @@ class SocketDoor:
         is_understood = PROTOCOL in scope["subprotocols"]
         await receive()
         await send({"type": "websocket.accept", "subprotocol": PROTOCOL if is_understood else None})
+        line.forget_handshake()
         if not is_understood:
             line.hang_up(WRONG_PROTOCOL, "Subprotocol not acceptable")
         await Socket(self, line).listen(receive)
@@ -210,7 +214,11 @@ class Socket:
             error = {"message": f"A socket holds {most} operations.", "extensions": {"code": "RATE_LIMITED"}}
             self.say({"id": number, "type": "error", "payload": [error]})
             return
-        asked = Asked(payload["query"], payload.get("operationName") or None, payload.get("variables") or {})
+        try:
+            asked = self.hall.door.reader.asked(payload)
+        except (Fault, PersistedQueryNotFound) as fault:
+            self.say({"id": number, "type": "error", "payload": [_told(fault)]})
+            return
         operation = self.operations[number] = Operation(self, number, asked)
         operation.begin(self.hall.door.context_of(self.viewer))
 
@@ -291,11 +299,13 @@ class Operation:
     async def _answer(self, context: Context) -> None:
         """Answer a query or mutation, by plan or by graphql-core."""
         door = self._socket.hall.door
+        began = perf_counter()
         try:
             async with door.under_way.watched(context, None):
                 answered = await door.execute(self._asked, context)
         except TookTooLong as refusal:
             answered = {"errors": [{"message": refusal.message, "extensions": {"code": refusal.code}}]}
+        door.tally.note(context, perf_counter() - began, outcome_of(answered))
         self._task = None
         if "data" in answered:
             await self._next(print_answer(answered))
@@ -369,11 +379,20 @@ _ABOUT_OPERATIONS = ("subscribe", "complete")
 
 
 def _fault_in_operation(payload: object) -> str | None:
-    if not isinstance(payload, dict) or not isinstance(payload.get("query"), str):
+    if not isinstance(payload, dict) or not isinstance(payload.get("query"), str | None):
         return "An operation's `payload` has a `query`, which is a string."
     if not isinstance(payload.get("variables"), dict | None) or not isinstance(payload.get("extensions"), dict | None):
         return "An operation's `variables` and `extensions` are objects."
+    if payload.get("query") is None and not payload.get("documentId") and not payload.get("extensions"):
+        return "An operation's `payload` has a `query`, which is a string."
     return None if isinstance(payload.get("operationName"), str | None) else "An `operationName` is a string."
+
+
+def _told(fault: Fault | PersistedQueryNotFound) -> dict[str, Any]:
+    """Return the error of an operation that says what it is in a way that cannot be read, or is not known."""
+    if isinstance(fault, Fault):
+        return {"message": fault.message, "extensions": {"code": fault.code}}
+    return {"message": "PersistedQueryNotFound", "extensions": {"code": "PERSISTED_QUERY_NOT_FOUND"}}
 
 
 async def _refuse(send: Send) -> None:

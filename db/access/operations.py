@@ -61,9 +61,12 @@ async def create_token(
     label: str,
     nodes: Collection[UUID] | None = None,
     lifetime: timedelta | None = None,
+    is_trusted_only: bool = False,
     now: datetime,
 ) -> NewToken:
     """Make a token for a user; with `nodes`, an overlay's, which reads those nodes and nothing else.
+
+    One that `is_trusted_only` runs the documents that were given to the server, and no others.
 
     Raises `NotFound` for the user, `Invalid` for a label or lifetime that cannot be, and for no nodes or too many.
     """
@@ -77,6 +80,7 @@ async def create_token(
         user_id=user_id,
         kind=TokenKind.API if nodes is None else TokenKind.OVERLAY,
         label=label,
+        is_trusted_only=is_trusted_only,
         prefix=secret.prefix,
         secret_hash=secret.hash,
         created_at=now,
@@ -160,7 +164,9 @@ async def _viewer(session: Session, token: Token) -> Viewer:
     if token.kind is TokenKind.OVERLAY:
         bound = await session.rows(select(TokenNode).where(col(TokenNode.token_id) == token.id))
         nodes = frozenset(one.node_id for one in bound)
-    return Viewer(user_id=user.id, token_id=token.id, role=user.role, nodes=nodes)
+    return Viewer(
+        user_id=user.id, token_id=token.id, role=user.role, nodes=nodes, is_trusted_only=token.is_trusted_only
+    )
 
 
 def _may_revoke(viewer: Viewer | None, token: Token) -> bool:

@@ -1,6 +1,6 @@
 """Users and the tokens that speak for them."""
 
-from sqlalchemy import Index, LargeBinary
+from sqlalchemy import Index, LargeBinary, false
 
 from db.access.viewer import Role, TokenKind
 from db.base import UUID, Base, Field, Stored, datetime, enum_type
@@ -25,6 +25,8 @@ class Token(Stored, table=True):
     user_id: UUID = Field(foreign_key="users.id", ondelete="CASCADE")
     kind: TokenKind = Field(sa_type=enum_type(TokenKind))
     label: str
+    # Whether it runs trusted documents and no others.
+    is_trusted_only: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     # The part that may be shown, and by which a token is found.
     prefix: str = Field(unique=True)
     secret_hash: bytes = Field(sa_type=LargeBinary)

@@ -28,6 +28,9 @@ class TokenInput:
         default=None,
         description="For an overlay: the mats and matches it may read, 1 to 20. Null: it may do all that you may.",
     )
+    is_trusted_only: bool = strawberry.field(
+        default=False, description="Whether it runs the documents that were given to the server, and no others."
+    )
     lifetime_seconds: int | None = strawberry.field(
         default=None, description="How long it works. Null: until it is revoked."
     )
@@ -71,6 +74,7 @@ class AccessMutations:
                 label=input.label,
                 nodes=nodes,
                 lifetime=_lifetime(input.lifetime_seconds),
+                is_trusted_only=input.is_trusted_only,
                 now=info.context.now(),
             )
         return TokenCreatePayload(token=made.token, secret=made.secret, errors=[])  # type: ignore[arg-type]  # a row

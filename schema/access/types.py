@@ -46,6 +46,7 @@ class Token(Node):
 
     kind: TokenKind = column("What it opens.")
     label: str = column("What it is for, in its maker's words.")
+    is_trusted_only: bool = column("Whether it runs the documents that were given to the server, and no others.")
     prefix: str = column("How it begins, to recognise it by.")
     created_at: datetime = column("When it was made.")
     expires_at: datetime | None = column("When it stops working. Null: never.")

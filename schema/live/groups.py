@@ -178,11 +178,11 @@ class Group(ABC):
             answer["errors"] = judged(result.errors, self._name)
         return print_answer(answer)
 
-    async def _run(self, work: Awaitable[None]) -> None:
+    async def _run(self, work: Callable[[], Awaitable[None]]) -> None:
         """Listen until there is nothing more, and say so to everybody."""
         ended = Over()
         try:
-            await work
+            await work()
         except Exception as error:  # noqa: BLE001 -- judged as every error is
             ended = self.over(error)
         self._ended = ended
@@ -271,7 +271,7 @@ class StateGroup(Group):
         return [] if self._latest is None or self._latest.place == place else [self._latest]
 
     async def _listen(self) -> None:
-        await self._run(self._hear())
+        await self._run(self._hear)
         self._begun.set()
 
     async def _hear(self) -> None:
@@ -350,7 +350,7 @@ class FeedGroup(Group):
         self._ring = Ring(floor)
         for entry in entries:
             self._ring.append(entry.payload)
-        self._spawn(self._run(self._follow(source, self._ring, place)))
+        self._spawn(self._run(partial(self._follow, source, self._ring, place)))
 
     async def _follow(self, source: Feed[Any, Any], ring: Ring, place: Any) -> None:
         async with aclosing(source.follow(self._context.for_one_execution(), place)) as entries:

@@ -213,7 +213,7 @@ def test_a_database_goes_forward_and_back() -> None:
 @pytest.mark.parametrize("move", ["up", "down"])
 def test_a_revision_that_is_none_is_refused_with_those_there_are(move: str) -> None:
     assert refusal("migrate", move, "nonsense") == (
-        "There is no way to revision 'nonsense' from here. Those there are: 0001, 0002, head and base."
+        "There is no way to revision 'nonsense' from here. Those there are: 0001, 0002, 0003, head and base."
     )
 
 

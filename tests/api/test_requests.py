@@ -399,6 +399,23 @@ async def test_trusted_documents_are_known_from_the_start_and_nothing_else_is_ru
     assert told(not_kept) == (200, JSON, ["FORBIDDEN"])
 
 
+async def test_a_token_may_be_bound_to_trusted_documents(database_url: str, clock: ManualClock, trusted: Path) -> None:
+    create = 'mutation { tokenCreate(input: {label: "kiosk", isTrustedOnly: true}) { token { isTrustedOnly } secret } }'
+    async with running_house(database_url, clock=clock, has_listener=False, trusted_documents=str(trusted)) as house:
+        made = (await house.execute(create))["tokenCreate"]
+        headers = {"Authorization": f"Bearer {made['secret']}"}
+        # Twice, so that the second is known and takes the short way.
+        answers = [
+            await house.http.post("/graphql", json={"query": text}, headers=headers)
+            for text in (ROLE, ROLE, "{ __typename }", "{ __typename }")
+        ]
+        free = await house.execute("{ __typename }")
+
+    assert made["token"] == {"isTrustedOnly": True}
+    assert [told(answer)[2] for answer in answers] == [[], [], ["FORBIDDEN"], ["FORBIDDEN"]]
+    assert free == {"__typename": "Query"}
+
+
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [

@@ -6,11 +6,14 @@ import socket as socket_module
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 
 import pytest
 from sqlmodel import col, update
+from websockets.asyncio.client import connect as connect_plainly
 from websockets.exceptions import InvalidStatus
+from websockets.typing import Subprotocol
 
 from api import auth
 from api.capture import read_capture
@@ -469,6 +472,32 @@ async def test_a_document_that_is_wrong_ends_its_operation_alone(house: RunningH
         assert await role(socket) == "ADMIN"
 
     assert answers == [(True, "error", "BAD_USER_INPUT")] * 3
+
+
+async def test_an_operation_may_be_named_instead_of_sent(house: RunningHouse) -> None:
+    text = "{ viewer { role } }"
+    named = {"persistedQuery": {"version": 1, "sha256Hash": sha256(text.encode()).hexdigest()}}
+    said = []
+    async with house.admitted() as socket:
+        for payload in ({"extensions": named}, {"query": text, "extensions": named}, {"extensions": named}):
+            await socket.send({"type": "subscribe", "id": "1", "payload": payload})
+            said.append(await socket.receive())
+            if said[-1]["type"] == "next":
+                assert await socket.receive() == {"id": "1", "type": "complete"}
+
+    assert [message["type"] for message in said] == ["error", "next", "next"]
+    assert said[0]["payload"][0]["message"] == "PersistedQueryNotFound"
+    assert said[2]["payload"] == {"data": {"viewer": {"role": "ADMIN"}}}
+
+
+async def test_nothing_is_compressed(house: RunningHouse) -> None:
+    async with connect_plainly(
+        f"ws://127.0.0.1:{house.port}/graphql", subprotocols=[Subprotocol("graphql-transport-ws")], proxy=None
+    ) as connection:
+        assert connection.request is not None
+        assert connection.response is not None
+        assert "permessage-deflate" in connection.request.headers["Sec-WebSocket-Extensions"]
+        assert "Sec-WebSocket-Extensions" not in connection.response.headers
 
 
 async def test_an_operation_that_was_completed_is_heard_no_more_and_its_id_is_free(house: RunningHouse) -> None:

@@ -133,7 +133,9 @@ async def test_what_goes_wrong_is_logged_in_one_line_without_literals(
 
     assert len(answer.json()["errors"]) == 5
     assert secret not in caplog.text
-    assert len([record for record in caplog.records if record.levelname in {"WARNING", "ERROR"}]) == 0
+    # The watchdog may bark: a test has no machine of its own.
+    told = [record.name for record in caplog.records if record.levelname in {"WARNING", "ERROR"}]
+    assert [name for name in told if name != "api.watchdog"] == []
 
 
 def test_limits_are_on_without_anybody_setting_them() -> None:

@@ -1,6 +1,7 @@
 """The two databases with the data set in them: made once, found again, and dropped on request."""
 
 import sqlite3
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -50,14 +51,14 @@ async def make_postgresql(server: str, *, is_fresh: bool, say: Say) -> str:
         edition = await admin.fetchval(
             "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = $1", DATABASE
         )
-        if edition == str(EDITION):
+        if edition == str(_wanted_edition()):
             return url_of(server)
         await admin.execute(f'DROP DATABASE IF EXISTS "{DATABASE}" WITH (FORCE)')
         await admin.execute(f'CREATE DATABASE "{DATABASE}"')
         for name, value in _POSTGRESQL_SETTINGS.items():
             await admin.execute(f'ALTER DATABASE "{DATABASE}" SET {name} = {value}')
         await _fill_postgresql(url_of(server), say)
-        await admin.execute(f"COMMENT ON DATABASE \"{DATABASE}\" IS '{EDITION}'")
+        await admin.execute(f"COMMENT ON DATABASE \"{DATABASE}\" IS '{_wanted_edition()}'")
     finally:
         await admin.close()
     return url_of(server)
@@ -84,7 +85,7 @@ async def version_of(server: str) -> str:
 def make_sqlite(path: Path, *, is_fresh: bool, say: Say) -> str:
     """Make the file unless it is there, and return its URL."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    if is_fresh or _edition_of(path) != EDITION:
+    if is_fresh or _edition_of(path) != _wanted_edition():
         drop_sqlite(path)
         _fill_sqlite(path, say)
     return f"sqlite:///{path}"
@@ -121,11 +122,17 @@ def _fill_sqlite(path: Path, say: Say) -> None:
         connection.executemany(f"INSERT INTO {table.name} VALUES ({places})", _for_sqlite(table, rows))  # noqa: S608 -- our own names
     for statement in _indexes(SQLITE):
         connection.execute(statement)
-    connection.execute(f"PRAGMA user_version = {EDITION}")
+    connection.execute(f"PRAGMA user_version = {_wanted_edition()}")
     connection.commit()
     connection.execute("ANALYZE")
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
+
+
+def _wanted_edition() -> int:
+    """Return a number for the data set and the tables it is in, Ringside's own among them."""
+    tables = "\n".join([*_tables(SQLITE), *_indexes(SQLITE)])
+    return zlib.crc32(f"{EDITION} {tables}".encode()) >> 1
 
 
 def _edition_of(path: Path) -> int | None:

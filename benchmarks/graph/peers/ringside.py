@@ -44,7 +44,7 @@ async def open_app(url: str) -> AsyncIterator[ShortLane]:
             routes=[Route("/graphql", door)],
             middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts)],
         )
-        yield ShortLane(app, door, doorkeeper, hosts=hosts, largest_body=settings.largest_body)
+        yield ShortLane(app, door, doorkeeper, app, hosts=hosts, largest_body=settings.largest_body)
     finally:
         await supervisor.close()
         await db.close()

@@ -114,6 +114,7 @@ async def keep(
     standing: Standing,
     told: Sequence[Told],
     by: By,
+    /,
     **columns: object,
 ) -> StreamGoal:
     """Store what became of a goal that is held, write its history, and tell of it."""

@@ -11,11 +11,10 @@ ALL_SOURCES = UUID(int=0x5354_5245_414D)
 
 
 @dataclass(frozen=True, kw_only=True)
-class StreamGoalChanged(Event):
-    """A goal changed: the goal as it is then, and the entries of its history that this made, in order."""
+class StreamGoalEvent(Event):
+    """Something happened to a goal, which is as it was left."""
 
     goal: StreamGoal
-    changes: tuple[StreamGoalChange, ...]
 
     @property
     def topics(self) -> tuple[UUID, ...]:
@@ -24,15 +23,15 @@ class StreamGoalChanged(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StreamGoalDeleted(Event):
+class StreamGoalChanged(StreamGoalEvent):
+    """A goal changed: these are the entries of its history that tell of it, in order."""
+
+    changes: tuple[StreamGoalChange, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamGoalDeleted(StreamGoalEvent):
     """A goal is gone."""
-
-    goal: StreamGoal
-
-    @property
-    def topics(self) -> tuple[UUID, ...]:
-        """The goal and its stream."""
-        return (self.goal.id, self.goal.stream_id)
 
 
 @dataclass(frozen=True, kw_only=True)

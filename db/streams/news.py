@@ -23,7 +23,7 @@ from db.streams.counting import CLOCK, By, Move, Told, hold_goal, keep, level_go
 from db.streams.fold import Counted, Folded, Progress, Segment, Session, fold, keys_of
 from db.streams.incoming import Ignored, Received, StreamEvent
 from db.streams.periods import period_end, time_zone
-from db.streams.rules import Happening, restarted
+from db.streams.rules import LARGEST_COUNT, THOUSAND, Happening, restarted
 from db.streams.tables import Stream, StreamGoal, StreamMark, StreamSession, StreamSource
 from db.streams.terms import weights_of
 from db.streams.vocabulary import (
@@ -183,7 +183,7 @@ async def tell_test(tx: Transaction, goal_id: UUID, moves: Sequence[Move], by: B
     told = [
         Told(
             Happening(
-                kind=StreamGoalChangeKind.TEST, old=goal.current, new=goal.current, delta=move.thousandths // 1000
+                kind=StreamGoalChangeKind.TEST, old=goal.current, new=goal.current, delta=move.thousandths // THOUSAND
             ),
             move,
         )
@@ -208,7 +208,7 @@ async def _keep_session(tx: Transaction, segment: Segment, session: Session) -> 
     for one in real:
         totals[one.kind] += one.amount
     values: dict[str, Any] = {
-        column: table_of(StreamSession).c[column] + totals[kind]
+        column: _added_to(table_of(StreamSession).c[column], totals[kind])
         for kind, column in _SESSION_COUNTS.items()
         if totals[kind]
     }
@@ -256,8 +256,14 @@ async def _keep_source(tx: Transaction, source_id: UUID, received: Sequence[Rece
     )
 
 
+def _added_to(column: Any, more: int) -> Any:
+    """Add to a count, up to the largest that clients can hold."""
+    added = column + more
+    return case((added > LARGEST_COUNT, LARGEST_COUNT), else_=added)
+
+
 def _added(before: dict[str, Any], more: Counter[str]) -> dict[str, int]:
-    return {name: int(before.get(name, 0)) + more[name] for name in sorted({*before, *more})}
+    return {name: min(int(before.get(name, 0)) + more[name], LARGEST_COUNT) for name in sorted({*before, *more})}
 
 
 def _upsert_mark() -> Any:

@@ -46,27 +46,18 @@ _TERMS_OF_THE_COUNT = ("start", "target", "mode", "step", "milestones")
 
 
 @dataclass(frozen=True, kw_only=True)
-class NewSecret:
-    """A source with the secret its calls are signed with. `secret` is shown now or never."""
+class MadeSource:
+    """A source, and the secret its calls are signed with, which is shown now or never. `None`: it does not call."""
 
     source: StreamSource
-    secret: bytes
+    secret: bytes | None
 
 
 # Streams
 
 
-async def create_stream(
-    tx: Transaction,
-    *,
-    owner_id: UUID,
-    name: str,
-    channel_key: str = "",
-    host: str = "",
-    time_zone_name: str = "UTC",
-    now: datetime,
-) -> Stream:
-    """Set up a stream with the goals that every stream begins with.
+async def create_stream(tx: Transaction, *, owner_id: UUID, changes: Mapping[str, Any], now: datetime) -> Stream:
+    """Set up a stream with the goals that every stream begins with. `changes` say what differs from `NEW_STREAM`.
 
     Raises `Invalid`, `Conflict` for a name that this owner has given already, and `NotFound` for the owner.
     """
@@ -75,7 +66,7 @@ async def create_stream(
     values = {
         "id": new_id(),
         "owner_id": owner_id,
-        **_stream_columns({"name": name, "channel_key": channel_key, "host": host, "time_zone": time_zone_name}),
+        **_stream_columns({**NEW_STREAM, **changes}),
         "batches": 0,
         "created_at": now,
     }
@@ -142,9 +133,11 @@ async def end_session(tx: Transaction, stream_id: UUID, *, viewer: Viewer | None
 # Goals
 
 
-async def create_presets(tx: Transaction, stream_id: UUID, *, viewer: Viewer | None, now: datetime) -> list[StreamGoal]:
-    """Make the goals that every stream begins with, those that are there left alone; return those that were made."""
-    return await _create_presets(tx, await _stream_of(tx, stream_id, viewer), now)
+async def create_presets(tx: Transaction, stream_id: UUID, *, viewer: Viewer | None, now: datetime) -> Stream:
+    """Make the goals that every stream begins with. Those that are there are left alone."""
+    stream = await _stream_of(tx, stream_id, viewer)
+    await _create_presets(tx, stream, now)
+    return stream
 
 
 async def create_goal(
@@ -288,18 +281,19 @@ async def create_source(
     stream_id: UUID,
     *,
     kind: StreamSourceKind,
-    name: str,
-    url: str | None = None,
+    changes: Mapping[str, Any],
     viewer: Viewer | None,
     now: datetime,
-) -> NewSecret | StreamSource:
-    """Add a source; one that calls us comes with its secret. Raises `Invalid`, `Conflict`, `NotFound`, `Forbidden`."""
+) -> MadeSource:
+    """Add a source: `changes` are its name and its address. One that calls us comes with its secret.
+
+    Raises `Invalid`, `Conflict`, `NotFound` and `Forbidden`.
+    """
     values = {
         "id": new_id(),
         "stream_id": stream_id,
         "kind": kind,
-        "name": checked(name, "A name", field="name", longest=LONGEST_NAME),
-        "url": _url_of(kind, url),
+        **_source_columns(kind, {"name": "", "url": None, **changes}),
         "is_enabled": True,
         "secret": new_signing_secret() if kind is StreamSourceKind.WEBHOOK else None,
         "state": _FIRST_STATES[kind],
@@ -316,7 +310,7 @@ async def create_source(
     if made is None:
         raise Conflict("The stream has a source of this name.", field="name")
     tx.record(StreamSourceConfigured(source_id=made.id))
-    return made if made.secret is None else NewSecret(source=made, secret=made.secret)
+    return MadeSource(source=made, secret=made.secret)
 
 
 async def update_source(
@@ -324,16 +318,11 @@ async def update_source(
 ) -> StreamSource:
     """Change a source's name or address; where it is listened to is changed at once."""
     source = await _source_of(tx, source_id, viewer)
-    columns: dict[str, Any] = {}
-    if "name" in changes:
-        columns["name"] = checked(changes["name"] or "", "A name", field="name", longest=LONGEST_NAME)
-        namesake = select(StreamSource).where(
-            col(StreamSource.stream_id) == source.stream_id, col(StreamSource.name) == columns["name"]
-        )
-        if await tx.row(namesake.where(col(StreamSource.id) != source_id)) is not None:
+    columns = _source_columns(source.kind, changes)
+    if "name" in columns:
+        taken = col(StreamSource.stream_id) == source.stream_id, col(StreamSource.name) == columns["name"]
+        if await tx.row(select(StreamSource).where(*taken, col(StreamSource.id) != source_id)) is not None:
             raise Conflict("The stream has a source of this name.", field="name")
-    if "url" in changes:
-        columns["url"] = _url_of(source.kind, changes["url"])
     return await _configure(tx, source_id, columns)
 
 
@@ -346,13 +335,13 @@ async def enable_source(tx: Transaction, source_id: UUID, *, is_enabled: bool, v
     return await _configure(tx, source_id, {"is_enabled": is_enabled, "state": state})
 
 
-async def rotate_secret(tx: Transaction, source_id: UUID, *, viewer: Viewer | None) -> NewSecret:
+async def rotate_secret(tx: Transaction, source_id: UUID, *, viewer: Viewer | None) -> MadeSource:
     """Give a source that calls us another secret; the one before stops working. Raises `Conflict` for others."""
     source = await _source_of(tx, source_id, viewer)
     if source.kind is not StreamSourceKind.WEBHOOK:
         raise Conflict("This source does not call, so it has no secret.", field="id")
     secret = new_signing_secret()
-    return NewSecret(source=await _configure(tx, source_id, {"secret": secret}), secret=secret)
+    return MadeSource(source=await _configure(tx, source_id, {"secret": secret}), secret=secret)
 
 
 async def delete_source(tx: Transaction, source_id: UUID, *, viewer: Viewer | None) -> StreamSource:
@@ -392,14 +381,11 @@ async def note_state(
 # What they share
 
 
-async def _create_presets(tx: Transaction, stream: Stream, now: datetime) -> list[StreamGoal]:
-    made: list[StreamGoal] = []
+async def _create_presets(tx: Transaction, stream: Stream, now: datetime) -> None:
     for preset, terms in PRESETS.items():
         goal = await _insert_goal(tx, stream, terms, preset, now)
         if goal is not None:
             tx.record(StreamGoalChanged(goal=goal, changes=()))
-            made.append(goal)
-    return made
 
 
 async def _move_periods(tx: Transaction, stream_id: UUID, zone_name: str, now: datetime) -> None:
@@ -509,6 +495,15 @@ def _stream_columns(changes: Mapping[str, Any]) -> dict[str, Any]:
     return columns
 
 
+def _source_columns(kind: StreamSourceKind, changes: Mapping[str, Any]) -> dict[str, Any]:
+    columns: dict[str, Any] = {}
+    if "name" in changes:
+        columns["name"] = checked(changes["name"] or "", "A name", field="name", longest=LONGEST_NAME)
+    if "url" in changes:
+        columns["url"] = _url_of(kind, changes["url"])
+    return columns
+
+
 def _url_of(kind: StreamSourceKind, url: str | None) -> str:
     if kind is StreamSourceKind.TIKFINITY:
         return checked_url(DEFAULT_URL if url is None else url)
@@ -529,6 +524,8 @@ _NO_NEWS: dict[str, Any] = {
     "duplicate_count": 0,
     "last_error": "",
 }
+# A stream as it is where nothing else is said.
+NEW_STREAM: dict[str, Any] = {"name": "", "channel_key": "", "host": "", "time_zone": "UTC"}
 # The goals that every stream begins with.
 PRESETS = {
     "COINS": Terms(

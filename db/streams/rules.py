@@ -63,7 +63,7 @@ def progress(start: int, current: int, target: int) -> float:
 
 def percent(start: int, current: int, target: int) -> int:
     """Say it in whole percent, rounded down: never 100 before it is done."""
-    return max(0, (current - start) * 100 // (target - start))
+    return min(max(0, (current - start) * 100 // (target - start)), LARGEST_TARGET)
 
 
 def remaining(current: int, target: int) -> int:

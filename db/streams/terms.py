@@ -7,7 +7,7 @@ from typing import Any
 
 from db.errors import Invalid
 from db.streams.rules import LARGEST_COUNT, LARGEST_TARGET, Milestone
-from db.streams.style import DEFAULT_STYLE, Style, style_from_json, style_to_json
+from db.streams.style import DEFAULT_STYLE, Style, style_from_json, style_to_json, styled
 from db.streams.tables import StreamGoal
 from db.streams.vocabulary import StreamGoalKind, StreamGoalMode, StreamGoalPeriod
 from db.texts import checked
@@ -51,8 +51,13 @@ _DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Terms
 
 
 def changed_terms(terms: Terms, changes: Mapping[str, Any], now: datetime) -> Terms:
-    """Return terms with some of them changed; `None` brings a default back. Raises `Invalid`, naming the field."""
+    """Return terms with some of them changed; `None` brings a default back. Raises `Invalid`, naming the field.
+
+    A style may be given as a whole, or as a mapping of what is to change of it.
+    """
     given = {name: _DEFAULTS[name] if value is None else value for name, value in changes.items()}
+    if isinstance(given.get("style"), Mapping):
+        given["style"] = styled(terms.style, given["style"])
     changed = replace(terms, **given)
     if "ends_at" in given and changed.ends_at is not None and changed.ends_at <= now:
         raise Invalid("An end date lies ahead.", field="ends_at")

@@ -15,7 +15,6 @@ from db.ids import new_id
 from db.session import Database
 from db.streams import operations
 from db.streams.incoming import Received
-from db.streams.operations import NewSecret
 from db.streams.tables import Stream, StreamGoal, StreamSource
 from db.streams.vocabulary import StreamGoalKind, StreamGoalMode, StreamGoalPeriod, StreamSourceKind
 
@@ -46,7 +45,7 @@ async def make_stream(db: Database, now: datetime, *, owner_id: UUID | None = No
     owner = owner_id or (await make_owner(db, now)).id
     given = {"name": f"Stream {new_id().hex[-12:]}", "host": HOST, **given}
     async with db.transaction() as tx:
-        return await operations.create_stream(tx, owner_id=owner, now=now, **given)
+        return await operations.create_stream(tx, owner_id=owner, changes=given, now=now)
 
 
 async def make_goal(
@@ -68,8 +67,10 @@ async def make_source(
     url: str | None = None,
 ) -> StreamSource:
     async with db.transaction() as tx:
-        made = await operations.create_source(tx, stream.id, kind=kind, name=name, url=url, viewer=None, now=now)
-    return made.source if isinstance(made, NewSecret) else made
+        made = await operations.create_source(
+            tx, stream.id, kind=kind, changes={"name": name, "url": url}, viewer=None, now=now
+        )
+    return made.source
 
 
 async def make_goal_of_each_kind(db: Database, stream: Stream, now: datetime) -> dict[str, UUID]:

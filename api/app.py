@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 from api import pages
 from api.auth import Doorkeeper
 from api.health import Health
+from api.hooks import Hooks
 from api.settings import Settings
 from api.transport.graphql import GraphQLDoor
 from api.transport.lane import ShortLane
@@ -36,6 +37,7 @@ def build_app(
             Route("/graphql", door),
             WebSocketRoute("/graphql", door),
             *health.routes(),
+            *Hooks(db, clock).routes(),
             *pages.routes(),
         ],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts)],

@@ -16,6 +16,7 @@ from api.app import build_app
 from api.auth import Doorkeeper
 from api.settings import Settings
 from api.workers.pss import PSSListener
+from api.workers.stream_sources import GoalKeeper, StreamSources
 from api.workers.supervisor import Supervisor
 from db.access import operations as access
 from db.access.viewer import Role
@@ -62,6 +63,10 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
     doorkeeper = Doorkeeper(db, clock)
     try:
         supervisor.start("doorkeeper", doorkeeper.watch, lambda: {"sockets": doorkeeper.socket_count})
+        sources = StreamSources(db, clock, supervisor)
+        supervisor.start("stream sources", sources.run, sources.facts)
+        keeper = GoalKeeper(db, clock, kept=settings.stream_history)
+        supervisor.start("goal keeper", keeper.run)
         app = build_app(settings, db, clock, supervisor, doorkeeper)
         yield House(settings=settings, db=db, clock=clock, supervisor=supervisor, doorkeeper=doorkeeper, app=app)
     finally:

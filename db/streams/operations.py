@@ -193,6 +193,12 @@ async def update_goal(
     return await keep(tx, goal, standing, told, _by(viewer), **columns)
 
 
+async def list_goals(session: Session, stream_id: UUID) -> list[StreamGoal]:
+    """Return the goals of a stream, in order."""
+    of_stream = select(StreamGoal).where(col(StreamGoal.stream_id) == stream_id)
+    return await session.rows(of_stream.order_by(col(StreamGoal.position), col(StreamGoal.id)))
+
+
 async def delete_goal(tx: Transaction, goal_id: UUID, *, viewer: Viewer | None) -> StreamGoal:
     """Remove a goal with its history; return it as it was. Raises `NotFound` and `Forbidden`."""
     await _stream_of_goal(tx, goal_id, viewer)

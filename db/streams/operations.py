@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import delete, func, update
+from sqlalchemy import Uuid, bindparam, delete, func, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlmodel import col, select
 
@@ -434,16 +434,21 @@ async def _stream_of(tx: Transaction, stream_id: UUID, viewer: Viewer | None, *,
     stream = await tx.row(select(Stream).where(col(Stream.id) == stream_id))
     if stream is None:
         raise NotFound("There is no such stream.", field=field)
-    if viewer is not None and stream.owner_id != viewer.user_id and not viewer.has_role(Role.OPERATOR):
-        raise Forbidden("This stream belongs to somebody else.")
+    _check_owner(stream, viewer)
     return stream
 
 
 async def _stream_of_goal(tx: Transaction, goal_id: UUID, viewer: Viewer | None) -> Stream:
-    stream_id = await tx.scalar(select(col(StreamGoal.stream_id)).where(col(StreamGoal.id) == goal_id))
-    if stream_id is None:
+    stream = await tx.row(_STREAM_OF_GOAL, goal_id=goal_id)
+    if stream is None:
         raise _no_goal()
-    return await _stream_of(tx, stream_id, viewer)
+    _check_owner(stream, viewer)
+    return stream
+
+
+def _check_owner(stream: Stream, viewer: Viewer | None) -> None:
+    if viewer is not None and stream.owner_id != viewer.user_id and not viewer.has_role(Role.OPERATOR):
+        raise Forbidden("This stream belongs to somebody else.")
 
 
 async def _source_of(tx: Transaction, source_id: UUID, viewer: Viewer | None) -> StreamSource:
@@ -518,6 +523,13 @@ def _url_of(kind: StreamSourceKind, url: str | None) -> str:
     return ""
 
 
+# Whole, so that it is made once: counts move often.
+_STREAM_OF_GOAL = select(Stream).where(
+    col(Stream.id)
+    == select(col(StreamGoal.stream_id))
+    .where(col(StreamGoal.id) == bindparam("goal_id", type_=Uuid()))
+    .scalar_subquery()
+)
 _FIRST_STATES = {
     StreamSourceKind.TIKFINITY: StreamSourceState.CONNECTING,
     StreamSourceKind.WEBHOOK: StreamSourceState.LISTENING,

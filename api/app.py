@@ -1,5 +1,7 @@
 """The application: every door on one Starlette, over a database that somebody else opened."""
 
+from pathlib import Path
+
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -13,37 +15,100 @@ from api.auth import Doorkeeper
 from api.health import Health
 from api.hooks import Hooks
 from api.settings import Settings
+from api.transport.events import EventDoor
 from api.transport.graphql import GraphQLDoor
 from api.transport.lane import ShortLane
+from api.transport.persisted import Persisted, read_trusted
+from api.transport.sockets import SocketDoor, SocketLimits
+from api.transport.under_way import UnderWay
 from api.workers.supervisor import Supervisor
 from db.clock import Clock
+from db.errors import Invalid
 from db.session import Database
-from schema import build_schema
+from schema import Schema, build_schema
+from schema.engine.cost import Budgets
+from schema.engine.limits import Limits
+from schema.live.groups import Groups
 
 
 def build_app(
-    settings: Settings, db: Database, clock: Clock, supervisor: Supervisor, doorkeeper: Doorkeeper
+    settings: Settings,
+    db: Database,
+    clock: Clock,
+    supervisor: Supervisor,
+    doorkeeper: Doorkeeper,
+    under_way: UnderWay,
 ) -> ASGIApp:
     """Put the doors together. Opens nothing and starts nothing."""
     schema = build_schema()
     schema.engine.slow_seconds = settings.slow_operation_seconds
-    door = GraphQLDoor(schema, db, clock, doorkeeper)
+    schema.engine.budgets = Budgets(most=settings.budget, per_second=settings.budget_per_second)
+    schema.engine.documents.limits = _limits(settings)
+    schema.engine.documents.gives_hints = settings.hints
+    door = GraphQLDoor(
+        schema,
+        db,
+        clock,
+        doorkeeper,
+        persisted=_persisted(settings, schema),
+        under_way=under_way,
+        largest_body=settings.largest_body,
+        is_draft=settings.http_draft,
+        trusted_only=settings.trusted_only,
+    )
+    groups = Groups(schema)
+    door.stream = EventDoor(door, groups, doorkeeper)
+    sockets = SocketDoor(
+        door,
+        groups,
+        doorkeeper,
+        limits=SocketLimits(
+            init_seconds=settings.socket_init_seconds,
+            operations=settings.operations_per_socket,
+            messages_per_second=settings.messages_per_second,
+        ),
+        origins=settings.allowed_origins,
+    )
     health = Health(db, clock, supervisor, doorkeeper)
     hosts = [*settings.allowed_hosts, settings.host]
     app = Starlette(
         routes=[
             Route("/", _home),
-            # Two routes to one object: a Mount would answer 307 to a POST and 403 to a socket.
+            # Two routes to one path: a Mount would answer 307 to a POST and 403 to a socket.
             Route("/graphql", door),
-            WebSocketRoute("/graphql", door),
+            WebSocketRoute("/graphql", sockets),
             *health.routes(),
             *Hooks(db, clock).routes(),
             *pages.routes(),
         ],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts)],
-        max_body_size=settings.largest_body,
     )
     return ShortLane(app, door, doorkeeper, hosts=hosts, largest_body=settings.largest_body)
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        tokens=settings.largest_tokens,
+        depth=settings.largest_depth,
+        fields=settings.largest_fields,
+        aliases=settings.largest_aliases,
+        directives=settings.largest_directives,
+        root_fields=settings.largest_root_fields,
+        cost=settings.largest_cost,
+    )
+
+
+def _persisted(settings: Settings, schema: Schema) -> Persisted:
+    """Read the trusted documents. Raises `Invalid` if there is one that cannot be run."""
+    if not settings.trusted_documents:
+        if settings.trusted_only:
+            raise Invalid("RINGSIDE_TRUSTED_ONLY is set, and RINGSIDE_TRUSTED_DOCUMENTS names no folder of them.")
+        return Persisted({})
+    trusted = read_trusted(Path(settings.trusted_documents))
+    for text in trusted.values():
+        for error in schema.engine.documents.get(text).errors:
+            raise Invalid(f"A trusted document cannot be run: {error.message} It begins: {text.strip()[:60]}")
+    return Persisted(trusted)
 
 
 async def _home(_: Request) -> Response:

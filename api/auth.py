@@ -1,19 +1,19 @@
 """Who comes in: tokens checked at the door, and sockets closed when theirs stops working."""
 
 import asyncio
-import contextlib
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from starlette.requests import Request
-from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from db.access import operations
 from db.access.viewer import Viewer
 from db.clock import Clock
-from db.errors import Unauthenticated, Unavailable
+from db.errors import Refusal, Unauthenticated, Unavailable
 from db.session import Database
 
 if TYPE_CHECKING:
@@ -26,14 +26,44 @@ _MOST_REMEMBERED = 10_000
 _NOBODY: tuple[Viewer | None, datetime] = (None, datetime.min.replace(tzinfo=UTC))
 
 
-class Doorkeeper:
-    """Knows viewers by their secrets, for a moment each, and watches the sockets they hold."""
+class Guest(Protocol):
+    """Whoever stays: a socket, or a stream of events."""
 
-    def __init__(self, db: Database, clock: Clock) -> None:
+    def dismiss(self, reason: str) -> None:
+        """Be told that the token works no more, and go."""
+        ...
+
+    def cut(self) -> None:
+        """Go, because the server stops."""
+        ...
+
+
+class TooManyGuests(Refusal):
+    """There are as many as there may be."""
+
+    code = "RATE_LIMITED"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GuestLimits:
+    """How many sockets and streams may be open at once."""
+
+    per_address: int = 50
+    per_token: int = 20
+    per_overlay: int = 5
+
+
+class Doorkeeper:
+    """Knows viewers by their secrets, for a moment each, and watches the guests: whoever holds a socket or stream."""
+
+    def __init__(self, db: Database, clock: Clock, limits: GuestLimits | None = None) -> None:
         self._db = db
         self._clock = clock
+        self._limits = limits or GuestLimits()
         self._known: dict[bytes, tuple[Viewer, datetime]] = {}
-        self._sockets: dict[WebSocket, UUID] = {}
+        self._guests: dict[Guest, UUID] = {}
+        self._by_token: Counter[UUID] = Counter()
+        self._by_address: Counter[str] = Counter()
 
     async def admit(self, secret: str | None) -> Viewer:
         """Return the viewer behind a secret. Raises `Unauthenticated`, saying what to do."""
@@ -55,15 +85,36 @@ class Doorkeeper:
         viewer, until = self._known.get(hashlib.sha256(secret).digest(), _NOBODY)
         return viewer if viewer is not None and until > self._clock.now() else None
 
-    async def admit_socket(self, socket: WebSocket, parameters: Mapping[str, object] | None) -> Viewer:
+    def let_in(self, address: str) -> bool:
+        """Count a guest from an address, before he has introduced himself; False if there are too many from there."""
+        if self._by_address[address] >= self._limits.per_address:
+            return False
+        self._by_address[address] += 1
+        return True
+
+    def let_out(self, address: str) -> None:
+        """Count a guest less from an address."""
+        _less(self._by_address, address)
+
+    async def admit_guest(self, guest: Guest, parameters: Mapping[str, object]) -> Viewer:
         """Return the viewer of a socket by its `connection_init` payload, and watch the socket from now on."""
-        viewer = await self.admit(_secret_in(parameters or {}))
-        self._sockets[socket] = viewer.token_id
+        viewer = await self.admit(_secret_in(parameters))
+        self.hold(guest, viewer)
         return viewer
 
-    def let_go(self, socket: WebSocket) -> None:
-        """Stop watching a socket that is gone."""
-        self._sockets.pop(socket, None)
+    def hold(self, guest: Guest, viewer: Viewer) -> None:
+        """Watch a guest from now on. Raises `TooManyGuests`."""
+        most = self._limits.per_overlay if viewer.is_overlay else self._limits.per_token
+        if self._by_token[viewer.token_id] >= most:
+            raise TooManyGuests(f"This token holds {most} sockets already, which is as many as it may.")
+        self._guests[guest] = viewer.token_id
+        self._by_token[viewer.token_id] += 1
+
+    def let_go(self, guest: Guest) -> None:
+        """Stop watching a guest who is gone."""
+        token = self._guests.pop(guest, None)
+        if token is not None:
+            _less(self._by_token, token)
 
     async def watch(self) -> None:
         """Close sockets whose token was revoked or has expired, within seconds of it. Runs until cancelled."""
@@ -73,7 +124,7 @@ class Doorkeeper:
 
     async def close_ended(self) -> None:
         """Close the sockets whose token works no more."""
-        held = set(self._sockets.values())
+        held = set(self._guests.values())
         if not held:
             return
         try:
@@ -82,17 +133,19 @@ class Doorkeeper:
         except Unavailable:
             # A database that is away must not be taken for a token that is.
             return
-        for socket in [socket for socket, token in self._sockets.items() if token in ended]:
-            self.let_go(socket)
-            if socket.application_state is WebSocketState.CONNECTED:
-                # Whoever left at this very moment must not keep the others from being told.
-                with contextlib.suppress(WebSocketDisconnect, RuntimeError):
-                    await socket.close(TOKEN_ENDED, "The token was revoked or has expired.")
+        for guest in [guest for guest, token in self._guests.items() if token in ended]:
+            self.let_go(guest)
+            guest.dismiss("The token was revoked or has expired.")
+
+    def close(self) -> None:
+        """Let all guests go, because the server stops."""
+        for guest in list(self._guests):
+            guest.cut()
 
     @property
     def socket_count(self) -> int:
-        """How many sockets are watched."""
-        return len(self._sockets)
+        """How many sockets and streams are watched."""
+        return len(self._guests)
 
     async def _look_up(self, secret: str, now: datetime) -> Viewer:
         async with self._db.read() as session:
@@ -106,6 +159,12 @@ class Doorkeeper:
         if len(self._known) >= _MOST_REMEMBERED:
             self._known = {known: entry for known, entry in self._known.items() if entry[1] > now}
         self._known[key] = (viewer, now + _REMEMBERED_FOR)
+
+
+def _less(counter: Counter[Any], key: Any) -> None:
+    counter[key] -= 1
+    if counter[key] <= 0:
+        del counter[key]
 
 
 def bearer_of(request: Request) -> str | None:

@@ -13,8 +13,11 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from api.app import build_app
-from api.auth import Doorkeeper
+from api.auth import Doorkeeper, GuestLimits
 from api.settings import Settings
+from api.transport.arriving import ArrivalLimits, Arrivals
+from api.transport.line import Line
+from api.transport.under_way import UnderWay
 from api.workers.pss import PSSListener
 from api.workers.stream_sources import GoalKeeper, StreamSources
 from api.workers.supervisor import Supervisor
@@ -60,14 +63,21 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
     """Open the database and start what always runs. Workers are stopped before the database is closed under them."""
     db = await connect(settings.database)
     supervisor = Supervisor(clock)
-    doorkeeper = Doorkeeper(db, clock)
+    guests = GuestLimits(
+        per_address=settings.sockets_per_address,
+        per_token=settings.sockets_per_token,
+        per_overlay=settings.sockets_per_overlay,
+    )
+    doorkeeper = Doorkeeper(db, clock, guests)
     try:
         supervisor.start("doorkeeper", doorkeeper.watch, lambda: {"sockets": doorkeeper.socket_count})
         sources = StreamSources(db, clock, supervisor)
         supervisor.start("stream sources", sources.run, sources.facts)
         keeper = GoalKeeper(db, clock, kept=settings.stream_history)
         supervisor.start("goal keeper", keeper.run)
-        app = build_app(settings, db, clock, supervisor, doorkeeper)
+        under_way = UnderWay(settings.operation_seconds)
+        supervisor.start("operations", under_way.look, lambda: {"underWay": len(under_way)})
+        app = build_app(settings, db, clock, supervisor, doorkeeper, under_way)
         yield House(settings=settings, db=db, clock=clock, supervisor=supervisor, doorkeeper=doorkeeper, app=app)
     finally:
         await supervisor.close()
@@ -94,13 +104,21 @@ async def mat_named(db: Database, clock: Clock, name: str) -> UUID:
 class Server(uvicorn.Server):
     """Uvicorn, saying when it is up and where."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, on_started: Callable[[int], None]) -> None:
+    def __init__(
+        self, app: ASGIApp, settings: Settings, on_started: Callable[[int], None], on_stopping: Callable[[], None]
+    ) -> None:
+        limits = ArrivalLimits(
+            headers=settings.largest_headers, url=settings.largest_url, seconds=settings.request_seconds
+        )
+        self.arrivals = Arrivals(limits)
+        self._looking: asyncio.Task[None] | None = None
         super().__init__(
             uvicorn.Config(
                 app,
                 host=settings.host,
                 port=settings.port,
-                ws="websockets-sansio",
+                http=self.arrivals.protocol(),  # type: ignore[arg-type]  # anything that makes a protocol will do
+                ws=Line,
                 ws_max_size=_LARGEST_SOCKET_MESSAGE,
                 ws_per_message_deflate=False,
                 ws_ping_interval=_PING_SECONDS,
@@ -113,12 +131,21 @@ class Server(uvicorn.Server):
             )
         )
         self._on_started = on_started
+        self._on_stopping = on_stopping
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Open the port, then tell."""
+        self._looking = asyncio.create_task(self.arrivals.look(), name="arrivals")
         await super().startup(sockets)
         if self.started:
             self._on_started(self.servers[0].sockets[0].getsockname()[1])
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let those go who would stay for ever, then wait for what is under way."""
+        self._on_stopping()
+        await super().shutdown(sockets)
+        if self._looking is not None:
+            self._looking.cancel()
 
     async def run_until_stopped(self) -> None:
         """Serve until a signal asks to stop; requests and sockets under way are given `drain_seconds`."""
@@ -129,10 +156,17 @@ class Server(uvicorn.Server):
         await self.serve()
 
 
+_OBJECTS_BETWEEN_COLLECTIONS = 50_000
+
+
 def spare_the_collector() -> None:
-    """Take what is loaded by now out of the garbage collector's rounds: it stays, and was a third of all work."""
+    """Take what is loaded by now out of the garbage collector's rounds: it stays, and was a third of all work.
+
+    What comes later is looked through less often than by default: an answer of a thousand dicts is no garbage.
+    """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, 10, 10)
 
 
 def run(main: Callable[[], object]) -> None:

@@ -28,6 +28,29 @@ class Settings(BaseSettings):
     # How long a stopping server waits for what is under way.
     drain_seconds: int = Field(default=10, ge=0, le=600)
     largest_body: int = Field(default=65_536, ge=1024)
+    largest_headers: int = Field(default=32_768, ge=1024)
+    largest_url: int = Field(default=8192, ge=256)
+    # How long a request may take to arrive, and an operation to be answered.
+    request_seconds: float = Field(default=10.0, gt=0)
+    operation_seconds: float = Field(default=10.0, gt=0)
+    # What a document may hold, fragments counted wherever they are spread, and how many rows it may read.
+    largest_tokens: int = Field(default=1000, ge=1)
+    largest_depth: int = Field(default=15, ge=1, le=60)
+    largest_fields: int = Field(default=500, ge=1)
+    largest_aliases: int = Field(default=30, ge=0)
+    largest_directives: int = Field(default=20, ge=0)
+    largest_root_fields: int = Field(default=20, ge=1)
+    largest_cost: int = Field(default=20_000, ge=1)
+    # Rows that a token may have read in one go, and how many more each second.
+    budget: int = Field(default=200_000, ge=1)
+    budget_per_second: float = Field(default=20_000.0, gt=0)
+    # Documents that clients may name, and whether no others are run.
+    trusted_documents: str = ""
+    trusted_only: bool = False
+    # Whether a mistake in a document is answered with what may have been meant.
+    hints: bool = False
+    # Whether statuses are those of the newer draft: 294 for an answer in part, 422 for a document that is not valid.
+    http_draft: bool = False
     largest_datagram: int = Field(default=2048, ge=64, le=65_507)
     queued_datagrams: int = Field(default=50_000, ge=1)
     # An operation that takes longer is logged, with the steps of its plan and without its variables.
@@ -35,12 +58,23 @@ class Settings(BaseSettings):
     log_level: str = Field(default="INFO", pattern=r"(?i)^(debug|info|warning|error)$")
     log_json: bool = False
 
+    # Pages of other sites that may open sockets here, as `https://studio.example`.
+    allowed_origins: Annotated[list[str], NoDecode] = Field(default=[])
+    # Sockets and event streams that may be open at once.
+    sockets_per_address: int = Field(default=50, ge=1)
+    sockets_per_token: int = Field(default=20, ge=1)
+    sockets_per_overlay: int = Field(default=5, ge=1)
+    operations_per_socket: int = Field(default=50, ge=1)
+    # Five times as many may come at once.
+    messages_per_second: float = Field(default=20.0, gt=0)
+    socket_init_seconds: float = Field(default=5.0, gt=0)
+
     @property
     def stream_history(self) -> timedelta | None:
         """How long the history of stream goals is kept; `None` is for ever."""
         return timedelta(days=self.stream_history_days) if self.stream_history_days else None
 
-    @field_validator("allowed_hosts", mode="before")
+    @field_validator("allowed_hosts", "allowed_origins", mode="before")
     @classmethod
     def _separated_by_commas(cls, given: object) -> object:
         return [name.strip() for name in given.split(",") if name.strip()] if isinstance(given, str) else given

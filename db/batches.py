@@ -109,10 +109,10 @@ class ToMany(Generic[T]):
     visible: Visible
 
     def statement(self, kind: ViewerKind, columns: Sequence[str] | None = None) -> Chosen:
-        """Select the rows of all `keys`."""
+        """Select the rows of all `keys`, those of one key together."""
         table = table_of(self.model)
         found = _columns(table, columns).where(any_of(table.c[self.by], "keys"))
-        return _seen(found, self.visible, kind).order_by(*_ordering(table, self.order))
+        return _seen(found, self.visible, kind).order_by(table.c[self.by], *_ordering(table, self.order))
 
     async def read(self, session: Session, viewer: Viewer, keys: Iterable[Key]) -> dict[Key, list[T]]:
         """Read the rows of all keys in one statement."""
@@ -143,7 +143,8 @@ class Pages(Generic[T]):
     def statement(self, dialect: str, kind: ViewerKind, asked: Asked, columns: Sequence[str] | None = None) -> Chosen:
         """Select one page for each of `keys`: `limit` rows, which is one more than wanted, to know of a next page.
 
-        PostgreSQL: a lateral top-N per key. SQLite: `id IN (SELECT … LIMIT n)` per key. Neither reads the rest.
+        PostgreSQL: a lateral top-N per key. SQLite: `id IN (SELECT … LIMIT n)` per key. Neither reads the rest. The
+        rows of one key come together, in the order of the keys.
         The columns chosen come first, then those that the statement itself needs.
         """
         table = table_of(self.model)
@@ -277,10 +278,10 @@ def _top_of_each_on_postgresql(
     columns: Sequence[str] | None,
 ) -> Chosen:
     keys = func.unnest(list_parameter(by.type, "keys"))
-    parent = keys.table_valued(column("key", by.type), name="parent").render_derived()
+    parent = keys.table_valued(column("key", by.type), with_ordinality="place", name="parent").render_derived()
     within = _columns(table, columns).where(by == parent.c.key, *conditions)
     top = within.order_by(*ordering).limit(limit).lateral("top")
-    return select(*top.c).select_from(parent).join(top, true()).order_by(*_ordering(top, order))
+    return select(*top.c).select_from(parent).join(top, true()).order_by(parent.c.place, *_ordering(top, order))
 
 
 def _top_of_each_on_sqlite(
@@ -292,12 +293,12 @@ def _top_of_each_on_sqlite(
     limit: ColumnElement[Any],
     columns: Sequence[str] | None,
 ) -> Chosen:
-    parent = func.json_each(list_parameter(by.type, "keys")).table_valued("value", name="parent")
+    parent = func.json_each(list_parameter(by.type, "keys")).table_valued("key", "value", name="parent")
     top = table.alias("top")
     ids = select(table.c.id).where(by == parent.c.value, *conditions).order_by(*ordering).limit(limit)
     chosen = top.c if columns is None else [top.c[name] for name in columns]
     found = select(*chosen).select_from(parent).join(top, top.c.id.in_(ids.correlate(parent)))
-    return found.order_by(*_ordering(top, order))
+    return found.order_by(parent.c.key, *_ordering(top, order))
 
 
 def _turned_round(statement: Chosen, order: Order) -> Chosen:

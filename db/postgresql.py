@@ -1,4 +1,4 @@
-"""PostgreSQL's driver: a pool of asyncpg connections that speak our types."""
+"""PostgreSQL's driver: asyncpg connections that speak our types, and how they are lent."""
 
 import asyncio
 import contextlib
@@ -14,10 +14,10 @@ from db.errors import Conflict, Unavailable
 from db.statements import RawRow
 
 if TYPE_CHECKING:
-    from asyncpg import Connection, Pool
-    from asyncpg.pool import PoolConnectionProxy
+    from asyncpg import Connection
 
 POOL_TIMEOUT_SECONDS = 5.0
+_ALL_BUSY = "All database connections are busy. Nothing was changed; try again."
 
 # The driver's names for a database that went away, is coming back, or has no room for one more connection.
 LOST = (
@@ -44,45 +44,40 @@ _SESSION_SETTINGS = {
 }
 
 
-async def open_pool(url: str, *, size: int) -> "Pool[Any]":
-    """Open the connections. Raises `Unavailable` with the reason if the server does not let us in."""
-    try:
-        pool: Pool[Any] = await asyncpg.create_pool(  # type: ignore[call-overload]  # the stubs know no `init` here
-            url,
-            min_size=1,
-            max_size=size,
-            timeout=POOL_TIMEOUT_SECONDS,
-            init=_speak_json,
-            reset=_leave_as_is,
-            statement_cache_size=1000,
-            server_settings=_SESSION_SETTINGS,
-        )
-    except ValueError as error:
-        # The driver's words may hold a part of the password.
-        raise Unavailable(
-            "PostgreSQL is not asked: its URL cannot be read. In a password / is written %2F, and # is written %23."
-        ) from error
-    except (*LOST, asyncpg.PostgresError) as error:
-        raise Unavailable(f"PostgreSQL does not let us in: {error}") from error
-    return pool
+class Connections:
+    """Connections, lent without ceremony.
 
-
-class Readers:
-    """Connections that only read, one statement at a time, lent without ceremony.
-
-    A pool's own lending takes longer than most of our reads: a timeout, a task and a proxy for each. Here an idle
-    connection is taken off a list and put back. There are at most `size`; whoever comes when all are out waits in
-    line, and is handed one in his turn: what nobody waits for is idle. A connection that failed, or whose statement
-    was cancelled, is closed, and another opened when it is needed.
+    The driver's own pool takes longer to lend than most of our statements take to run: a timeout, a task and a proxy
+    for each. Here an idle connection is taken off a list and put back. There are at most `size`; whoever comes when
+    all are out waits in line, and is handed one in his turn: what nobody waits for is idle. A connection that failed,
+    or whose statement was cancelled, is closed, and another opened when it is needed. Transactions hold at most half,
+    because who knows for how long: single statements always go on.
     """
 
     def __init__(self, url: str, *, size: int) -> None:
         self._url = url
-        self._room = size
+        self._loop = asyncio.get_running_loop()
+        self._room = max(2, size)
+        self._for_transactions = asyncio.Semaphore(self._room // 2)
         self._idle: list[Connection[Any]] = []
+        self._lent: set[Connection[Any]] = set()
+        self._changes: set[asyncio.Task[None]] = set()
         # Each is handed a connection, or none when there may be room for one.
         self._waiting: deque[asyncio.Future[Connection[Any] | None]] = deque()
         self._is_closed = False
+        self._endings: set[asyncio.Task[None]] = set()
+
+    async def open(self) -> None:
+        """Open a first connection. Raises `Unavailable` with the reason if the server does not let us in."""
+        try:
+            self._take_back(await self._open(), is_well=True)
+        except ValueError as error:
+            # The driver's words may hold a part of the password.
+            raise Unavailable(
+                "PostgreSQL is not asked: its URL cannot be read. In a password / is written %2F, and # is written %23."
+            ) from error
+        except (Unavailable, *LOST, asyncpg.PostgresError) as error:
+            raise Unavailable(f"PostgreSQL does not let us in: {error.__cause__ or error}") from error
 
     async def fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[RawRow]:
         """Run a statement. Raises `Unavailable` when no connection is free in time or the server is away.
@@ -92,80 +87,181 @@ class Readers:
         """
         with refusing():
             if self._idle:
-                with contextlib.suppress(*LOST):
+                try:
                     return await self._fetch(self._idle.pop(), sql, arguments)
-                self._drop_idle()
+                except LOST:
+                    # What lies idle was cut when its neighbour was.
+                    while self._idle:
+                        self._take_back(self._idle.pop(), is_well=False)
             return await self._fetch(await self._another(), sql, arguments)
 
+    async def change(
+        self, sql: str, arguments: Sequence[Any], committed: Callable[[Sequence[RawRow]], None]
+    ) -> Sequence[RawRow]:
+        """Run a statement that is a whole change: the server commits it as it answers, and `committed` is called.
+
+        A caller who is cancelled meanwhile leaves it running to its end: it would be stored and nobody told.
+        """
+        done: asyncio.Future[Sequence[RawRow]] = self._loop.create_future()
+        task = asyncio.create_task(self._change(sql, arguments, committed, done))
+        self._changes.add(task)
+        task.add_done_callback(self._changes.discard)
+        return await done
+
+    async def _change(
+        self,
+        sql: str,
+        arguments: Sequence[Any],
+        committed: Callable[[Sequence[RawRow]], None],
+        done: "asyncio.Future[Sequence[RawRow]]",
+    ) -> None:
+        try:
+            with refusing():
+                found = await self._fetch(await self._another(), sql, arguments)
+            committed(found)
+        except BaseException as error:
+            if done.done():
+                # Nobody is left to be told how it ended.
+                return
+            done.set_exception(error)
+            if not isinstance(error, Exception):
+                raise
+        else:
+            if not done.done():
+                done.set_result(found)
+
+    @asynccontextmanager
+    async def lend(self) -> AsyncIterator["Connection[Any]"]:
+        """Lend a connection for several statements. Raises `Unavailable` when none is free in time."""
+        await self._permit()
+        try:
+            connection = await self._another()
+            self._lent.add(connection)
+            try:
+                yield connection
+            except BaseException as error:
+                if isinstance(error, Exception):
+                    # Refused, or failed and rolled back.
+                    self._take_back(connection, is_well=not connection.is_in_transaction())
+                else:
+                    # Whoever was cancelled may have left a statement under way.
+                    self._abandon(connection)
+                raise
+            self._take_back(connection, is_well=not connection.is_in_transaction())
+        finally:
+            self._for_transactions.release()
+
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Let go of the connections: of those that are lent when they come back."""
         self._is_closed = True
-        for waiting in self._waiting:
-            if not waiting.done():
-                waiting.set_result(None)
+        while self._hand(None):
+            pass
         while self._idle:
             await self._idle.pop().close(timeout=POOL_TIMEOUT_SECONDS)
+        while self._lent:
+            await self._turn()
+
+    def terminate(self) -> None:
+        """Cut the connections that are lent."""
+        for connection in self._lent:
+            connection.terminate()
 
     async def _fetch(self, connection: "Connection[Any]", sql: str, arguments: Sequence[Any]) -> Sequence[RawRow]:
+        self._lent.add(connection)
         try:
             found: Sequence[RawRow] = await connection.fetch(sql, *arguments)
+        except asyncio.CancelledError:
+            self._abandon(connection)
+            raise
         except BaseException as error:
-            # Cancelled, or cut off: what is under way on it is nobody's any more.
+            # Cut off: what is under way on it is nobody's any more.
             is_well = isinstance(error, asyncpg.PostgresError) and not isinstance(error, LOST)
             self._take_back(connection, is_well=is_well)
             raise
         self._take_back(connection, is_well=True)
         return found
 
-    def _drop_idle(self) -> None:
-        """Close what lies idle: it was cut when its neighbour was."""
-        while self._idle:
-            self._take_back(self._idle.pop(), is_well=False)
+    def _abandon(self, connection: "Connection[Any]") -> None:
+        """Have the server end what runs for somebody who has left, and only then hang up: it would not notice that."""
 
-    async def _another(self) -> "Connection[Any]":
-        """Open a connection if there is room for one more, and wait for one otherwise."""
+        async def end() -> None:
+            # The driver closes when what it asked the server to cancel has ended; what it does not know is cut off.
+            with contextlib.suppress(*LOST, TimeoutError, asyncpg.PostgresError):
+                await connection.close(timeout=POOL_TIMEOUT_SECONDS)
+            self._take_back(connection, is_well=False)
+
+        task = asyncio.create_task(end())
+        self._endings.add(task)
+        task.add_done_callback(self._endings.discard)
+
+    async def _permit(self) -> None:
+        if not self._for_transactions.locked():
+            await self._for_transactions.acquire()
+            return
         try:
             async with asyncio.timeout(POOL_TIMEOUT_SECONDS):
-                while not self._idle:
-                    if self._is_closed:
-                        raise Unavailable("The database is closed. Nothing was changed.")
-                    if self._room:
-                        return await self._open()
-                    handed = await self._turn()
-                    if handed is not None:
-                        return handed
-                return self._idle.pop()
+                await self._for_transactions.acquire()
         except TimeoutError as error:
-            raise Unavailable("All database connections are busy. Nothing was changed; try again.") from error
+            raise Unavailable(_ALL_BUSY) from error
+
+    async def _another(self) -> "Connection[Any]":
+        """Take an idle connection, open one if there is room for one more, or wait for one."""
+        until: float | None = None
+        while True:
+            while self._idle:
+                connection = self._idle.pop()
+                if not connection.is_closed():
+                    return connection
+                self._take_back(connection, is_well=False)
+            if self._is_closed:
+                raise Unavailable("The database is closed. Nothing was changed.")
+            if self._room:
+                return await self._open()
+            until = until or self._loop.time() + POOL_TIMEOUT_SECONDS
+            handed = await self._turn(until)
+            if handed is not None:
+                return handed
 
     async def _open(self) -> "Connection[Any]":
         self._room -= 1
         connection: Connection[Any] | None = None
         try:
-            connection = await asyncpg.connect(self._url, statement_cache_size=1000, server_settings=_SESSION_SETTINGS)
-            await _speak_json(connection)
+            connection = await asyncpg.connect(
+                self._url,
+                timeout=POOL_TIMEOUT_SECONDS,
+                statement_cache_size=1000,
+                server_settings=_SESSION_SETTINGS,
+            )
+            await _speak(connection)
         except BaseException as error:
             if connection is not None:
                 connection.terminate()
             self._room += 1
             self._hand(None)
-            if isinstance(error, LOST):
+            if isinstance(error, (*LOST, TimeoutError)):
                 raise unavailable(error) from error
             raise
         return connection
 
-    async def _turn(self) -> "Connection[Any] | None":
-        waiting: asyncio.Future[Connection[Any] | None] = asyncio.get_running_loop().create_future()
+    async def _turn(self, until: float | None = None) -> "Connection[Any] | None":
+        """Wait in line. Raises `Unavailable` if it takes longer than `until`, by the loop's clock."""
+        waiting: asyncio.Future[Connection[Any] | None] = self._loop.create_future()
         self._waiting.append(waiting)
+        # A timer for each: `asyncio.timeout` costs as much as the statement that is waited for.
+        timer = None if until is None else self._loop.call_at(until, _give_up, waiting)
         try:
             return await waiting
         except BaseException:
             # Whoever left with something in his hand gives it to the next.
-            if waiting.done() and not waiting.cancelled():
+            if waiting.done() and not waiting.cancelled() and waiting.exception() is None:
                 self._pass_on(waiting.result())
             raise
+        finally:
+            if timer is not None:
+                timer.cancel()
 
     def _take_back(self, connection: "Connection[Any]", *, is_well: bool) -> None:
+        self._lent.discard(connection)
         if is_well and not connection.is_closed() and not self._is_closed:
             self._pass_on(connection)
             return
@@ -189,23 +285,13 @@ class Readers:
         return False
 
 
-@asynccontextmanager
-async def acquire(pool: "Pool[Any]") -> AsyncIterator["PoolConnectionProxy[Any]"]:
-    """Borrow a connection. Raises `Unavailable` when none is free in time or the server is away."""
-    try:
-        connection = await pool.acquire(timeout=POOL_TIMEOUT_SECONDS)
-    except TimeoutError as error:
-        raise Unavailable("All database connections are busy. Nothing was changed; try again.") from error
-    except LOST as error:
-        raise unavailable(error) from error
-    try:
-        yield connection
-    finally:
-        await asyncio.shield(pool.release(connection))
+def _give_up(waiting: "asyncio.Future[Any]") -> None:
+    if not waiting.done():
+        waiting.set_exception(Unavailable(_ALL_BUSY))
 
 
 @asynccontextmanager
-async def transaction(connection: "PoolConnectionProxy[Any]", *, committed: Callable[[], None]) -> AsyncIterator[None]:
+async def transaction(connection: "Connection[Any]", *, committed: Callable[[], None]) -> AsyncIterator[None]:
     """Begin, and commit at the end of the block or roll back; `committed` is called at once after the commit.
 
     The end is not cancelled with the caller, who waits for it: a commit would be stored and nobody told.
@@ -241,7 +327,7 @@ def refusing() -> Iterator[None]:
         raise unavailable(error) from error
 
 
-async def _undisturbed(connection: "PoolConnectionProxy[Any]", work: Coroutine[Any, Any, object]) -> None:
+async def _undisturbed(connection: "Connection[Any]", work: Coroutine[Any, Any, object]) -> None:
     """Finish work even if the caller is cancelled, and only then let him go; hang up if it does not finish."""
     task = asyncio.create_task(work)
     try:
@@ -263,10 +349,10 @@ def unavailable(error: BaseException) -> Unavailable:
     return refusal
 
 
-async def _speak_json(connection: "Connection[Any]") -> None:
+async def _speak(connection: "Connection[Any]") -> None:
+    # An id is printed and looked up as text: no object is made of it on the way.
+    await connection.set_type_codec(
+        "uuid", encoder=bytes.fromhex, decoder=bytes.hex, schema="pg_catalog", format="binary"
+    )
     for name in ("json", "jsonb"):
         await connection.set_type_codec(name, encoder=str, decoder=orjson.loads, schema="pg_catalog", format="text")
-
-
-async def _leave_as_is(_: "PoolConnectionProxy[Any]") -> None:
-    """Skip the pool's four-statement reset: we never leave a session changed."""

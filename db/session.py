@@ -9,7 +9,7 @@ import re
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
@@ -21,14 +21,13 @@ from sqlmodel.sql.expression import SelectOfScalar
 from db import postgresql
 from db.bus import Bus, Event
 from db.errors import Conflict, Unavailable
-from db.postgresql import Readers, acquire, open_pool, refusing
+from db.postgresql import Connections, refusing
 from db.sqlite import GroupCommit, SQLiteConnection, SQLiteWrite
 from db.statements import POSTGRESQL, SQLITE, CompiledStatement, RawRow, StatementCache
 
 T = TypeVar("T")
 
 if TYPE_CHECKING:
-    from asyncpg import Pool
     from sqlalchemy.sql.dml import ReturningDelete, ReturningInsert, ReturningUpdate
 
     Returning = ReturningInsert[T] | ReturningUpdate[T] | ReturningDelete[T]
@@ -46,6 +45,15 @@ class _WritingDriver(_Driver, Protocol):
     """What a transaction needs beside that."""
 
     async def execute_many(self, sql: str, arguments: Sequence[Sequence[Any]]) -> None: ...
+
+
+class Changes(Protocol):
+    """Whoever makes a change that is one statement: the database by itself, or a transaction as a part of it."""
+
+    async def change(
+        self, statement: "Returning[T]", *, event: Callable[[T], Event | None] | None = None, **parameters: object
+    ) -> T | None:
+        """Run the statement, return its first row, and publish what `event` makes of it after the commit."""
 
 
 class Session:
@@ -131,6 +139,16 @@ class Transaction(Session):
         self._events = events
         self._failure: Exception | None = None
 
+    async def change(
+        self, statement: "Returning[T]", *, event: Callable[[T], Event | None] | None = None, **parameters: object
+    ) -> T | None:
+        """Run a statement, return its first row, and remember what `event` makes of it: `Database.change` as a part."""
+        row = await self.row(statement, **parameters)
+        news = None if event is None or row is None else event(row)
+        if news is not None:
+            self.record(news)
+        return row
+
     async def execute(self, statement: Executable, **parameters: object) -> None:
         """Run a statement that returns nothing."""
         await self._fetch(statement, parameters)
@@ -189,6 +207,33 @@ class Database(ABC):
         Raises `Unavailable` if the database cannot do it now.
         """
 
+    async def change(
+        self, statement: "Returning[T]", *, event: Callable[[T], Event | None] | None = None, **parameters: object
+    ) -> T | None:
+        """Run one statement that is a whole change, and return its first row, `None` if it changed nothing.
+
+        It is committed as it runs; what `event` makes of the row is published then. A caller who is cancelled leaves
+        it running to its end. Raises as a transaction does.
+        """
+        compiled, arguments = self.statements.prepare(statement, parameters)
+        self._heard(compiled.sql)
+        changed: list[T] = []
+
+        def committed(raw: Sequence[RawRow]) -> None:
+            changed.extend(compiled.rows(raw[:1]))
+            news = event(changed[0]) if event is not None and changed else None
+            if news is not None:
+                self.bus.publish([news])
+
+        await self._change(compiled.sql, arguments, committed)
+        return changed[0] if changed else None
+
+    @abstractmethod
+    async def _change(
+        self, sql: str, arguments: Sequence[Any], committed: Callable[[Sequence[RawRow]], None]
+    ) -> Sequence[RawRow]:
+        """Run and commit a statement, and call `committed` with its rows at once after the commit."""
+
     @abstractmethod
     async def versions(self) -> dict[str, str]:
         """Name the engine, its version and how durable a commit is, for health."""
@@ -210,10 +255,9 @@ async def connect(url: str, *, pool_size: int = 10) -> Database:
     if is_embedded(url):
         return await SQLiteDatabase.open(sqlite_path(url))
     if urlsplit(url).scheme in {"postgresql", "postgres"}:
-        # Half for changes and half for reads, and one of each at least.
-        writers = max(1, pool_size // 2)
-        pool = await open_pool(url, size=writers)
-        return PostgreSQLDatabase(pool, Readers(url, size=max(1, pool_size - writers)))
+        connections = Connections(url, size=pool_size)
+        await connections.open()
+        return PostgreSQLDatabase(connections)
     raise ValueError(f"A database URL begins with sqlite:/// or postgresql://: {without_secret(url)} does not.")
 
 
@@ -258,6 +302,7 @@ class SQLiteDatabase(Database):
         super().__init__(StatementCache(SQLITE))
         self._readers = readers
         self._writer = writer
+        self._sessions = [(reader, Session(_SQLiteDriver(reader), self.statements, self._heard)) for reader in readers]
         self._commits = GroupCommit(writer, self.bus.publish)
 
     @classmethod
@@ -276,11 +321,17 @@ class SQLiteDatabase(Database):
             raise Unavailable(f"The database file {path} cannot be opened: {error}") from error
         return cls(readers, writer)
 
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[Session]:
+    def read(self) -> AbstractAsyncContextManager[Session]:
         """See `Database`."""
-        reader = min(self._readers, key=lambda connection: connection.pending)
-        yield Session(_SQLiteDriver(reader), self.statements, self._heard)
+        return nullcontext(min(self._sessions, key=lambda one: one[0].pending)[1])
+
+    async def _change(
+        self, sql: str, arguments: Sequence[Any], committed: Callable[[Sequence[RawRow]], None]
+    ) -> Sequence[RawRow]:
+        with _refusing():
+            return await self._commits.change(
+                lambda connection: connection.execute(sql, arguments).fetchall(), committed
+            )
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
@@ -314,14 +365,21 @@ class _SQLiteDriver:
         await self._run(lambda connection: connection.executemany(sql, arguments))
 
     async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        try:
+        with _refusing():
             return await self._connection.run(work)
-        except sqlite3.IntegrityError as error:
-            raise Conflict("This would contradict what is stored already.") from error
-        except (sqlite3.OperationalError, sqlite3.DatabaseError) as error:
-            if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) in _BUGS:
-                raise
-            raise Unavailable("The database cannot do this now. Nothing was changed; try again.") from error
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Say in our words what SQLite says of a statement."""
+    try:
+        yield
+    except sqlite3.IntegrityError as error:
+        raise Conflict("This would contradict what is stored already.") from error
+    except (sqlite3.OperationalError, sqlite3.DatabaseError) as error:
+        if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) in _BUGS:
+            raise
+        raise Unavailable("The database cannot do this now. Nothing was changed; try again.") from error
 
 
 # A statement that SQLite does not understand is a bug of ours, not the file's trouble.
@@ -329,17 +387,22 @@ _BUGS = frozenset({sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISUSE, sqlite3.SQLITE_R
 
 
 class PostgreSQLDatabase(Database):
-    """A PostgreSQL server: a pool for transactions, and readers beside it."""
+    """A PostgreSQL server."""
 
-    def __init__(self, pool: "Pool[Any]", readers: Readers) -> None:
+    def __init__(self, connections: Connections) -> None:
         super().__init__(StatementCache(POSTGRESQL))
-        self._pool = pool
-        self._readers = readers
+        self._connections = connections
+        self._session = Session(connections, self.statements, self._heard)
 
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[Session]:
+    def read(self) -> AbstractAsyncContextManager[Session]:
         """See `Database`."""
-        yield Session(self._readers, self.statements, self._heard)
+        # Each of its statements finds a connection of its own.
+        return nullcontext(self._session)
+
+    async def _change(
+        self, sql: str, arguments: Sequence[Any], committed: Callable[[Sequence[RawRow]], None]
+    ) -> Sequence[RawRow]:
+        return await self._connections.change(sql, arguments, committed)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
@@ -347,7 +410,7 @@ class PostgreSQLDatabase(Database):
         events: list[Event] = []
         async with (
             _alone(),
-            acquire(self._pool) as connection,
+            self._connections.lend() as connection,
             postgresql.transaction(connection, committed=lambda: self.bus.publish(events)),
         ):
             tx = Transaction(_ConnectionDriver(connection), self.statements, self._heard, events)
@@ -356,7 +419,7 @@ class PostgreSQLDatabase(Database):
 
     async def versions(self) -> dict[str, str]:
         """See `Database`."""
-        async with acquire(self._pool) as connection:
+        async with self._connections.lend() as connection:
             with refusing():
                 version = await connection.fetchval("SHOW server_version")
                 synchronous = await connection.fetchval("SHOW synchronous_commit")
@@ -367,10 +430,9 @@ class PostgreSQLDatabase(Database):
         self.bus.close()
         try:
             async with asyncio.timeout(5):
-                await self._readers.close()
-                await self._pool.close()
+                await self._connections.close()
         except TimeoutError:
-            self._pool.terminate()
+            self._connections.terminate()
 
 
 class _ConnectionDriver:

@@ -7,7 +7,7 @@ handed in, those that wait are taken together, and the event loop is woken once 
 import asyncio
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -21,6 +21,7 @@ T = TypeVar("T")
 BUSY_TIMEOUT_SECONDS = 5.0
 _TAKEN_TOGETHER = 256
 _GROUP_LIMIT = 256
+_INTERRUPTED_AGAIN_SECONDS = 0.02
 
 _Job = tuple["asyncio.Future[Any]", Callable[[sqlite3.Connection], Any]]
 _Outcome = tuple["asyncio.Future[Any]", Any, BaseException | None]
@@ -36,6 +37,10 @@ class SQLiteConnection:
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._work, name=f"sqlite {path.name}", daemon=True)
         self._is_closed = False
+        # What a reader's thread is doing, changed under the lock alone.
+        self._now: asyncio.Future[Any] | None = None
+        self._swap = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
         self.pending = 0
 
     async def open(self) -> None:
@@ -44,8 +49,22 @@ class SQLiteConnection:
         await self.run(lambda _: None)
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Do work with the connection. If the caller is cancelled the work is still done, in its turn."""
-        return await self.submit(work)
+        """Do work with the connection. If the caller is cancelled, a change is still made in its turn; a read ends."""
+        future = self.submit(work)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            self._interrupt(future)
+            raise
+
+    def _interrupt(self, future: "asyncio.Future[Any]") -> None:
+        """End a read that nobody waits for. The thread goes on to no other meanwhile, so that none is hit."""
+        with self._swap:
+            if not self._is_reader or self._now is not future or self._connection is None:
+                return
+            self._connection.interrupt()
+        # It may not have come to its statement yet.
+        self._loop.call_later(_INTERRUPTED_AGAIN_SECONDS, self._interrupt, future)
 
     def submit(self, work: Callable[[sqlite3.Connection], T]) -> "asyncio.Future[T]":
         """Hand work in; it stands behind all that was handed in before."""
@@ -75,15 +94,30 @@ class SQLiteConnection:
             for job in jobs:
                 if job is None:
                     continue
+                if self._is_reader and not self._begin(job[0]):
+                    outcomes.append((job[0], None, None))
+                    continue
                 try:
-                    connection = connection or self._connect()
+                    connection = self._connection = connection or self._connect()
                     outcomes.append((job[0], job[1](connection), None))
                 except BaseException as error:  # noqa: BLE001 -- handed to whoever waits for it
                     outcomes.append((job[0], None, error))
+                with self._swap:
+                    self._now = None
             if outcomes:
                 self._loop.call_soon_threadsafe(self._settle, outcomes)
         if connection is not None:
+            with self._swap:
+                self._connection = None
             connection.close()
+
+    def _begin(self, future: "asyncio.Future[Any]") -> bool:
+        """Note what is read now; return False for what nobody waits for any more."""
+        with self._swap:
+            if future.cancelled():
+                return False
+            self._now = future
+            return True
 
     def _take(self) -> list[_Job | None]:
         jobs = [self._jobs.get()]
@@ -129,8 +163,47 @@ class _Group:
         self.committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         # A group whose members were all cancelled is awaited by nobody; its failure is then nobody's news.
         self.committed.add_done_callback(lambda future: future.cancelled() or future.exception())
-        self.events: list[Event] = []
+        # Called in order after the commit.
+        self.told: list[Callable[[], None]] = []
         self.size = 0
+
+
+class _Change:
+    """One statement that is committed without a transaction of its own: what it came to, and who waits for it."""
+
+    def __init__(self, work: Callable[[sqlite3.Connection], Any], committed: Callable[[Any], None]) -> None:
+        self._work = work
+        self._committed = committed
+        self._result: Any = None
+        self._error: BaseException | None = None
+        self.done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+    def make(self, connection: sqlite3.Connection) -> None:
+        """Run it, on the connection's thread. Raises only what ended the transaction for all in it."""
+        try:
+            self._result = self._work(connection)
+        except Exception as error:
+            self._error = error
+            if not connection.in_transaction:
+                raise
+
+    def tell(self) -> None:
+        """Say that it is committed, to whoever wants to know it first."""
+        if self._error is None:
+            try:
+                self._committed(self._result)
+            except Exception as error:  # noqa: BLE001 -- handed to whoever waits for it
+                self._error = error
+
+    def end(self, failure: BaseException | None) -> None:
+        """Let go of whoever waits for it."""
+        if self.done.cancelled():
+            return
+        error = failure or self._error
+        if error is None:
+            self.done.set_result(self._result)
+        else:
+            self.done.set_exception(error)
 
 
 class SQLiteWrite:
@@ -168,7 +241,8 @@ class GroupCommit:
         self._turn = asyncio.Lock()
         self._waiting = 0
         self._group: _Group | None = None
-        self._endings: set[asyncio.Task[_Group]] = set()
+        self._changes: list[_Change] = []
+        self._endings: set[asyncio.Task[Any]] = set()
 
     @asynccontextmanager
     async def transaction(self, events: list[Event]) -> AsyncIterator[SQLiteWrite]:
@@ -186,10 +260,56 @@ class GroupCommit:
         group = await self._end(write, events, keep=True)
         await asyncio.shield(group.committed)
 
+    async def change(self, work: Callable[[sqlite3.Connection], T], committed: Callable[[T], None]) -> T:
+        """Do work that is one statement, and commit it with all others that came meanwhile; then call `committed`.
+
+        A statement is atomic by itself, so it needs no savepoint, and those that wait are run on the thread in one
+        go. If the caller is cancelled the change is still made. Raises `Unavailable` as `transaction` does.
+        """
+        change = _Change(work, committed)
+        self._changes.append(change)
+        if len(self._changes) == 1:
+            _ = self._start(self._take_changes())
+        return await change.done  # type: ignore[no-any-return]  # it is what work returned
+
     async def close(self) -> None:
         """Wait for the commits under way."""
         while self._endings:
             await asyncio.wait(self._endings)
+
+    def _start(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+        task = asyncio.create_task(work)
+        self._endings.add(task)
+        task.add_done_callback(self._endings.discard)
+        return task
+
+    async def _take_changes(self) -> None:
+        """Wait for the turn of whoever asks for a change alone, and make the changes of all who do by then."""
+        try:
+            await self._take_turn()
+        except Unavailable as error:
+            changes, self._changes = self._changes, []
+            for change in changes:
+                change.end(error)
+            return
+        changes, self._changes = self._changes, []
+        group, is_begun = self._group or _Group(), self._group is not None
+        group.size += len(changes)
+        group.told.extend(change.tell for change in changes)
+        is_last = not self._waiting or group.size >= _GROUP_LIMIT
+        self._group = None if is_last else group
+        done = self._connection.submit(
+            lambda connection: _run_changes(connection, changes, begins=not is_begun, commits=is_last)
+        )
+        if is_last:
+            self._turn.release()
+        await self._settle(group, done, is_committed=is_last)
+        if not is_last:
+            self._turn.release()
+            await self._commit_if_abandoned()
+        await asyncio.wait({group.committed})
+        for change in changes:
+            change.end(group.committed.exception())
 
     async def _take_turn(self) -> None:
         self._waiting += 1
@@ -210,10 +330,7 @@ class GroupCommit:
 
     async def _end(self, write: SQLiteWrite, events: list[Event], *, keep: bool) -> _Group:
         """End a turn, in a task of its own: the caller may be cancelled, the database must not be left half-way."""
-        task = asyncio.create_task(self._end_turn(write, events, keep=keep))
-        self._endings.add(task)
-        task.add_done_callback(self._endings.discard)
-        return await asyncio.shield(task)
+        return await asyncio.shield(self._start(self._end_turn(write, events, keep=keep)))
 
     async def _end_turn(self, write: SQLiteWrite, events: list[Event], *, keep: bool) -> _Group:
         group = self._group or _Group()
@@ -222,7 +339,7 @@ class GroupCommit:
         self._group = None if is_last or is_empty else group
         if keep:
             group.size += 1
-            group.events.extend(events)
+            group.told.append(lambda: self._publish(events))
         ending = _ending(write, keep=keep, commit=is_last and not is_empty)
         done = self._connection.submit(lambda connection: _run_ending(connection, ending))
         if is_last:
@@ -245,7 +362,8 @@ class GroupCommit:
                 group.committed.set_exception(unavailable(error))
             return
         if is_committed and not group.committed.done():
-            self._publish(group.events)
+            for tell in group.told:
+                tell()
             group.committed.set_result(None)
 
 
@@ -261,6 +379,20 @@ def _ending(write: SQLiteWrite, *, keep: bool, commit: bool) -> list[str]:
     if write.has_begun:
         ending = ["RELEASE change"] if keep else ["ROLLBACK TO change", "RELEASE change"]
     return [*ending, "COMMIT"] if commit else ending
+
+
+def _run_changes(connection: sqlite3.Connection, changes: Sequence[_Change], *, begins: bool, commits: bool) -> None:
+    try:
+        if begins:
+            connection.execute("BEGIN IMMEDIATE")
+        for change in changes:
+            change.make(connection)
+        if commits:
+            connection.execute("COMMIT")
+    except sqlite3.Error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
 
 
 def _run_ending(connection: sqlite3.Connection, ending: list[str]) -> None:

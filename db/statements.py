@@ -9,10 +9,11 @@ from collections import OrderedDict, namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, ClassVar, Protocol, cast
+from typing import Any, ClassVar, Protocol, TypeVar, cast
+from uuid import UUID
 
 import orjson
-from sqlalchemy import ARRAY, BindParameter, ClauseElement, Executable, Float, Numeric, String, Table, bindparam
+from sqlalchemy import ARRAY, BindParameter, ClauseElement, Executable, Float, Numeric, String, Table, Uuid, bindparam
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.dialects.sqlite.pysqlite import dialect as pysqlite_dialect
 from sqlalchemy.engine.interfaces import Dialect
@@ -32,10 +33,26 @@ def dump_json(value: object) -> str:
     return orjson.dumps(value).decode()
 
 
+class _UuidAsHex(Uuid[UUID]):
+    """UUIDs pass PostgreSQL's driver as they pass SQLite's: as 32 hexadecimal digits.
+
+    A read of the graph prints ids and matches them, and needs no UUID objects for either.
+    """
+
+    def bind_processor(self, dialect: Dialect) -> Convert | None:  # noqa: ARG002 -- SQLAlchemy's signature
+        """Return what turns a UUID into what the driver takes."""
+        return lambda value: None if value is None else value.hex
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Convert | None:  # noqa: ARG002 -- as above
+        """Return what turns the driver's answer into a UUID."""
+        return lambda value: None if value is None else UUID(value)
+
+
 SQLITE: Dialect = pysqlite_dialect(json_serializer=dump_json, json_deserializer=orjson.loads)
 POSTGRESQL: Dialect = cast("Callable[..., Dialect]", asyncpg_dialect)(
     json_serializer=dump_json, json_deserializer=orjson.loads
 )
+POSTGRESQL.colspecs = {**POSTGRESQL.colspecs, Uuid: _UuidAsHex}
 
 
 class ListOf(TypeDecorator[Sequence[Any]]):
@@ -96,6 +113,19 @@ def _any_of_on_sqlite(element: any_of, compiler: SQLCompiler, **options: Any) ->
 def _any_of_on_postgresql(element: any_of, compiler: SQLCompiler, **options: Any) -> str:
     column, values = (compiler.process(clause, **options) for clause in element.clauses)
     return f"{column} = ANY({values})"
+
+
+S = TypeVar("S", bound=Executable)
+_FIXED: dict[int, Executable] = {}
+
+
+def fixed(statement: S) -> S:
+    """Return a statement that is written once, at a module's top, with named parameters where its values go.
+
+    It is compiled at its first use and found again by what it is, where others are first told apart by their shape.
+    """
+    _FIXED[id(statement)] = statement
+    return statement
 
 
 class Row(Protocol):
@@ -159,14 +189,23 @@ class StatementCache:
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
         self._compiled: OrderedDict[Any, CompiledStatement] = OrderedDict()
+        self._fixed: dict[int, CompiledStatement] = {}
 
     def prepare(self, statement: Executable, parameters: Mapping[str, Any]) -> tuple[CompiledStatement, list[Any]]:
         """Return the compiled statement and the driver's arguments for one execution."""
         compiled, extracted = self.compile(statement)
+        if extracted is None:
+            return compiled, compiled.bind({**compiled.constants, **parameters})
         return compiled, compiled.arguments(extracted, parameters)
 
     def compile(self, statement: Executable) -> tuple[CompiledStatement, Sequence[Any] | None]:
-        """Compile a statement, or find it compiled: with it come the values that stand in this one."""
+        """Compile a statement, or find it compiled: with it come the values that stand in this one.
+
+        `None` for those says that they are the statement's own: it is fixed, and always this one.
+        """
+        known = self._fixed.get(id(statement))
+        if known is not None:
+            return known, None
         clause = cast("ClauseElement", statement)
         key = clause._generate_cache_key()  # noqa: SLF001 -- SQLAlchemy's own caching, which has no public name
         if key is None:
@@ -178,6 +217,8 @@ class StatementCache:
                 self._compiled.popitem(last=False)
         else:
             self._compiled.move_to_end(key.key)
+        if id(statement) in _FIXED:
+            self._fixed[id(statement)] = found
         return found, key.bindparams
 
 

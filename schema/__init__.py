@@ -4,16 +4,18 @@ from collections.abc import Iterable
 
 import strawberry
 from graphql import GraphQLError, lexicographic_sort_schema, print_schema
-from strawberry.extensions import ValidationCache
+from strawberry.extensions.runner import SchemaExtensionsRunner
 from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.types import ExecutionContext
+from strawberry.types.execution import PreExecutionError
 
 from schema.access.mutations import AccessMutations
 from schema.access.queries import AccessQueries, NodeQueries
 from schema.access.types import Token, User
 from schema.context import OneExecution
 from schema.engine.executor import Engine, executor_for
-from schema.errors import Documents, SafeErrors
+from schema.errors import SafeErrors
 from schema.matches.mutations import MatchMutations
 from schema.matches.queries import MatchQueries
 from schema.matches.subscriptions import MatchSubscriptions
@@ -25,8 +27,6 @@ from schema.streams.queries import StreamQueries
 from schema.streams.source_mutations import StreamSourceMutations
 from schema.streams.subscriptions import StreamSubscriptions
 from schema.streams.types import Stream, StreamGoal, StreamGoalChange, StreamSession, StreamSource
-
-_DOCUMENTS_KEPT = 1000
 
 
 @strawberry.type(description="Everything that can be asked.")
@@ -55,16 +55,31 @@ class Schema(strawberry.Schema):
             mutation=mutation,
             subscription=subscription,
             types=types,
-            extensions=[
-                OneExecution,
-                SafeErrors,
-                lambda: Documents(maxsize=_DOCUMENTS_KEPT),
-                lambda: ValidationCache(maxsize=_DOCUMENTS_KEPT),
-            ],
+            extensions=[OneExecution, SafeErrors],
             config=StrawberryConfig(scalar_map=SCALARS),
         )
         self.engine = Engine(self)
         self.execution_context_class = executor_for(self.engine)
+
+    async def _prepare_operation_async(
+        self,
+        context: ExecutionContext,
+        extensions_runner: SchemaExtensionsRunner,  # noqa: ARG002 -- Strawberry's signature
+    ) -> PreExecutionError | None:
+        """Take the document as it is kept: parsed, measured and validated, with what is wrong with it.
+
+        Every way into the schema comes by here, so that none is without limits.
+        """
+        # An empty name is none. The public property would guess the first of several operations.
+        name = context._provided_operation_name = context._provided_operation_name or None  # noqa: SLF001
+        document = self.engine.documents.get(context.query or "")
+        if document.node is None or document.operation(name) is None:
+            context.pre_execution_errors = document.errors_for(name)
+            return PreExecutionError(data=None, errors=context.pre_execution_errors)
+        context.graphql_document = document.node
+        if context.operation_type not in context.allowed_operations:
+            raise InvalidOperationTypeError(context.operation_type)
+        return None
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         """Log nothing: errors are logged where they are masked, in one line each."""

@@ -105,14 +105,14 @@ class Context:
     db: Database
     clock: Clock
     asker: Viewer | None = None
-    # Filled by the WebSocket transport with the payload of `connection_init`.
-    connection_params: dict[str, object] | None = None
-    # Filled by the door with what it needs to know of its own.
-    door: Any = None
     # Whether plans may answer. Off, everything runs on graphql-core and the loaders.
     may_plan: bool = True
     # Which path answered: `planned`, `unplanned` (there was no plan) or `abandoned` (there was, and it gave up).
     path: str | None = None
+    # Whether the operation may change anything: it is then not ended because its client has left.
+    is_change: bool = False
+    # What the operation was charged; `None` until it was.
+    cost: int | None = None
     # Statements as they are run, with their times, if somebody wants them.
     trace: list[Any] | None = None
     # What root fields answered to a plan, by response key: whoever runs the operation again must not call them again.

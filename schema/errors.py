@@ -5,16 +5,15 @@ ours to refuse, and masked behind an id if it was a bug, so that no text of an e
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable
+from itertools import islice
 from typing import Any
 from uuid import uuid4
 
 import strawberry
 from graphql import GraphQLError
 from strawberry.exceptions import MissingQueryError
-from strawberry.extensions import FieldExtension, MaskErrors, ParserCache
+from strawberry.extensions import FieldExtension, MaskErrors
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types import Info
 from strawberry.types.field import StrawberryField
@@ -22,6 +21,8 @@ from strawberry.types.field import StrawberryField
 from db.errors import Forbidden, Refusal, Unauthenticated, Unavailable
 
 _log = logging.getLogger(__name__)
+
+MOST_ERRORS = 5
 
 # Strawberry's own words for a document without the operation that was asked for.
 _NOTHING_TO_RUN = (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError)
@@ -78,57 +79,51 @@ def _graphql_name(name: str | None) -> str | None:
     return head + "".join(word.title() for word in rest)
 
 
-class Documents(ParserCache):
-    """Keeps documents parsed. One that cannot be parsed is refused as any other: the stock cache lets it out raw."""
-
-    def on_parse(self) -> Iterator[None]:
-        """Parse, or find it parsed."""
-        # Strawberry parses what was left unparsed, meets the same fault and reports it where errors are judged.
-        with suppress(GraphQLError):
-            next(super().on_parse())
-        yield
-
-
-@dataclass(frozen=True)
-class _Judged:
-    message: str
-    extensions: dict[str, Any]
-
-
 class SafeErrors(MaskErrors):
-    """Gives refusals their code and masks everything that was not meant for the client."""
+    """Gives refusals their code and masks everything that was not meant for the client; tells five errors at most."""
 
     def __init__(self) -> None:
         super().__init__()
 
     def anonymise_error(self, error: GraphQLError) -> GraphQLError:
         """Return what the client may see of an error."""
-        judged = self._judge(error)
-        return GraphQLError(
-            judged.message,
-            nodes=error.nodes,
-            source=error.source,
-            positions=error.positions,
-            path=error.path,
-            extensions=judged.extensions,
-        )
+        return _judge(error, self.execution_context.operation_name)
 
-    def _judge(self, error: GraphQLError) -> _Judged:
-        cause = error.original_error
-        while isinstance(cause, GraphQLError):
-            cause = cause.original_error
-        if cause is None or isinstance(cause, _NOTHING_TO_RUN):
-            # The document or its variables: GraphQL's own words, with a code beside them.
-            return _Judged(error.message, {"code": "BAD_USER_INPUT", **(error.extensions or {})})
-        if isinstance(cause, Refusal):
-            return _Judged(
-                cause.message, {"code": cause.code} | ({"field": _graphql_name(cause.field)} if cause.field else {})
-            )
-        return self._masked(error, cause)
+    def _process_errors(self, errors: list[GraphQLError]) -> list[GraphQLError]:
+        return super()._process_errors(errors[:MOST_ERRORS])
 
-    def _masked(self, error: GraphQLError, cause: BaseException) -> _Judged:
-        number = uuid4().hex
-        operation = self.execution_context.operation_name or "(unnamed)"
-        path = ".".join(str(step) for step in error.path or [])
-        _log.error("error %s in operation %s at %s", number, operation, path, exc_info=cause)
-        return _Judged("Unexpected error.", {"code": "INTERNAL_SERVER_ERROR", "id": number})
+
+def judged(errors: Iterable[GraphQLError], operation_name: str | None) -> list[dict[str, Any]]:
+    """Return what a client may see of errors, as they stand in an answer. For doors that run operations themselves."""
+    return [dict(_judge(error, operation_name).formatted) for error in islice(errors, MOST_ERRORS)]
+
+
+def _judge(error: GraphQLError, operation_name: str | None) -> GraphQLError:
+    cause = error.original_error
+    while isinstance(cause, GraphQLError):
+        cause = cause.original_error
+    if cause is None or isinstance(cause, _NOTHING_TO_RUN):
+        # The document or its variables: GraphQL's own words, with a code beside them.
+        return _told(error, error.message, {"code": "BAD_USER_INPUT", **(error.extensions or {})})
+    if isinstance(cause, Refusal):
+        field = {"field": _graphql_name(cause.field)} if cause.field else {}
+        return _told(error, cause.message, {"code": cause.code, **field})
+    return _masked(error, cause, operation_name)
+
+
+def _masked(error: GraphQLError, cause: BaseException, operation_name: str | None) -> GraphQLError:
+    number = uuid4().hex
+    path = ".".join(str(step) for step in error.path or [])
+    _log.error("error %s in operation %s at %s", number, operation_name or "(unnamed)", path, exc_info=cause)
+    return _told(error, "Unexpected error.", {"code": "INTERNAL_SERVER_ERROR", "id": number})
+
+
+def _told(error: GraphQLError, message: str, extensions: dict[str, Any]) -> GraphQLError:
+    return GraphQLError(
+        message,
+        nodes=error.nodes,
+        source=error.source,
+        positions=error.positions,
+        path=error.path,
+        extensions=extensions,
+    )

@@ -1,7 +1,8 @@
-"""Scalars of our own making: instants, always in UTC and always printed alike."""
+"""Scalars of our own making, and how answers are printed: instants always in UTC and always alike."""
 
 from datetime import UTC, datetime
 
+import orjson
 import strawberry
 from strawberry.types.scalar import ScalarDefinition
 
@@ -10,6 +11,11 @@ def print_instant(value: datetime) -> str:
     """Print an aware instant as `2026-11-21T09:30:00.000000Z`: one length, so that texts sort as instants do."""
     # Not `%Y`, which leaves out the zeros of early years.
     return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def print_answer(answer: object) -> bytes:
+    """Print an answer as JSON. A plan may leave instants as PostgreSQL's driver gave them: they are printed here."""
+    return orjson.dumps(answer, option=orjson.OPT_UTC_Z)
 
 
 def read_instant(value: object) -> datetime:

@@ -1,5 +1,6 @@
 """The project's own papers: they say what is so."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -13,6 +14,7 @@ _ROOT = Path(__file__).parents[1]
 _README = (_ROOT / "README.md").read_text()
 _LOCK = (_ROOT / "requirements.lock").read_text()
 _PAPERS = ["README.md", "CHANGELOG.md", "DECISIONS.md", "graphql-examples/README.md", "requirements.lock", ".ci/run"]
+_CLIENTS = _ROOT / "tests" / "clients"
 
 
 def _project() -> dict[str, Any]:
@@ -66,6 +68,15 @@ def test_the_lock_names_no_place_to_install_from() -> None:
     lines = [line for line in _LOCK.splitlines() if not line.lstrip().startswith("#")]
 
     assert [line for line in lines if line.startswith("-") or "://" in line or " @ " in line] == []
+
+
+def test_the_clients_of_the_tests_are_pinned_with_hashes_and_name_no_place_to_install_from() -> None:
+    packages = json.loads((_CLIENTS / "package-lock.json").read_text())["packages"]
+    installed = {name: package for name, package in packages.items() if name}
+
+    assert installed
+    assert {name for name, package in installed.items() if not package["integrity"].startswith("sha512-")} == set()
+    assert {name for name, package in installed.items() if "resolved" in package} == set()
 
 
 def _name(requirement: str) -> str:

@@ -1,21 +1,19 @@
-"""The GraphQL door: POST and `graphql-transport-ws` on one path, and GraphiQL for browsers that open it."""
+"""The GraphQL door for requests: POST, and GET for queries, and GraphiQL for browsers that open it."""
 
-from datetime import timedelta
-from json import JSONDecodeError
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-import orjson
-from cross_web import HTTPException
-from starlette.requests import Request
+from graphql import OperationType
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
-from starlette.websockets import WebSocket
-from strawberry.asgi import GraphQL
-from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 
 from api.auth import Doorkeeper, bearer_of
 from api.pages import page
-from api.transport.sockets import SocketHandler
+from api.transport.answers import Fault, Media, acceptable, answered, refused, status_of
+from api.transport.persisted import Persisted
+from api.transport.requests import PersistedQueryNotFound, Reader
+from api.transport.under_way import ClientLeft, TookTooLong, UnderWay
 from db.access.viewer import Role, Viewer
 from db.clock import Clock
 from db.errors import Refusal, Unauthenticated
@@ -25,152 +23,219 @@ from schema.context import Context
 from schema.engine.executor import Asked
 from schema.engine.explain import as_data
 
-INIT_TIMEOUT = timedelta(seconds=5)
-OPERATIONS_PER_SOCKET = 50
-# Where a request keeps its context.
+# Where a request keeps the context of what was tried for it already.
 CONTEXT = "context"
-_EXPLAIN = {"explain": True}
-# What a request may say beside its operation and have it planned.
-_EXTENSIONS: tuple[object, ...] = (None, {}, _EXPLAIN)
+LARGEST_BODY = 65_536
+_MOST_DIGITS = 9
+# How long an operation may take where nobody says otherwise.
+_PATIENCE_SECONDS = 10.0
+# What nobody is there to receive.
+_CLIENT_LEFT = 499
+
+# Answers a subscription as a stream of events.
+Stream = Callable[[Request, Asked, Context], Awaitable[Response]]
 
 
-class GraphQLDoor(GraphQL[Context, None]):
-    """Strawberry's own door, with ours in front: nobody comes in without a token."""
+class GraphQLDoor:
+    """Answers requests by plan or by graphql-core, always in one and the same way. Nobody comes in without a token."""
 
-    graphql_transport_ws_handler_class = SocketHandler
-    schema: Schema
-
-    def __init__(self, schema: Schema, db: Database, clock: Clock, doorkeeper: Doorkeeper) -> None:
-        super().__init__(
-            schema,
-            graphql_ide=None,
-            allow_queries_via_get=False,
-            subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL],
-            connection_init_wait_timeout=INIT_TIMEOUT,
-            max_subscriptions_per_connection=OPERATIONS_PER_SOCKET,
-        )
+    def __init__(
+        self,
+        schema: Schema,
+        db: Database,
+        clock: Clock,
+        doorkeeper: Doorkeeper,
+        *,
+        persisted: Persisted | None = None,
+        under_way: UnderWay | None = None,
+        largest_body: int = LARGEST_BODY,
+        is_draft: bool = False,
+        trusted_only: bool = False,
+    ) -> None:
+        self.schema = schema
+        self.reader = Reader(Persisted({}) if persisted is None else persisted)
+        self.under_way = UnderWay(_PATIENCE_SECONDS) if under_way is None else under_way
+        # Answers those that want a stream of events, if anybody does.
+        self.stream: Stream | None = None
         self._db = db
         self._clock = clock
         self._doorkeeper = doorkeeper
+        self._largest_body = largest_body
+        self._is_draft = is_draft
+        self._trusted_only = trusted_only
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or hold a socket."""
-        if scope["type"] == "websocket":
-            await self._hold(WebSocket(scope, receive, send))
-            return
-        request = Request(scope, receive)
-        refused = await self._refuse(request)
-        if refused is not None:
-            await refused(scope, receive, send)
-            return
-        await (await self._answer(request))(scope, receive, send)
-
-    async def get_context(self, request: Request | WebSocket, response: Any) -> Context:  # noqa: ARG002 -- Strawberry's
-        """Make the context: of a request with its viewer, of a socket without one until it has introduced itself."""
-        if isinstance(request, WebSocket):
-            return Context(db=self._db, clock=self._clock, door=request)
-        context: Context = getattr(request.state, CONTEXT)
-        return context
+        """Answer a request."""
+        response = await self.answer(Request(scope, receive))
+        await response(scope, receive, send)
 
     def context_of(self, viewer: Viewer) -> Context:
         """Make the context of a viewer's operation."""
         return Context(db=self._db, clock=self._clock, asker=viewer)
 
-    async def on_ws_connect(self, context: Context) -> Any:
-        """Admit a socket by its `connection_init` payload. What is refused is told by the handler."""
-        context.asker = await self._doorkeeper.admit_socket(context.door, context.connection_params)
-        return await super().on_ws_connect(context)
-
-    def encode_json(self, data: object) -> str:
-        """Print an answer. Text, because sockets would send bytes as binary frames."""
-        return orjson.dumps(data).decode()
-
-    def decode_json(self, data: str | bytes) -> object:
-        """Read a request or a socket's message, which is an object and nothing else."""
-        read: object = orjson.loads(data)
-        if not isinstance(read, dict):
-            raise JSONDecodeError("This is not a JSON object.", "", 0)
-        return read
-
-    async def _hold(self, socket: WebSocket) -> None:
-        try:
-            await self.run(socket)
-        finally:
-            self._doorkeeper.let_go(socket)
-
-    async def _answer(self, request: Request) -> Response:
-        """Answer by plan, or let Strawberry and graphql-core do it."""
-        context = getattr(request.state, CONTEXT, None) or self.context_of(request.state.viewer)
-        setattr(request.state, CONTEXT, context)
-        asked = asked_of(await request.body())
-        if asked is not None and asked.wants_explaining:
-            return await self._explain(request, asked, context)
-        if asked is not None and context.may_plan:
-            data = await self.schema.engine.answer(asked, context)
-            if data is not None:
-                return _json({"data": data}, context)
-        return await self._answer_unplanned(request)
-
-    async def _explain(self, request: Request, asked: Asked, context: Context) -> Response:
-        """Answer, and say in `extensions` how: to admins, because it shows statements."""
-        if not context.viewer.has_role(Role.ADMIN):
-            return _error(403, "FORBIDDEN", "Explaining an operation needs the role ADMIN.")
-        context.trace = []
-        data = await self.schema.engine.answer(asked, context)
-        if data is None:
-            answer = orjson.loads((await self._answer_unplanned(request)).body)
-            context.path = context.path or "unplanned"
-        else:
-            answer = {"data": data}
-        answer["extensions"] = {"explain": as_data(context.path, context.trace)}
-        return _json(answer, context)
-
-    async def _answer_unplanned(self, request: Request) -> Response:
-        try:
-            return await self.run(request)
-        except HTTPException as error:
-            return _error(error.status_code, "BAD_REQUEST", error.reason)
-
-    async def _refuse(self, request: Request) -> Response | None:
-        """Return what a request is answered with before GraphQL sees it; `None` for one that may go on."""
+    async def answer(self, request: Request) -> Response:
+        """Answer a request, whatever it is."""
         if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
             return page("graphiql.html")
-        if request.method != "POST":
-            return _error(405, "METHOD_NOT_ALLOWED", "Send operations by POST.", {"Allow": "GET, POST"})
-        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-            return _error(415, "UNSUPPORTED_MEDIA_TYPE", "Send operations as application/json.")
+        media = acceptable(request.headers.get("accept", "").encode("latin-1"))
         try:
-            request.state.viewer = await self._doorkeeper.admit(bearer_of(request))
+            _check(request, media)
+            context = await self._admit(request)
+            asked = await self._read(request)
+        except Fault as fault:
+            return refused(fault, next((one for one in media if one is not Media.EVENTS), Media.JSON))
+        except PersistedQueryNotFound:
+            return self.refused("PERSISTED_QUERY_NOT_FOUND", "PersistedQueryNotFound", media[0])
+        except ClientDisconnect:
+            return Response(status_code=_CLIENT_LEFT)
+        return await self._answer(request, asked, context, media)
+
+    async def _answer(self, request: Request, asked: Asked, context: Context, media: tuple[Media, ...]) -> Response:
+        preferred = media[0]
+        if not self.may_run(asked, context.viewer):
+            return self.refused("FORBIDDEN", "Only the documents that were given to this server are run.", preferred)
+        operation = self.schema.engine.documents.get(asked.text).operation(asked.name)
+        kind = None if operation is None else operation.operation
+        if request.method == "GET" and kind not in {None, OperationType.QUERY}:
+            fault = Fault(
+                status=405, code="METHOD_NOT_ALLOWED", message="Changes are made by POST.", headers={"Allow": "POST"}
+            )
+            return refused(fault, preferred)
+        is_stream = preferred is Media.EVENTS or (kind is OperationType.SUBSCRIPTION and Media.EVENTS in media)
+        if is_stream and self.stream is not None:
+            return await self.stream(request, asked, context)
+        if kind is OperationType.SUBSCRIPTION:
+            told = "Watch over graphql-transport-ws, or accept text/event-stream: a subscription has many answers."
+            return self.refused("BAD_USER_INPUT", told, preferred)
+        if preferred is Media.EVENTS:
+            return refused(_NOT_ACCEPTABLE)
+        return await self._run(request, asked, context, preferred)
+
+    async def _run(self, request: Request, asked: Asked, context: Context, media: Media) -> Response:
+        if asked.wants_explaining:
+            if not context.viewer.has_role(Role.ADMIN):
+                return self.refused("FORBIDDEN", "Explaining an operation needs the role ADMIN.", media)
+            context.trace = [] if context.trace is None else context.trace
+        try:
+            async with self.under_way.watched(context, request.receive):
+                answer = await self.execute(asked, context)
+        except TookTooLong as refusal:
+            return self.refused(refusal.code, refusal.message, media)
+        except ClientLeft:
+            return Response(status_code=_CLIENT_LEFT)
+        return self._told(answer, asked, context, media)
+
+    async def execute(self, asked: Asked, context: Context) -> dict[str, Any]:
+        """Return the answer to a query or a mutation: by plan if there is one, and else as graphql-core says it."""
+        data = await self.schema.engine.answer(asked, context)
+        if data is not None:
+            return {"data": data}
+        result = await self.schema.execute(
+            asked.text, variable_values=asked.variables, context_value=context, operation_name=asked.name
+        )
+        context.path = context.path or "unplanned"
+        errors = [dict(error.formatted) for error in result.errors or ()]
+        if not errors:
+            return {"data": result.data}
+        # An error of a field has a path; without one, nothing was begun, and there is no data to speak of.
+        if result.data is None and not any("path" in error for error in errors):
+            return {"errors": errors}
+        return {"data": result.data, "errors": errors}
+
+    def may_run(self, asked: Asked, viewer: Viewer) -> bool:
+        """Say whether a document may be run for a viewer, where only trusted ones may."""
+        is_free = not self._trusted_only and not viewer.is_trusted_only
+        return is_free or self.reader.persisted.is_trusted(asked.text)
+
+    async def _admit(self, request: Request) -> Context:
+        """Return the context of a request, which is that of the one who sends it."""
+        try:
+            viewer = await self._doorkeeper.admit(bearer_of(request))
         except Unauthenticated as refusal:
-            return _error(401, refusal.code, refusal.message, {"WWW-Authenticate": "Bearer"})
+            raise Fault(
+                status=401, code=refusal.code, message=refusal.message, headers={"WWW-Authenticate": "Bearer"}
+            ) from None
         except Refusal as refusal:
-            return _error(503, refusal.code, refusal.message, {"Retry-After": "1"})
-        return None
+            raise Fault(status=503, code=refusal.code, message=refusal.message, headers={"Retry-After": "1"}) from None
+        tried: Context | None = request.scope.get("state", {}).get(CONTEXT)
+        return tried or self.context_of(viewer)
+
+    async def _read(self, request: Request) -> Asked:
+        if request.method == "GET":
+            return self.reader.address(request.scope["query_string"])
+        return self.reader.body(await self._body(request))
+
+    async def _body(self, request: Request) -> bytes:
+        """Read a body to its end, and no further than it may be long."""
+        chunks: list[bytes] = []
+        size = 0
+        length = request.headers.get("content-length", "")
+        is_told = (
+            length.isascii() and length.isdigit() and (len(length) > _MOST_DIGITS or int(length) > self._largest_body)
+        )
+        if not is_told:
+            async for chunk in request.stream():
+                chunks.append(chunk)
+                size += len(chunk)
+                if size > self._largest_body:
+                    break
+        if is_told or size > self._largest_body:
+            message = f"A request holds {self._largest_body} bytes at most."
+            raise Fault(status=413, code="PAYLOAD_TOO_LARGE", message=message)
+        return b"".join(chunks)
+
+    def _told(self, answer: dict[str, Any], asked: Asked, context: Context, media: Media) -> Response:
+        extensions = self._extensions(asked, context)
+        if extensions:
+            answer["extensions"] = extensions
+        is_read = self.schema.engine.documents.get(asked.text).is_read
+        status = status_of(answer, media, is_read=is_read, is_draft=self._is_draft)
+        return answered(answer, media, status, {**_retry(answer), "X-Ringside-Path": context.path or ""})
+
+    def refused(self, code: str, message: str, media: Media) -> Response:
+        """Return the answer to an operation that is not run, or not to its end."""
+        answer = {"errors": [{"message": message, "extensions": {"code": code}}]}
+        return answered(answer, media, status_of(answer, media, is_read=True, is_draft=self._is_draft), {})
+
+    def _extensions(self, asked: Asked, context: Context) -> dict[str, Any]:
+        """Return what an answer says of itself, because it was asked for."""
+        extensions: dict[str, Any] = {}
+        if asked.wants_cost:
+            budgets = self.schema.engine.budgets
+            left = None if budgets is None else budgets.left(context.viewer.token_id)
+            extensions["cost"] = {"charged": context.cost, "left": left}
+        if asked.wants_explaining:
+            extensions["explain"] = as_data(context.path, context.trace or ())
+        return extensions
 
 
-def asked_of(body: bytes) -> Asked | None:
-    """Return the operation in a request's body, `None` for one that is not as it should be: Strawberry says how."""
-    try:
-        read = orjson.loads(body)
-    except ValueError:
-        return None
-    if not isinstance(read, dict):
-        return None
-    text, name, variables = read.get("query"), read.get("operationName"), read.get("variables")
-    if not isinstance(text, str) or not isinstance(name, str | None) or not isinstance(variables, dict | None):
-        return None
-    extensions = read.get("extensions")
-    if extensions not in _EXTENSIONS:
-        return None
-    return Asked(text, name, variables or {}, wants_explaining=extensions == _EXPLAIN)
+_NOT_ACCEPTABLE = Fault(
+    status=406, code="NOT_ACCEPTABLE", message=f"Answers are {Media.GRAPHQL} or {Media.JSON}: accept one of them."
+)
 
 
-def _json(answer: dict[str, Any], context: Context) -> Response:
-    return Response(
-        orjson.dumps(answer), headers={"X-Ringside-Path": context.path or ""}, media_type="application/json"
-    )
+def _check(request: Request, media: tuple[Media, ...]) -> None:
+    """Look at all that is outside a request. Raises `Fault`."""
+    if request.method not in {"GET", "POST"}:
+        raise Fault(
+            status=405,
+            code="METHOD_NOT_ALLOWED",
+            message="Send operations by POST, or queries by GET.",
+            headers={"Allow": "GET, POST"},
+        )
+    if not media:
+        raise _NOT_ACCEPTABLE
+    if request.method == "POST" and not _is_json(request.headers.get("content-type", "")):
+        raise Fault(status=415, code="UNSUPPORTED_MEDIA_TYPE", message="Send operations as application/json, in UTF-8.")
 
 
-def _error(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Response:
-    body = {"errors": [{"message": message, "extensions": {"code": code}}]}
-    return Response(orjson.dumps(body), status, headers, media_type="application/json")
+def _is_json(content_type: str) -> bool:
+    kind, *parameters = (one.strip().lower() for one in content_type.split(";"))
+    charsets = [one.removeprefix("charset=").strip('"') for one in parameters if one.startswith("charset=")]
+    return kind == "application/json" and all(charset in {"utf-8", "utf8"} for charset in charsets)
+
+
+def _retry(answer: dict[str, Any]) -> dict[str, str]:
+    """Return when to come back, for those who were told to."""
+    seconds = [error.get("extensions", {}).get("retryAfterSeconds") for error in answer.get("errors") or ()]
+    return {"Retry-After": str(seconds[0])} if seconds and seconds[0] else {}

@@ -5,18 +5,25 @@ has a plan: that is nearly every request, and it needs no routing, no middleware
 unusual about a request, however slightly, goes the long way, with its body put back.
 """
 
+import asyncio
 from collections.abc import Collection
+from typing import Any
 
-import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.auth import Doorkeeper
-from api.transport.graphql import CONTEXT, GraphQLDoor, asked_of
+from api.transport.answers import Fault, Media, acceptable
+from api.transport.graphql import CONTEXT, GraphQLDoor
+from api.transport.requests import PersistedQueryNotFound
+from api.transport.under_way import ClientLeft, TookTooLong, raise_reason
 from schema.context import Context
+from schema.engine.executor import Asked
+from schema.scalars import print_answer
 
 _PATH = "/graphql"
 _JSON = (b"application/json", b"application/json; charset=utf-8")
 _BEARER = b"Bearer "
+_CONTENT_TYPES = {media: f"{media}; charset=utf-8".encode() for media in Media}
 
 
 class ShortLane:
@@ -33,27 +40,32 @@ class ShortLane:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or hand on."""
-        context = self._admit(scope)
-        if context is None:
+        admitted = self._admit(scope)
+        if admitted is None:
             await self._app(scope, receive, send)
             return
+        context, media = admitted
         body, messages = await self._read(receive)
-        asked = asked_of(body)
-        data = (
-            None if asked is None or asked.wants_explaining else await self._door.schema.engine.answer(asked, context)
-        )
+        try:
+            asked = self._asked(body, context)
+            data = None if asked is None else await self._answer(asked, context, receive)
+        except TookTooLong as refusal:
+            await self._door.refused(refusal.code, refusal.message, media)(scope, receive, send)
+            return
+        except ClientLeft:
+            return
         if data is None:
             # What its plan had done before it was abandoned goes with it, so that nothing is done twice.
             scope.setdefault("state", {})[CONTEXT] = context
             await self._app(scope, _again(messages, receive), send)
             return
-        await _send(send, orjson.dumps({"data": data}))
+        await _send(send, media, print_answer({"data": data}))
 
-    def _admit(self, scope: Scope) -> Context | None:
-        """Return the context of a request that may take this lane."""
+    def _admit(self, scope: Scope) -> tuple[Context, Media] | None:
+        """Return the context of a request that may take this lane, and what it is answered as."""
         if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] != _PATH:
             return None
-        host = content_type = authorization = b""
+        host = content_type = authorization = accept = b""
         for name, value in scope["headers"]:
             if name == b"authorization":
                 authorization = value
@@ -61,12 +73,37 @@ class ShortLane:
                 content_type = value
             elif name == b"host":
                 host = value
+            elif name == b"accept":
+                accept = accept + b"," + value if accept else value
             elif name == b"content-length" and (len(value) > len("1000000") or int(value) > self._largest_body):
                 return None
         if content_type not in _JSON or not authorization.startswith(_BEARER) or _name_of(host) not in self._hosts:
             return None
+        media = acceptable(accept)
         viewer = self._doorkeeper.known(authorization[len(_BEARER) :])
-        return None if viewer is None else self._door.context_of(viewer)
+        if viewer is None or not media or media[0] is Media.EVENTS:
+            return None
+        return self._door.context_of(viewer), media[0]
+
+    def _asked(self, body: bytes, context: Context) -> Asked | None:
+        """Return what is asked, `None` for what has to be said more of than the data."""
+        try:
+            asked = self._door.reader.body(body)
+        except (Fault, PersistedQueryNotFound):
+            return None
+        is_usual = not asked.wants_explaining and not asked.wants_cost and self._door.may_run(asked, context.viewer)
+        return asked if is_usual else None
+
+    async def _answer(self, asked: Asked, context: Context, receive: Receive) -> dict[str, Any] | None:
+        # As `UnderWay.watched` does it, without what a context manager costs.
+        work = self._door.under_way.begin(context, receive)
+        try:
+            return await self._door.schema.engine.answer(asked, context)
+        except asyncio.CancelledError:
+            raise_reason(work)
+            raise
+        finally:
+            self._door.under_way.end(work)
 
     async def _read(self, receive: Receive) -> tuple[bytes, list[Message]]:
         """Return a whole body and the messages it came in; no body if it is too large or its sender has gone."""
@@ -99,10 +136,12 @@ def _name_of(host: bytes) -> bytes:
     return name if separator and port.isdigit() else host
 
 
-async def _send(send: Send, body: bytes) -> None:
+async def _send(send: Send, media: Media, body: bytes) -> None:
     headers = [
-        (b"content-type", b"application/json"),
+        (b"content-type", _CONTENT_TYPES[media]),
         (b"content-length", b"%d" % len(body)),
+        (b"cache-control", b"no-store"),
+        (b"x-content-type-options", b"nosniff"),
         (b"x-ringside-path", b"planned"),
     ]
     await send({"type": "http.response.start", "status": 200, "headers": headers})

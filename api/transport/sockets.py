@@ -1,57 +1,370 @@
-"""The protocol of a socket, `graphql-transport-ws`: messages are looked at before Strawberry takes them apart."""
+"""Sockets: the protocol `graphql-transport-ws`, on our own lines.
 
-from typing import Any, cast
+Subscriptions are shared: a socket's operation is a reader of its group (`schema.live`), and what the group prints goes
+to each line with the operation's id before it. Queries and mutations are answered one by one.
+"""
 
-from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
-from strawberry.subscriptions.protocols.graphql_transport_ws.types import ConnectionInitMessage, Message
+import asyncio
+import logging
+from collections.abc import Collection, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
-from api.auth import TOKEN_ENDED
+import orjson
+from starlette.types import Message, Receive, Scope, Send
+
+from api.auth import TOKEN_ENDED, Doorkeeper, TooManyGuests
+from api.transport.graphql import GraphQLDoor
+from api.transport.line import LINE, Line
+from api.transport.under_way import TookTooLong
 from db.errors import Refusal, Unauthenticated
 from schema.context import Context
+from schema.engine.executor import Asked
+from schema.live.groups import Errors, Groups, Over, Reader
+from schema.live.rings import Payload
+from schema.live.watching import is_subscription
+from schema.scalars import print_answer
 
+if TYPE_CHECKING:
+    from db.access.viewer import Viewer
+
+_log = logging.getLogger(__name__)
+
+PROTOCOL = "graphql-transport-ws"
+INVALID_MESSAGE = 4400
+UNAUTHORIZED = 4401
+WRONG_PROTOCOL = 4406
+INIT_TIMEOUT = 4408
+SUBSCRIBER_EXISTS = 4409
+TOO_MANY_INITS = 4429
+TOO_MANY_SOCKETS = 4441
+TOO_MANY_MESSAGES = 4442
+INTERNAL_ERROR = 4500
+RESTART = 1012
 TRY_AGAIN_LATER = 1013
-# What the reason of a close may have.
-_LONGEST_REASON = 123
+# Messages that may come at once, in multiples of what may come in a second.
+_BURST = 5
+_LONGEST_ID = 256
 
 
-class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
-    """Strawberry's handler, for messages that are what the protocol says and clients that are let in."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SocketLimits:
+    """What one socket may do."""
 
-    async def handle_message(self, message: Message) -> None:
-        """Handle a message; close the socket on one that is none."""
-        given = cast("dict[str, Any]", message)
-        if given.get("type") == "connection_init" and given.get("payload") is None:
-            given.pop("payload", None)
-        fault = _fault_in(given)
-        if fault is not None:
-            await self.handle_invalid_message(fault)
+    init_seconds: float = 5.0
+    operations: int = 50
+    messages_per_second: float = 20.0
+
+
+class SocketDoor:
+    """Opens sockets to whoever may hold one."""
+
+    def __init__(
+        self,
+        door: GraphQLDoor,
+        groups: Groups,
+        doorkeeper: Doorkeeper,
+        *,
+        limits: SocketLimits,
+        origins: Collection[str],
+    ) -> None:
+        self.door = door
+        self.groups = groups
+        self.doorkeeper = doorkeeper
+        self.limits = limits
+        self._origins = frozenset(origins)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hold a socket until it ends."""
+        if not self._is_welcome(scope):
+            await send({"type": "websocket.close"})
             return
-        await super().handle_message(message)
-
-    async def handle_connection_init(self, message: ConnectionInitMessage) -> None:
-        """Let a client in, or close with the reason: 4403 for his token, 1013 if it cannot be looked up now."""
+        address = scope["client"][0] if scope.get("client") else ""
+        if not self.doorkeeper.let_in(address):
+            await _refuse(send)
+            return
         try:
-            await super().handle_connection_init(message)
+            await self._hold(scope, receive, send)
+        finally:
+            self.doorkeeper.let_out(address)
+
+    async def _hold(self, scope: Scope, receive: Receive, send: Send) -> None:
+        line: Line = scope["extensions"][LINE]
+        is_understood = PROTOCOL in scope["subprotocols"]
+        await receive()
+        await send({"type": "websocket.accept", "subprotocol": PROTOCOL if is_understood else None})
+        if not is_understood:
+            line.hang_up(WRONG_PROTOCOL, "Subprotocol not acceptable")
+        await Socket(self, line).listen(receive)
+
+    def _is_welcome(self, scope: Scope) -> bool:
+        """Say whether a socket may be opened from the page it comes from: none, one of ours, or one that is named."""
+        headers = dict(scope["headers"])
+        origin = headers.get(b"origin", b"").decode("latin-1")
+        if b"origin" not in headers or origin in self._origins:
+            return True
+        scheme, _, host = origin.partition("://")
+        return scheme in {"http", "https"} and host.lower() == headers.get(b"host", b"").decode("latin-1").lower()
+
+
+class Socket:
+    """One client's socket, and the operations that run on it."""
+
+    def __init__(self, hall: SocketDoor, line: Line) -> None:
+        self.hall = hall
+        self.line = line
+        self.viewer: Viewer | None = None
+        # Those that had something to say while the line was full.
+        self.waiting: dict[Operation, None] = {}
+        self.operations: dict[str, Operation] = {}
+        self._has_begun = False
+        self._loop = asyncio.get_running_loop()
+        self._patience = self._loop.call_later(hall.limits.init_seconds, self._lose_patience)
+        # Messages that may come now, and when that was counted.
+        self._allowance = hall.limits.messages_per_second * _BURST
+        self._counted_at = self._loop.time()
+        line.on_room = self._go_on
+
+    async def listen(self, receive: Receive) -> None:
+        """Take messages until the socket is closed."""
+        try:
+            while (message := await receive())["type"] == "websocket.receive":
+                await self._take(message)
+        finally:
+            self._end()
+
+    def dismiss(self, reason: str) -> None:
+        """Let the client go because his token works no more."""
+        self.line.hang_up(TOKEN_ENDED, reason)
+
+    def cut(self) -> None:
+        """Let the client go because the server stops: he comes back."""
+        self.line.hang_up(RESTART, "The server stops.")
+
+    def say(self, message: dict[str, Any]) -> None:
+        """Send a message of the protocol."""
+        self.line.say(orjson.dumps(message))
+
+    async def _take(self, message: Message) -> None:
+        if self.line.close_sent:
+            return
+        if not self._is_in_time():
+            self.line.hang_up(TOO_MANY_MESSAGES, "Too many messages: send fewer in a second.")
+            return
+        try:
+            await self._handle(_read(message))
+        except _Fault as fault:
+            self.line.hang_up(fault.code, str(fault))
+        except Exception:  # noqa: BLE001 -- a bug ends this socket alone, and is logged
+            number = uuid4().hex
+            _log.exception("error %s in a socket's message", number)
+            self.line.hang_up(INTERNAL_ERROR, f"Unexpected error {number}.")
+
+    def _is_in_time(self) -> bool:
+        """Say whether one more message may come now, and count it."""
+        rate = self.hall.limits.messages_per_second
+        now = self._loop.time()
+        self._allowance = min(rate * _BURST, self._allowance + (now - self._counted_at) * rate) - 1
+        self._counted_at = now
+        return self._allowance >= 0
+
+    async def _handle(self, message: dict[str, Any]) -> None:
+        match message["type"]:
+            case "connection_init":
+                await self._introduce(message.get("payload") or {})
+            case "ping":
+                self.say({"type": "pong"})
+            case "pong":
+                pass
+            case "subscribe":
+                self._subscribe(message["id"], message["payload"])
+            case "complete":
+                operation = self.operations.pop(message["id"], None)
+                if operation is not None:
+                    operation.leave()
+
+    async def _introduce(self, payload: Mapping[str, object]) -> None:
+        if self._has_begun:
+            raise _Fault(TOO_MANY_INITS, "Too many initialisation requests")
+        self._has_begun = True
+        self._patience.cancel()
+        try:
+            self.viewer = await self.hall.doorkeeper.admit_guest(self, payload)
+        except TooManyGuests as refusal:
+            raise _Fault(TOO_MANY_SOCKETS, refusal.message) from refusal
+        except Unauthenticated as refusal:
+            raise _Fault(TOKEN_ENDED, refusal.message) from refusal
         except Refusal as refusal:
-            code = TOKEN_ENDED if isinstance(refusal, Unauthenticated) else TRY_AGAIN_LATER
-            await self.websocket.close(code, _reason(refusal.message))
+            raise _Fault(TRY_AGAIN_LATER, refusal.message) from refusal
+        self.say({"type": "connection_ack"})
+
+    def _subscribe(self, number: str, payload: dict[str, Any]) -> None:
+        if self.viewer is None:
+            raise _Fault(UNAUTHORIZED, "Unauthorized")
+        if number in self.operations:
+            raise _Fault(SUBSCRIBER_EXISTS, f"Subscriber for {number} already exists")
+        if len(self.operations) >= self.hall.limits.operations:
+            most = self.hall.limits.operations
+            error = {"message": f"A socket holds {most} operations.", "extensions": {"code": "RATE_LIMITED"}}
+            self.say({"id": number, "type": "error", "payload": [error]})
+            return
+        asked = Asked(payload["query"], payload.get("operationName") or None, payload.get("variables") or {})
+        operation = self.operations[number] = Operation(self, number, asked)
+        operation.begin(self.hall.door.context_of(self.viewer))
+
+    def _go_on(self) -> None:
+        """There is room again: let those speak who had to wait."""
+        waiting, self.waiting = self.waiting, {}
+        for operation in waiting:
+            operation.catch_up()
+
+    def _lose_patience(self) -> None:
+        self.line.hang_up(INIT_TIMEOUT, "Connection initialisation timeout")
+
+    def _end(self) -> None:
+        self._patience.cancel()
+        self.line.on_room = None
+        self.hall.doorkeeper.let_go(self)
+        operations, self.operations = self.operations, {}
+        for operation in operations.values():
+            operation.leave()
 
 
-def _reason(message: str) -> str:
-    """Return as many sentences as a close has room for. The rest stands in the documentation."""
-    while len(message.encode()) > _LONGEST_REASON:
-        message = message[: message.rstrip(".").rindex(". ") + 1]
-    return message
+class Operation:
+    """One operation of a socket: a reader of a group, or a question with one answer."""
+
+    __slots__ = ("_asked", "_head", "_number", "_reader", "_socket", "_task")
+
+    def __init__(self, socket: Socket, number: str, asked: Asked) -> None:
+        self._socket = socket
+        self._number = number
+        self._asked = asked
+        self._head = b'{"id":' + orjson.dumps(number) + b',"type":"next","payload":'
+        self._reader: Reader | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def begin(self, context: Context) -> None:
+        """Join the group of a subscription, or begin to answer anything else."""
+        hall = self._socket.hall
+        if not hall.door.may_run(self._asked, context.viewer):
+            told = "Only the documents that were given to this server are run."
+            self._finish([{"message": told, "extensions": {"code": "FORBIDDEN"}}])
+            return
+        if not is_subscription(hall.door.schema.engine, self._asked):
+            self._task = asyncio.create_task(self._answer(context))
+            return
+        try:
+            self._reader = hall.groups.enter(self._asked, context, self._offer, self._finish)
+        except Over as over:
+            self._finish(over.errors)
+            return
+        self._task = asyncio.create_task(self._start(self._reader))
+
+    def catch_up(self) -> None:
+        """Say what there was no room for."""
+        if self._reader is not None:
+            self._reader.catch_up()
+
+    def leave(self) -> None:
+        """End without a word, because the client has."""
+        if self._task is not None:
+            self._task.cancel()
+        if self._reader is not None:
+            self._reader.leave()
+
+    async def _start(self, reader: Reader) -> None:
+        """Say what comes first, as fast as it is read, and hear of the rest from the group."""
+        try:
+            async with aclosing(reader.start()) as payloads:
+                async for payload in payloads:
+                    await self._next(payload.data)
+        except Over as over:
+            reader.leave()
+            self._finish(over.errors)
+            return
+        self._task = None
+        reader.go_live()
+
+    async def _answer(self, context: Context) -> None:
+        """Answer a query or mutation, by plan or by graphql-core."""
+        door = self._socket.hall.door
+        try:
+            async with door.under_way.watched(context, None):
+                answered = await door.execute(self._asked, context)
+        except TookTooLong as refusal:
+            answered = {"errors": [{"message": refusal.message, "extensions": {"code": refusal.code}}]}
+        self._task = None
+        if "data" in answered:
+            await self._next(print_answer(answered))
+            self._finish()
+        else:
+            self._finish(answered["errors"])
+
+    async def _next(self, data: bytes) -> None:
+        await self._socket.line.writable.wait()
+        self._socket.line.say(self._head, data, b"}")
+
+    def _offer(self, payload: Payload) -> bool:
+        """Say what is new if there is room."""
+        if self._socket.line.is_full:
+            self._socket.waiting[self] = None
+            return False
+        self._socket.line.say(self._head, payload.data, b"}")
+        return True
+
+    def _finish(self, errors: Errors = ()) -> None:
+        """Say that nothing more comes, and why if it should have."""
+        if self._socket.operations.get(self._number) is not self:
+            return
+        del self._socket.operations[self._number]
+        self._socket.waiting.pop(self, None)
+        if errors:
+            self._socket.say({"id": self._number, "type": "error", "payload": errors})
+        else:
+            self._socket.say({"id": self._number, "type": "complete"})
 
 
-def _fault_in(message: dict[str, Any]) -> str | None:
-    if not isinstance(message.get("type"), str):
-        return "A message has a `type`."
-    if message["type"] not in {"subscribe", "complete"}:
-        return None
-    if not isinstance(message.get("id"), str):
-        return "An operation has an `id`, which is a string."
-    return _fault_in_operation(message.get("payload")) if message["type"] == "subscribe" else None
+class _Fault(Exception):
+    """A message that ends its socket, with the code of the close."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+def _read(message: Message) -> dict[str, Any]:
+    """Return a message of the protocol. Raises `_Fault` for what is none."""
+    text = message.get("text")
+    if text is None:
+        raise _Fault(INVALID_MESSAGE, "WebSocket message type must be text")
+    try:
+        read = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise _Fault(INVALID_MESSAGE, "WebSocket message must be valid JSON") from error
+    fault = _fault_in(read)
+    if fault is not None:
+        raise _Fault(INVALID_MESSAGE, fault)
+    message_read: dict[str, Any] = read
+    return message_read
+
+
+def _fault_in(message: object) -> str | None:
+    if not isinstance(message, dict):
+        return "A message is a JSON object."
+    type_, payload = message.get("type"), message.get("payload")
+    if type_ in _SPEAKING_FOR_ITSELF:
+        return None if isinstance(payload, dict | None) else f"The `payload` of {type_} is an object."
+    if type_ not in _ABOUT_OPERATIONS:
+        return "A message has a `type`, one of those that clients send."
+    if not isinstance(message.get("id"), str) or not 1 <= len(message["id"]) <= _LONGEST_ID:
+        return f"An operation has an `id`, a string of 1 to {_LONGEST_ID} characters."
+    return _fault_in_operation(payload) if type_ == "subscribe" else None
+
+
+_SPEAKING_FOR_ITSELF = ("connection_init", "ping", "pong")
+_ABOUT_OPERATIONS = ("subscribe", "complete")
 
 
 def _fault_in_operation(payload: object) -> str | None:
@@ -60,3 +373,10 @@ def _fault_in_operation(payload: object) -> str | None:
     if not isinstance(payload.get("variables"), dict | None) or not isinstance(payload.get("extensions"), dict | None):
         return "An operation's `variables` and `extensions` are objects."
     return None if isinstance(payload.get("operationName"), str | None) else "An `operationName` is a string."
+
+
+async def _refuse(send: Send) -> None:
+    """Answer 429 instead of opening a socket."""
+    headers = [(b"retry-after", b"10"), (b"content-type", b"text/plain; charset=utf-8")]
+    await send({"type": "websocket.http.response.start", "status": 429, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": b"Too many sockets are open from this address."})

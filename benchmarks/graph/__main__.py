@@ -157,7 +157,7 @@ async def _in_processes(url: str, asked: Asked, found: Found) -> None:
 
 def _report(asked: Asked, found: Found) -> report.Report:
     return report.Report(
-        command=shlex.join(["uv", "run", "--with", "aiosqlite", "python", "-m", "benchmarks.graph", *sys.argv[1:]]),
+        command=shlex.join(["uv", "run", "--group", "benchmarks", "python", "-m", "benchmarks.graph", *sys.argv[1:]]),
         postgresql=found.version,
         sqlite=sqlite3.sqlite_version,
         pinning=_pinning(asked.cores),

@@ -8,13 +8,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
-from sqlalchemy import ColumnElement, update
+from sqlalchemy import ColumnElement, bindparam, update
 from sqlmodel import col
 
 from benchmarks.graph import tables
 from db.access.viewer import Role, ViewerKind
 from db.batches import Order, Pages, ToMany, ToOne
 from db.errors import NotFound
+from db.statements import fixed
 from schema import Schema
 from schema.connections import Connection
 from schema.context import Asked
@@ -25,7 +26,7 @@ from schema.ids import decode_id
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from db.session import Transaction
+    from db.session import Changes
 
 
 def _everything(_: ViewerKind) -> ColumnElement[bool] | None:
@@ -134,18 +135,21 @@ class Mutation:
         self, info: Asked, id: Annotated[strawberry.ID, strawberry.argument(description="The entry.")]
     ) -> EntryLikePayload:
         """Like an entry."""
-        async with info.context.db.transaction() as tx:
-            row = await like_entry(tx, decode_id(id, kind="entry"))
+        row = await like_entry(info.context.db, decode_id(id, kind="entry"))
         return EntryLikePayload(counts=row, errors=[])  # type: ignore[arg-type]  # a row stands for its type
 
 
-async def like_entry(tx: Transaction, entry_id: UUID) -> tables.EntryCounts:
+_LIKE = fixed(
+    update(tables.EntryCounts)
+    .where(col(tables.EntryCounts.entry_id) == bindparam("entry"))
+    .values(likes=col(tables.EntryCounts.likes) + 1)
+    .returning(tables.EntryCounts)
+)
+
+
+async def like_entry(changes: Changes, entry_id: UUID) -> tables.EntryCounts:
     """Count one like more. Raises `NotFound`."""
-    counts = tables.EntryCounts
-    statement = (
-        update(counts).where(col(counts.entry_id) == entry_id).values(likes=col(counts.likes) + 1).returning(counts)
-    )
-    row = await tx.row(statement)
+    row = await changes.change(_LIKE, entry=entry_id)
     if row is None:
         raise NotFound("There is no such entry.", field="id")
     return row

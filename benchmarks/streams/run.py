@@ -181,7 +181,7 @@ async def _added(db: Database, writers: int, increments: int) -> Figure:
 async def _told(url: str, overlays: int, changes: int, pause: float) -> Delay:
     """Change a goal that so many overlays watch, and take the time from the commit to each of them."""
     clock = SystemClock()
-    settings = Settings(database=url, port=0, pss_port=0)
+    settings = Settings(database=url, port=0, pss_port=0, sockets_per_address=overlays, sockets_per_token=overlays)
     async with open_house(settings, clock) as house:
         async with house.db.transaction() as tx:
             admin = await access.create_user(tx, name=f"admin {time.time_ns()}", role=Role.ADMIN, now=clock.now())
@@ -189,7 +189,7 @@ async def _told(url: str, overlays: int, changes: int, pause: float) -> Delay:
         stream_id, _ = await _stream(house.db)
         goal = await _goal(house.db, stream_id, StreamGoalKind.CUSTOM)
         started: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        server = Server(house.app, settings, started.set_result)
+        server = Server(house.app, settings, started.set_result, house.doorkeeper.close)
         serving = asyncio.create_task(server.serve())
         port = await started
         context = multiprocessing.get_context("spawn")

@@ -1,6 +1,7 @@
 """Who asks, and what he may do."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
 
@@ -44,16 +45,19 @@ class Viewer:
     token_id: UUID
     role: Role
     nodes: frozenset[UUID] | None = None
+    # Whether the token runs trusted documents and no others, whatever the server does.
+    is_trusted_only: bool = False
 
-    @property
-    def kind(self) -> ViewerKind:
-        """What sort of viewer it is."""
-        return ViewerKind(self.role, self.is_overlay)
+    # What sort of viewer it is.
+    kind: ViewerKind = field(init=False, repr=False, compare=False)
+    # The values that conditions on what a viewer sees may name: `viewer_id`, `viewer_nodes`.
+    parameters: Mapping[str, object] = field(init=False, repr=False, compare=False)
 
-    @property
-    def parameters(self) -> dict[str, object]:
-        """The values that conditions on what a viewer sees may name: `viewer_id`, `viewer_nodes`."""
-        return {"viewer_id": self.user_id, "viewer_nodes": list(self.nodes or ())}
+    def __post_init__(self) -> None:
+        """Work out once what every statement asks."""
+        parameters = {"viewer_id": self.user_id, "viewer_nodes": list(self.nodes or ())}
+        object.__setattr__(self, "kind", ViewerKind(self.role, self.is_overlay))
+        object.__setattr__(self, "parameters", parameters)
 
     @property
     def is_overlay(self) -> bool:

@@ -19,18 +19,25 @@ from db.matches.messages import points_of, side_of, to_record
 from db.matches.rows import match_row, round_rows, side_rows
 from db.matches.state import from_json, to_json
 from db.matches.tables import Athlete, Mat, Match, MatchEvent, MatchSide, Round, Scoreboard, Tournament
-from db.session import Session, Transaction
-from db.statements import row_class
+from db.session import Changes, Session, Transaction
+from db.statements import fixed, row_class
 from db.texts import checked
 
 LONGEST_NAME = 200
 
 
-async def create_tournament(tx: Transaction, *, name: str, city: str = "", now: datetime) -> Tournament:
+_CREATE_TOURNAMENT = fixed(
+    upsert(Tournament)
+    .values({name: bindparam(name) for name in ("id", "name", "city", "created_at")})
+    .on_conflict_do_nothing(index_elements=["name"])
+    .returning(Tournament)
+)
+
+
+async def create_tournament(changes: Changes, *, name: str, city: str = "", now: datetime) -> Tournament:
     """Begin a tournament. Raises `Invalid` for a name or city that cannot be and `Conflict` for a taken name."""
     city = checked(city, "A city", field="city", shortest=0, longest=LONGEST_NAME)
-    statement = upsert(Tournament).values(id=new_id(), name=_name(name), city=city, created_at=now)
-    created = await tx.row(statement.on_conflict_do_nothing(index_elements=["name"]).returning(Tournament))
+    created = await changes.change(_CREATE_TOURNAMENT, id=new_id(), name=_name(name), city=city, created_at=now)
     if created is None:
         raise Conflict("There is a tournament of this name.", field="name")
     return created
@@ -293,8 +300,8 @@ def _row_of(model: Any) -> Any:
 
 
 _INSERT_EVENT = insert(MatchEvent)
-_UPSERT_ROUND = _upsert(Round, ["match_id", "number"], ["id"])
-_UPSERT_SIDE = _upsert(MatchSide, ["match_id", "side"], ["id"])
-_UPSERT_SCOREBOARD = _upsert(Scoreboard, ["match_id"], [])
+_UPSERT_ROUND = fixed(_upsert(Round, ["match_id", "number"], ["id"]))
+_UPSERT_SIDE = fixed(_upsert(MatchSide, ["match_id", "side"], ["id"]))
+_UPSERT_SCOREBOARD = fixed(_upsert(Scoreboard, ["match_id"], []))
 _EVENT_ROW = _row_of(MatchEvent)
 _SCOREBOARD_ROW = _row_of(Scoreboard)

@@ -17,7 +17,7 @@ from sqlmodel import col
 from db.batches import table_of
 from db.ids import new_id
 from db.session import Transaction
-from db.statements import row_class
+from db.statements import fixed, row_class
 from db.streams.events import StreamGoalChanged
 from db.streams.rules import LARGEST_COUNT, THOUSAND, Happening, Standing, levelled, moved
 from db.streams.tables import StreamGoal, StreamGoalChange
@@ -216,8 +216,8 @@ def _levelled() -> Any:
 _GOALS = table_of(StreamGoal)
 _ENDS_AT, _COUNT = _GOALS.c.ends_at, _GOALS.c.current
 _SETTLED = ("current", "fraction", "target", "told", "times_reached", "state")
-_MOVE = _moved()
-_LEVEL = _levelled()
+_MOVE = fixed(_moved())
+_LEVEL = fixed(_levelled())
 _CHANGES = table_of(StreamGoalChange)
 _CHANGE_ROW: Any = row_class(_CHANGES.name, tuple(_CHANGES.c.keys()), _CHANGES)
-_INSERT_CHANGE = insert(StreamGoalChange)
+_INSERT_CHANGE = fixed(insert(StreamGoalChange))

@@ -18,7 +18,7 @@ from sqlmodel import col, select
 from db.batches import table_of
 from db.errors import NotFound
 from db.session import Transaction
-from db.statements import any_of
+from db.statements import any_of, fixed
 from db.streams.counting import CLOCK, By, Move, Told, hold_goal, keep, level_goal, move_goal, standing_of
 from db.streams.fold import Counted, Folded, Progress, Segment, Session, fold, keys_of
 from db.streams.incoming import Ignored, Received, StreamEvent
@@ -274,7 +274,7 @@ def _upsert_mark() -> Any:
     return statement.on_conflict_do_update(index_elements=["stream_id", "key"], set_=later)
 
 
-_UPSERT_MARK = _upsert_mark()
+_UPSERT_MARK = fixed(_upsert_mark())
 _SESSION_COUNTS = {
     StreamGoalKind.COINS: "coin_count",
     StreamGoalKind.LIKES: "like_count",

@@ -15,6 +15,7 @@ from db.access.viewer import Role, Viewer
 from db.errors import Conflict, Forbidden, Invalid, NotFound
 from db.ids import new_id
 from db.session import Session, Transaction
+from db.statements import fixed
 from db.streams import news
 from db.streams.counting import CLOCK, By, Move, Told, hold_goal, keep, move_goal, standing_of
 from db.streams.events import StreamGoalChanged, StreamGoalDeleted, StreamSourceChanged, StreamSourceConfigured
@@ -523,12 +524,13 @@ def _url_of(kind: StreamSourceKind, url: str | None) -> str:
     return ""
 
 
-# Whole, so that it is made once: counts move often.
-_STREAM_OF_GOAL = select(Stream).where(
-    col(Stream.id)
-    == select(col(StreamGoal.stream_id))
-    .where(col(StreamGoal.id) == bindparam("goal_id", type_=Uuid()))
-    .scalar_subquery()
+_STREAM_OF_GOAL = fixed(
+    select(Stream).where(
+        col(Stream.id)
+        == select(col(StreamGoal.stream_id))
+        .where(col(StreamGoal.id) == bindparam("goal_id", type_=Uuid()))
+        .scalar_subquery()
+    )
 )
 _FIRST_STATES = {
     StreamSourceKind.TIKFINITY: StreamSourceState.CONNECTING,

@@ -65,7 +65,8 @@ _RAW: dict[tuple[type[Any], str], dict[str, str]] = {
     (BigInteger, "Int"): {"sqlite": _BOUNDED, "postgresql": _BOUNDED},
     (DateTime, "DateTime"): {
         "sqlite": '{0}[:10] + "T" + {0}[11:] + "Z"',
-        "postgresql": '{0}.isoformat("T", "microseconds")[:26] + "Z"',
+        # orjson prints it, but leaves out microseconds that are none.
+        "postgresql": '({0} if {0}.microsecond else {0}.isoformat("T", "microseconds")[:26] + "Z")',
     },
 }
 
@@ -79,7 +80,7 @@ def row_assembler(selection: RowSelection, mode: str) -> RowAssembler:
 
 
 def object_assembler(selection: ObjectSelection) -> ObjectAssembler:
-    """Return the function `(object) -> dict` of a selection that holds no rows."""
+    """Return the function `(object) -> dict` of a selection that takes no reads."""
     if selection.assembler is None:
         selection.assembler = _Writer(OBJECT, None).object(selection)
     return selection.assembler
@@ -92,9 +93,9 @@ def value_printer(step: Printed) -> Callable[[Any], Any]:
     return writer.function("value", [], expression)
 
 
-def raw_key(value: Any, mode: str) -> Any:
-    """Return a Python value as the driver of a database gives it in rows: edges are matched by what drivers give."""
-    return value.hex if mode == "sqlite" and isinstance(value, UUID) else value
+def raw_key(value: Any) -> Any:
+    """Return a Python value as drivers give it in rows: edges are matched by what drivers give."""
+    return value.hex if isinstance(value, UUID) else value
 
 
 def column_converter(table: Table, name: str, mode: str) -> Callable[[Any], Any] | None:
@@ -110,7 +111,7 @@ class _Writer:
     def __init__(self, mode: str, table: Table | None) -> None:
         self._mode = mode
         self._table = table
-        self._names: dict[str, Any] = {"fail": _fail}
+        self._names: dict[str, Any] = {"fail": _fail, "raw_key": raw_key}
         self._bound: list[str] = []
         self._variables: dict[str, str] = {}
 
@@ -126,9 +127,8 @@ class _Writer:
         """Write the function of one plain object."""
         pairs = []
         for step in selection.steps:
-            if isinstance(step, HeldRows):
-                raise TypeError("An object that holds rows is printed by reading, not by assembly alone.")
-            pairs.append(f"{step.key!r}: {self._value(step)}")
+            value = self._held(step) if isinstance(step, HeldRows) else self._value(step)
+            pairs.append(f"{step.key!r}: {value}")
         expression = f"{{{', '.join(pairs)}}}"
         if self._bound:
             expression = f"[{expression} for value in (value,){''.join(self._bound)}][0]"
@@ -158,10 +158,20 @@ class _Writer:
         key = self._variables[str(step.parent_key)]
         if self._mode == OBJECT:
             # Objects hold Python values; answers are found by what the driver gives.
-            key = f"to_raw({key})"
+            key = f"raw_key({key})"
         if isinstance(step, EdgeOne):
             return f"{answers}.get({key})" if step.is_nullable else f"{answers}[{key}]"
         return f"{answers}.get({key}, [])" if isinstance(step, EdgeMany) else f"{answers}[{key}]"
+
+    def _held(self, step: HeldRows) -> str:
+        value = self._bind(f"value.{step.attribute}")
+        if isinstance(step.target, RowSelection) and not step.target.edges:
+            rows = self._name("rows", row_assembler(step.target, OBJECT))
+            return self._wrapped(value, step.type, lambda one: f"{rows}(({one},))[0]")
+        if isinstance(step.target, ObjectSelection):
+            inner = self._name("inner", object_assembler(step.target))
+            return self._wrapped(value, step.type, lambda one: f"{inner}({one})")
+        raise TypeError("What takes reads is printed by reading, not by assembly alone.")
 
     def _value(self, step: TypeName | Printed | Composed) -> str:
         if isinstance(step, TypeName):
@@ -177,7 +187,7 @@ class _Writer:
 
     def _identity(self, source: FromIdentity) -> str:
         column = self._variables["id"]
-        return f"{source.kind + '_'!r} + {column}" + ("" if self._mode == "sqlite" else ".hex")
+        return f"{source.kind + '_'!r} + {column}" + (".hex" if self._mode == OBJECT else "")
 
     def _python_value(self, source: Source) -> str:
         """Bind a source's value, as Python knows it, to a name."""
@@ -280,17 +290,6 @@ class _Writer:
             name = f"{hint}{len(self._names)}"
         self._names[name] = value
         return name
-
-
-def with_raw_keys(selection: RowSelection, mode: str) -> RowAssembler:
-    """Return the assembler of objects whose edges were read from a database of this mode."""
-    name = f"{OBJECT} over {mode}"
-    found = selection.assemblers.get(name)
-    if found is None:
-        writer = _Writer(OBJECT, None)
-        writer._names["to_raw"] = lambda value: raw_key(value, mode)  # noqa: SLF001 -- the writer is this module's own
-        found = selection.assemblers[name] = writer.rows(selection)
-    return found
 
 
 def _fail() -> NoReturn:

@@ -9,15 +9,15 @@ import logging
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import strawberry
-from graphql import ExecutionResult, OperationDefinitionNode, OperationType
-from graphql.execution.values import get_variable_values
+from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, OperationType
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from schema.context import Context
+from schema.engine.cost import Budgets, Cost, cost_of, cost_without_plan, too_costly
 from schema.engine.documents import Documents
 from schema.engine.explain import in_one_line
 from schema.engine.plan import Plan, Unplanned
@@ -25,10 +25,13 @@ from schema.engine.planner import Planner
 from schema.engine.reading import Run, Traced
 from schema.engine.running import Operation, run_plan
 from schema.engine.selections import flags_of
+from schema.engine.variables import Variables
 
 _log = logging.getLogger(__name__)
 
-_PLANS_KEPT = 2000
+_OPERATIONS_KEPT = 2000
+# An operation has a plan for each way its @skip and @include fall.
+_PLANS_OF_ONE = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,20 @@ class Asked:
     name: str | None
     variables: dict[str, Any]
     wants_explaining: bool = False
+    wants_cost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is kept of an operation: how its variables are read, and its plans by the variables that choose fields.
+
+    Of what has no plan, the cost is kept all the same.
+    """
+
+    operation: Operation
+    variables: Variables
+    flags: tuple[str, ...]
+    plans: dict[tuple[Any, ...], tuple[Plan | None, Cost]] = field(default_factory=dict)
 
 
 class Engine:
@@ -46,13 +63,19 @@ class Engine:
 
     def __init__(self, schema: strawberry.Schema) -> None:
         self._planner = Planner(schema)
-        self._documents = Documents(self._planner.schema)
-        self._plans: OrderedDict[Any, tuple[OperationDefinitionNode, Plan | None]] = OrderedDict()
-        self._flags: OrderedDict[int, tuple[OperationDefinitionNode, tuple[str, ...]]] = OrderedDict()
+        self.documents = Documents(self._planner.schema)
+        self._known: OrderedDict[int, _Known] = OrderedDict()
         # By path: `planned`, `unplanned` and `abandoned`.
         self.counts: Counter[str] = Counter()
         # An operation that takes longer is logged with the steps of its plan.
         self.slow_seconds = 1.0
+        # What tokens may spend; without budgets they may spend what they like.
+        self.budgets: Budgets | None = None
+
+    @property
+    def kept(self) -> tuple[int, int]:
+        """How many operations are kept, and how many plans of them."""
+        return len(self._known), sum(len(known.plans) for known in self._known.values())
 
     async def answer(self, asked: Asked, context: Context) -> dict[str, Any] | None:
         """Return the `data` of a query or mutation, straight from its plan; `None` if graphql-core is to answer.
@@ -62,24 +85,23 @@ class Engine:
         """
         if not context.may_plan or context.asker is None:
             return None
-        document = self._documents.get(asked.text)
-        operation = None if document is None else document.operation(asked.name)
-        if document is None or operation is None or operation.operation is OperationType.SUBSCRIPTION:
-            return None
-        variables = get_variable_values(self._planner.schema, operation.variable_definitions or (), asked.variables)
-        if isinstance(variables, list):
-            return None
-        plan = self.plan(operation, document.fragments, variables)
-        if plan is None:
+        document = self.documents.get(asked.text)
+        operation = document.operation(asked.name)
+        if operation is None or operation.operation is OperationType.SUBSCRIPTION:
             return None
         try:
-            data = await self._run(
-                plan, context, variables, Operation(self._planner.schema, operation, document.fragments, None)
-            )
+            known = self._know(operation, document.fragments)
+            variables = known.variables.read(asked.variables)
+            if variables is None:
+                return None
+            plan, cost = self._planned(known, variables)
+            context.is_change = operation.operation is OperationType.MUTATION
+            if plan is None or self._charge(cost, variables, context) is not None:
+                return None
+            return await self._run(plan, context, variables, known.operation)
         except Exception as error:  # noqa: BLE001 -- whatever it was, graphql-core knows how to say it
             self._abandon(context, error)
             return None
-        return data
 
     async def run(self, plan: Plan, context: Context, executor: Any) -> dict[str, Any] | None:
         """Return the `data` of an operation that graphql-core's executor holds; `None` if it is to answer itself."""
@@ -114,32 +136,76 @@ class Engine:
 
     def plan(self, operation: OperationDefinitionNode, fragments: Any, variables: Any) -> Plan | None:
         """Return the plan of an operation, made at its first run; `None` if there can be none."""
-        flags = {name: variables.coerced.get(name) for name in self._flags_of(operation, fragments)}
-        key = (id(operation), *flags.values())
-        known = self._plans.get(key)
-        # The operation is kept with its plan: while it is, no other can have its id.
-        if known is None or known[0] is not operation:
-            known = self._plans[key] = (operation, self._make(operation, fragments, flags))
-            if len(self._plans) > _PLANS_KEPT:
-                self._plans.popitem(last=False)
-        else:
-            self._plans.move_to_end(key)
-        return known[1]
+        return self._planned(self._know(operation, fragments), variables)[0]
 
-    def _make(self, operation: OperationDefinitionNode, fragments: Any, flags: Any) -> Plan | None:
+    def price(self, asked: Asked) -> int | None:
+        """Return what an operation would cost; `None` for one that cannot be run."""
+        document = self.documents.get(asked.text)
+        operation = document.operation(asked.name)
+        if operation is None:
+            return None
+        known = self._know(operation, document.fragments)
+        variables = known.variables.read(asked.variables)
+        return None if variables is None else self._planned(known, variables)[1].of(variables.coerced)
+
+    def charge(
+        self, operation: OperationDefinitionNode, fragments: Any, variables: Any, context: Context
+    ) -> GraphQLError | None:
+        """Charge an operation to the viewer's token, once; return why it is refused, if it is."""
+        return self._charge(self._planned(self._know(operation, fragments), variables)[1], variables, context)
+
+    def _charge(self, price: Cost, variables: Any, context: Context) -> GraphQLError | None:
+        if context.cost is not None:
+            return None
+        cost = price.of(variables.coerced)
+        if cost > self.documents.limits.cost:
+            return too_costly(cost, self.documents.limits.cost)
+        refused = (
+            None if self.budgets is None else self.budgets.spend(context.viewer.token_id, cost, context.clock.now())
+        )
+        if refused is None:
+            context.cost = cost
+        return refused
+
+    def _planned(self, known: _Known, variables: Any) -> tuple[Plan | None, Cost]:
+        """Return an operation's plan for these variables and what it costs, made at their first run."""
+        key = tuple(variables.coerced.get(name) for name in known.flags) if known.flags else ()
+        found = known.plans.get(key)
+        if found is None:
+            if len(known.plans) >= _PLANS_OF_ONE:
+                known.plans.clear()
+            plan = self._make(known.operation, dict(zip(known.flags, key, strict=True)))
+            found = known.plans[key] = (plan, self._price(plan, known.operation))
+        return found
+
+    def _make(self, operation: Operation, flags: dict[str, Any]) -> Plan | None:
+        node = operation.node
         try:
-            return self._planner.plan(operation, fragments, flags)
+            return self._planner.plan(node, operation.fragments, flags)
         except Unplanned as reason:
-            _log.debug("no plan for %s: %s", operation.name.value if operation.name else "(unnamed)", reason)
+            _log.debug("no plan for %s: %s", node.name.value if node.name else "(unnamed)", reason)
             return None
 
-    def _flags_of(self, operation: OperationDefinitionNode, fragments: Any) -> tuple[str, ...]:
-        known = self._flags.get(id(operation))
-        if known is None or known[0] is not operation:
-            known = self._flags[id(operation)] = (operation, flags_of(operation, fragments))
-            if len(self._flags) > _PLANS_KEPT:
-                self._flags.popitem(last=False)
-        return known[1]
+    def _price(self, plan: Plan | None, operation: Operation) -> Cost:
+        if plan is not None:
+            return cost_of(plan)
+        node, schema = operation.node, self._planner.schema
+        root = schema.get_root_type(node.operation)
+        return Cost(1) if root is None else cost_without_plan(schema, root, node.selection_set, operation.fragments)
+
+    def _know(self, operation: OperationDefinitionNode, fragments: Any) -> _Known:
+        """Return what is kept of an operation, which is kept with it: while it is, no other can have its id."""
+        known = self._known.get(id(operation))
+        if known is None:
+            schema = self._planner.schema
+            whole = Operation(schema, operation, fragments, None)
+            known = _Known(whole, Variables(schema, operation), flags_of(operation, fragments))
+            self._known[id(operation)] = known
+            if len(self._known) > _OPERATIONS_KEPT:
+                self._known.popitem(last=False)
+        else:
+            self._known.move_to_end(id(operation))
+        return known
 
 
 def executor_for(engine: Engine) -> type[StrawberryGraphQLCoreExecutionContext]:
@@ -148,10 +214,21 @@ def executor_for(engine: Engine) -> type[StrawberryGraphQLCoreExecutionContext]:
     class PlannedExecutor(StrawberryGraphQLCoreExecutionContext):
         """Runs an operation by its plan where there is one."""
 
+        @classmethod
+        def build(cls, *arguments: Any, **options: Any) -> Any:
+            """Make an executor, or return what is wrong with the variables; with hints only where they are wanted."""
+            return super().build(*arguments, **{**options, "hide_suggestions": not engine.documents.gives_hints})
+
         def execute_operation(self, serially: bool | None = None) -> Any:  # noqa: FBT001 -- graphql-core's signature
             """Return the result, or an awaitable of it."""
             context = self.context_value
-            if not isinstance(context, Context) or not context.may_plan or context.asker is None:
+            if not isinstance(context, Context) or context.asker is None:
+                return super().execute_operation(serially)
+            context.is_change = self.operation.operation is OperationType.MUTATION
+            refused = engine.charge(self.operation, self.fragment_definitions, self.variable_values, context)
+            if refused is not None:
+                return ExecutionResult(None, [refused])
+            if not context.may_plan:
                 return super().execute_operation(serially)
             plan = engine.plan(self.operation, self.fragment_definitions, self.variable_values)
             if plan is None:

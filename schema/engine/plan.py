@@ -92,6 +92,13 @@ class HeldRows:
     type: GraphQLOutputType
     target: "Target"
 
+    @property
+    def takes_reads(self) -> bool:
+        """Whether printing them takes reads: rows that are held already do not, unless something hangs on them."""
+        if isinstance(self.target, RowSelection):
+            return bool(self.target.edges)
+        return isinstance(self.target, ByTable) or self.target.takes_reads
+
 
 @dataclass(eq=False, slots=True)
 class EdgeOne:
@@ -160,11 +167,18 @@ class ObjectSelection:
     type_name: str
     steps: list[TypeName | Printed | Composed | HeldRows]
     assembler: Callable[[Any], dict[str, Any]] | None = None
+    # What of it takes no reads, if some of it does.
+    at_hand: "ObjectSelection | None" = None
 
     @property
     def holds_rows(self) -> bool:
-        """Whether printing it takes reads."""
+        """Whether rows hang on it."""
         return any(isinstance(step, HeldRows) for step in self.steps)
+
+    @property
+    def takes_reads(self) -> bool:
+        """Whether printing it takes reads."""
+        return any(isinstance(step, HeldRows) and step.takes_reads for step in self.steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +284,10 @@ class RootPage:
     edge: EdgePage
 
 
+# Calls a field's resolver: what Strawberry's `Info` is made from, and the arguments as the resolver knows them.
+Call = Callable[[Any, Mapping[str, Any]], Any]
+
+
 @dataclass(slots=True)
 class RootResolved:
     """A root field with a resolver of its own, whose answer is printed by plan. `is_event`: the answer is the event."""
@@ -279,6 +297,8 @@ class RootResolved:
     field: GraphQLField
     node: FieldNode
     arguments: Arguments
+    # Without one, the field's own `resolve` is called, with all that Strawberry does on the way.
+    call: Call | None
     target: Target | None
     leaf: Printed | None
     is_event: bool

@@ -31,6 +31,7 @@ from schema.connections import Connection
 from schema.engine.plan import (
     Arguments,
     ByTable,
+    Call,
     Composed,
     ConnectionSelection,
     ConnectionStep,
@@ -59,6 +60,7 @@ from schema.engine.plan import (
     Unplanned,
 )
 from schema.engine.selections import Collector
+from schema.errors import RefusalsAsData
 from schema.fields import (
     Column,
     Computed,
@@ -121,6 +123,32 @@ class Planner:
         """Return the resolver's names of a field's arguments, by their names in the schema."""
         named = self._strawberry.config.name_converter.from_argument
         return {named(argument): argument.python_name for argument in field.arguments}
+
+    def call_of(self, field: StrawberryField) -> Call | None:
+        """Return what calls a field's resolver through its extensions, arguments as it knows them.
+
+        Strawberry's own way there converts the arguments each time, even those that were converted before. `None` for
+        a field that needs more of it than we know.
+        """
+        resolver = field.base_resolver
+        if resolver is None or not field.is_async or resolver.parent_parameter or resolver.root_parameter:
+            return None
+        if not all(isinstance(one, Demand | RefusalsAsData) for one in field.extensions):
+            return None
+        own: tuple[Any, ...] = (None,) if resolver.self_parameter else ()
+        wanted = resolver.info_parameter
+
+        def innermost(_: Any, info: Any, **arguments: Any) -> Any:
+            if wanted is not None:
+                arguments[wanted.name] = info
+            return resolver(*own, **arguments)
+
+        call: Callable[..., Any] = innermost
+        # The last of them is the outermost.
+        for extension in field.extensions:
+            call = partial(extension.resolve_async, call)
+        info_class = self._strawberry.config.info_class
+        return lambda raw, arguments: call(None, info_class(_raw_info=raw, _field=field), **arguments)
 
     def convert(self, field: StrawberryField, values: Mapping[str, Any]) -> dict[str, Any]:
         """Turn graphql-core's argument values into the resolver's."""
@@ -195,6 +223,7 @@ class _Planning:
             field=graphql_field,
             node=nodes[0],
             arguments=self._arguments(field, graphql_field, nodes[0]),
+            call=self._planner.call_of(field),
             target=None if is_leaf else self._target(named, nodes, key),
             leaf=leaf,
             is_event=is_event,

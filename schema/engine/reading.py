@@ -2,9 +2,11 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 import orjson
 from graphql.execution.values import VariableValues, get_argument_values
@@ -27,7 +29,7 @@ from db.session import Session
 from db.statements import CompiledStatement, RawRow
 from schema.connections import PageArguments, write_cursor
 from schema.context import Context
-from schema.engine.assembly import column_converter, raw_key, row_assembler, with_raw_keys
+from schema.engine.assembly import OBJECT, column_converter, raw_key, row_assembler
 from schema.engine.plan import (
     Abandoned,
     Arguments,
@@ -41,10 +43,10 @@ from schema.engine.plan import (
 from schema.fields import filter_values
 
 Answers = dict[Any, Any]
+_KEYS_ALONE = ("keys",)
 
 
-@dataclass(frozen=True, slots=True)
-class Traced:
+class Traced(NamedTuple):
     """One statement that was run: where in the operation, for how many keys, what came back and how long it took."""
 
     path: str
@@ -97,31 +99,34 @@ class Run:
         self, path: str, statement: CompiledStatement, keys: Sequence[Any], parameters: Mapping[str, Any]
     ) -> Sequence[RawRow]:
         """Run a statement for all keys, which are as the driver gives them."""
-        known = {**statement.constants, **parameters}
-        arguments = [
-            _driver_keys(keys, self.mode) if name == "keys" else known[name] if bind is None else bind(known[name])
-            for name, bind in zip(statement.names, statement.binders, strict=True)
-        ]
+        if statement.names == _KEYS_ALONE:
+            arguments = [_driver_keys(keys, self.mode)]
+        else:
+            known = {**statement.constants, **parameters}
+            arguments = [
+                _driver_keys(keys, self.mode) if name == "keys" else known[name] if bind is None else bind(known[name])
+                for name, bind in zip(statement.names, statement.binders, strict=True)
+            ]
         began = time.perf_counter()
         rows = await self.session.raw(statement, arguments)
         self.trace.append(Traced(path, statement.sql, len(keys), len(rows), time.perf_counter() - began))
         return rows
 
 
-async def read_lookup(run: Run, root: RootLookup, key: Any) -> dict[str, Any] | None:
-    """Read the one row of a root field."""
+async def read_lookup(run: Run, root: RootLookup, key: str) -> dict[str, Any] | None:
+    """Read the one row of a root field. `key` is as the driver gives it."""
     statement = run.compiled(root.compiled, None, lambda: root.batch.statement(run.kind, root.selection.columns))
-    rows = await run.fetch(root.path, statement, [raw_key(key, run.mode)], run.parameters)
+    rows = await run.fetch(root.path, statement, [key], run.parameters)
     printed = await _print_rows(run, root.selection, rows)
     return printed[0] if printed else None
 
 
 async def print_objects(run: Run, selection: RowSelection, rows: Sequence[Any]) -> list[dict[str, Any]]:
     """Print rows that a resolver returned or an event carries: objects with Python values."""
-    answers = await _answers(
-        run, selection, lambda edge: (raw_key(getattr(row, str(edge.parent_key)), run.mode) for row in rows)
-    )
-    return with_raw_keys(selection, run.mode)(rows, *answers)
+    if not selection.edges:
+        return row_assembler(selection, OBJECT)(rows)
+    answers = await _answers(run, selection, lambda edge: (raw_key(getattr(row, str(edge.parent_key))) for row in rows))
+    return row_assembler(selection, OBJECT)(rows, *answers)
 
 
 async def read_page(run: Run, edge: EdgePage, keys: Sequence[Any]) -> Answers:
@@ -183,9 +188,8 @@ def _statement(run: Run, edge: Edge) -> Chosen:
 
 async def _print_edge(run: Run, edge: Edge, rows: Sequence[RawRow]) -> Answers:
     printed = await _print_rows(run, edge.selection, rows)
-    index = edge.selection.columns.index(str(edge.batch.by))
-    keyed = zip((row[index] for row in rows), printed, strict=True)
-    return dict(keyed) if isinstance(edge, EdgeOne) else _grouped(keyed)
+    keys = map(itemgetter(edge.selection.columns.index(str(edge.batch.by))), rows)
+    return dict(zip(keys, printed, strict=True)) if isinstance(edge, EdgeOne) else _cut(Counter(keys), printed)
 
 
 async def _read_pages(run: Run, edges: Sequence[EdgePage], keys: Sequence[Any]) -> list[Answers]:
@@ -194,13 +198,13 @@ async def _read_pages(run: Run, edges: Sequence[EdgePage], keys: Sequence[Any]) 
     wants_rows = any(edge.connection.wants_rows for edge in edges)
     wants_total = any(edge.connection.wants_total for edge in edges)
     if wants_rows and wants_total:
-        grouped, totals = await asyncio.gather(
+        found, totals = await asyncio.gather(
             _page_rows(run, edges, keys, question), _totals(run, first, keys, question)
         )
     else:
-        grouped = await _page_rows(run, edges, keys, question) if wants_rows else {}
+        found = await _page_rows(run, edges, keys, question) if wants_rows else _Found([], {})
         totals = await _totals(run, first, keys, question) if wants_total else {}
-    return [await _print_connections(run, edge, keys, question, grouped, totals) for edge in edges]
+    return [await _print_connections(run, edge, keys, question, found, totals) for edge in edges]
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,9 +225,15 @@ def _question(run: Run, edge: EdgePage) -> _Question:
     return _Question(page, order, wanted, asked(page, order, wanted))
 
 
-async def _page_rows(
-    run: Run, edges: Sequence[EdgePage], keys: Sequence[Any], question: _Question
-) -> dict[Any, list[RawRow]]:
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The rows of all pages, those of one key together, and how many each key has."""
+
+    rows: Sequence[RawRow]
+    counts: Mapping[Any, int]
+
+
+async def _page_rows(run: Run, edges: Sequence[EdgePage], keys: Sequence[Any], question: _Question) -> _Found:
     edge = edges[0]
     batch, columns = edge.batch, edge.selection.columns
     statement = run.compiled(
@@ -235,9 +245,8 @@ async def _page_rows(
         parameters["limit"] = question.page.limit
     rows = await run.fetch(edge.path, statement, keys, parameters)
     if batch.by is None:
-        return {None: list(rows)}
-    index = columns.index(batch.by)
-    return _grouped((row[index], row) for row in rows)
+        return _Found(rows, {None: len(rows)})
+    return _Found(rows, Counter(map(itemgetter(columns.index(batch.by)), rows)))
 
 
 async def _totals(run: Run, edge: EdgePage, keys: Sequence[Any], question: _Question) -> dict[Any, int]:
@@ -253,13 +262,14 @@ async def _print_connections(
     edge: EdgePage,
     keys: Sequence[Any],
     question: _Question,
-    grouped: Mapping[Any, list[RawRow]],
+    pages: _Found,
     totals: Mapping[Any, int],
 ) -> Answers:
     """Print the connection of every key. All their rows are printed together, level by level."""
-    if edge.connection.wants_nodes_alone and question.page.limit >= max(map(len, grouped.values()), default=0):
-        return await _print_nodes(run, edge.connection.steps[0], keys, grouped)
-    windows = {key: window(grouped.get(key, []), question.page) for key in keys}
+    if edge.connection.wants_nodes_alone and question.page.limit >= max(pages.counts.values(), default=0):
+        return await _print_nodes(run, edge.connection.steps[0], keys, pages)
+    rows_of = _cut(pages.counts, list(pages.rows))
+    windows = {key: window(rows_of.get(key, []), question.page) for key in keys}
     rows = [row for one in windows.values() for row in one.rows]
     selections = edge.connection.row_selections()
     printed = [iter(await _print_rows(run, selection, rows)) for selection in selections]
@@ -276,19 +286,17 @@ async def _print_connections(
     return answers
 
 
-async def _print_nodes(
-    run: Run, step: ConnectionStep, keys: Sequence[Any], grouped: Mapping[Any, list[RawRow]]
-) -> Answers:
+async def _print_nodes(run: Run, step: ConnectionStep, keys: Sequence[Any], pages: _Found) -> Answers:
     """Print connections of which only the rows are wanted: one list, cut where the keys change."""
     if step.nodes is None:
         raise Abandoned
-    printed = await _print_rows(run, step.nodes, [row for key in keys for row in grouped.get(key, ())])
-    answers: Answers = {}
-    start = 0
+    name = step.key
+    answers: Answers = {
+        key: {name: nodes} for key, nodes in _cut(pages.counts, await _print_rows(run, step.nodes, pages.rows)).items()
+    }
     for key in keys:
-        end = start + len(grouped.get(key, ()))
-        answers[key] = {step.key: printed[start:end]}
-        start = end
+        if key not in answers:
+            answers[key] = {name: []}
     return answers
 
 
@@ -345,15 +353,15 @@ class _Cursors:
         return write_cursor(tuple(row[i] if convert is None else convert(row[i]) for i, convert in self._columns))
 
 
-def _grouped(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, list[Any]]:
-    groups: dict[Any, list[Any]] = {}
-    for key, value in pairs:
-        found = groups.get(key)
-        if found is None:
-            groups[key] = [value]
-        else:
-            found.append(value)
-    return groups
+def _cut(counts: Mapping[Any, int], whole: list[Any]) -> dict[Any, list[Any]]:
+    """Cut a list into those of each key, which stand together and in the order of their counts."""
+    pieces = {}
+    start = 0
+    for key, count in counts.items():
+        end = start + count
+        pieces[key] = whole[start:end]
+        start = end
+    return pieces
 
 
 def _driver_keys(keys: Sequence[Any], mode: str) -> Any:

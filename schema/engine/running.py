@@ -14,11 +14,9 @@ from schema.engine.assembly import object_assembler, value_printer
 from schema.engine.plan import (
     Abandoned,
     ByTable,
-    Composed,
     HeldRows,
     ObjectSelection,
     Plan,
-    Printed,
     Root,
     RootLookup,
     RootPage,
@@ -28,7 +26,7 @@ from schema.engine.plan import (
     TypeName,
 )
 from schema.engine.reading import Run, print_objects, read_lookup, read_page
-from schema.ids import decode_id
+from schema.ids import decode_digits
 
 
 @dataclass(slots=True)
@@ -84,7 +82,7 @@ async def _root(root: Root, run: Run, operation: Operation) -> Any:
 
 
 async def _lookup(root: RootLookup, run: Run) -> Any:
-    key = decode_id(run.arguments(root.arguments)["id"], kind=root.kind)
+    key = decode_digits(run.arguments(root.arguments)["id"], kind=root.kind)
     found = await read_lookup(run, root, key)
     if found is None and not root.is_nullable:
         raise Abandoned
@@ -104,11 +102,8 @@ async def _resolve(root: RootResolved, run: Run, operation: Operation) -> Any:
         fragments=operation.fragments,
         variable_values=run.variables,
     )
-    arguments = run.graphql_arguments(root.arguments)
-    if root.field.resolve is None:
-        raise Abandoned
     try:
-        resolved = root.field.resolve(None, info, **arguments)
+        resolved = _call(root, run, info)
         value = await resolved if inspect.isawaitable(resolved) else resolved
     except Exception as error:
         # Raised again at once: graphql-core will be told the same, without the resolver being called twice.
@@ -118,8 +113,22 @@ async def _resolve(root: RootResolved, run: Run, operation: Operation) -> Any:
     return value
 
 
+def _call(root: RootResolved, run: Run, info: Info) -> Any:
+    if root.call is not None:
+        return root.call(info, run.arguments(root.arguments))
+    if root.field.resolve is None:
+        raise Abandoned
+    return root.field.resolve(None, info, **run.graphql_arguments(root.arguments))
+
+
 async def _print(value: Any, type_: GraphQLOutputType, target: Target, run: Run) -> Any:
     """Print a value of an object type and its wrappers: what is in its lists is printed together."""
+    if not is_list_type(type_.of_type if is_non_null_type(type_) else type_):
+        if value is not None:
+            return (await _print_all([value], target, run))[0]
+        if is_non_null_type(type_):
+            raise Abandoned
+        return None
     held: list[Any] = []
     shape = _shape(value, type_, held)
     printed = await _print_all(held, target, run)
@@ -133,7 +142,7 @@ async def _print_all(held: Sequence[Any], target: Target, run: Run) -> list[Any]
         return await print_objects(run, target, held)
     if isinstance(target, ByTable):
         return await _print_by_table(held, target, run)
-    if not target.holds_rows:
+    if not target.takes_reads:
         assemble = object_assembler(target)
         return [assemble(one) for one in held]
     return [await _print_object(one, target, run) for one in held]
@@ -152,19 +161,21 @@ async def _print_by_table(held: Sequence[Any], target: ByTable, run: Run) -> lis
 
 
 async def _print_object(value: Any, selection: ObjectSelection, run: Run) -> dict[str, Any]:
-    printed: dict[str, Any] = {}
-    for step in selection.steps:
-        if isinstance(step, TypeName):
-            printed[step.key] = step.name
-        elif isinstance(step, HeldRows):
-            printed[step.key] = await _print(getattr(value, step.attribute), step.type, step.target, run)
-        else:
-            printed[step.key] = _attribute(value, step)
-    return printed
+    """Print an object of which something takes reads: those in turn, everything else at once."""
+    if selection.at_hand is None:
+        steps = [step for step in selection.steps if not _takes_reads(step)]
+        selection.at_hand = ObjectSelection(selection.type_name, steps)
+    at_hand = object_assembler(selection.at_hand)(value)
+    return {
+        step.key: await _print(getattr(value, step.attribute), step.type, step.target, run)
+        if isinstance(step, HeldRows) and step.takes_reads
+        else at_hand[step.key]
+        for step in selection.steps
+    }
 
 
-def _attribute(value: Any, step: Printed | Composed) -> Any:
-    return object_assembler(ObjectSelection("", [step]))(value)[step.key]
+def _takes_reads(step: Any) -> bool:
+    return isinstance(step, HeldRows) and step.takes_reads
 
 
 def _shape(value: Any, type_: GraphQLOutputType, held: list[Any]) -> Any:

@@ -64,8 +64,8 @@ class MatchMutations:
         self, info: Asked, input: Annotated[TournamentInput, strawberry.argument(description="The tournament.")]
     ) -> TournamentCreatePayload:
         """Set up a tournament."""
-        async with info.context.db.transaction() as tx:
-            row = await operations.create_tournament(tx, name=input.name, city=input.city, now=info.context.now())
+        context = info.context
+        row = await operations.create_tournament(context.db, name=input.name, city=input.city, now=context.now())
         return TournamentCreatePayload(tournament=row, errors=[])  # type: ignore[arg-type]  # a row stands for its type
 
     @strawberry.mutation(description="Lay a mat.", extensions=[RefusalsAsData(), Demand(Role.OPERATOR)])

@@ -1,28 +1,21 @@
 """What can be watched of a competition."""
 
-from __future__ import annotations
-
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
 import strawberry
 
-from db.batches import Page
-from db.bus import Lagged, Listener
 from db.errors import Invalid, NotFound
 from db.matches import queries
 from db.matches.events import MatchEventsLogged
 from db.matches.events import ScoreboardChanged as ScoreboardChange
-from schema.connections import LARGEST_PAGE, read_cursor, write_cursor
 from schema.context import Asked, Context
 from schema.fields import Demand
 from schema.ids import decode_id
+from schema.live.sources import Feed, State, feed, state
 from schema.matches.types import MatchEvent, Scoreboard
-
-_OLDEST = queries.events_by_match.order("OLDEST")
 
 
 @strawberry.type(description="A scoreboard as it is.")
@@ -51,12 +44,11 @@ class MatchEvents:
 class MatchSubscriptions:
     """What can be watched of a competition."""
 
-    @strawberry.subscription(
-        description=(
-            "A scoreboard as it is now, then after every change. With `matId`, always that of the fight on the mat. "
-            "Whoever is slow gets the latest, not the backlog."
-        ),
-        extensions=[Demand(None)],
+    @state(
+        ScoreboardChanged,
+        "A scoreboard as it is now, then after every change. With `matId`, always that of the fight on the mat. "
+        "Whoever is slow gets the latest, not the backlog.",
+        demand=Demand(None),
     )
     async def scoreboard_changed(
         self,
@@ -68,49 +60,46 @@ class MatchSubscriptions:
             strawberry.ID | None,
             strawberry.argument(description="The mat whose present fight it is. Null if `matchId` is given."),
         ] = None,
-    ) -> AsyncGenerator[ScoreboardChanged, None]:
-        """State first, then newer revisions only."""
-        context = info.context
-        topic, is_mat = await _watched(context, match_id, mat_id)
-        # Listen before reading: a change in between is then heard, not missed.
-        with context.db.bus.listen(topic, of=ScoreboardChange, latest_only=True) as heard:
-            newest = shown = await _present(context, topic, is_mat=is_mat)
-            yield ScoreboardChanged(scoreboard=shown, sent_at=context.now())
-            async for change in heard:
-                if newest is not None and not _is_newer(change.scoreboard, newest):
-                    continue
-                newest = change.scoreboard
-                shown, before = newest if _is_seen(context, newest) else None, shown
-                if shown is not None or before is not None:
-                    context.renew_loaders()
-                    yield ScoreboardChanged(scoreboard=shown, sent_at=context.now())  # type: ignore[arg-type]  # a row
+    ) -> State[ScoreboardChange, Any]:
+        """The scoreboard of a fight, or of whichever fight is on a mat."""
+        topic, is_mat = await _watched(info.context, match_id, mat_id)
+        seen = partial(_seen, info.context.viewer.nodes)
+        return State(
+            topic=topic,
+            of=ScoreboardChange,
+            read=partial(_present, topic=topic, is_mat=is_mat),
+            after=lambda change: change.scoreboard,
+            is_news=lambda heard, shown: _is_newer(heard, shown) and (seen(heard) or seen(shown)) is not None,
+            show=lambda row, at: ScoreboardChanged(scoreboard=seen(row), sent_at=at),
+        )
 
-    @strawberry.subscription(
-        description=(
-            "Every entry of a fight's log: first those after `after`, from the beginning if it is null, then live. "
-            "Nothing is left out and nothing comes twice. It has no first message of its own."
-        ),
-        extensions=[Demand(None)],
+    @feed(
+        MatchEvents,
+        "Every entry of a fight's log: first those after `after`, from the beginning if it is null, then live. "
+        "Nothing is left out and nothing comes twice. It has no first message of its own. Whoever falls behind is "
+        "told so by an error with the code LAGGED, and goes on from the cursor in its `after`.",
+        demand=Demand(None),
     )
     async def match_events(
         self,
         info: Asked,
         match_id: Annotated[strawberry.ID, strawberry.argument(description="The fight.")],
-        after: Annotated[
-            str | None,
-            strawberry.argument(description="The cursor of the last entry you have. Null: from the beginning."),
-        ] = None,
-    ) -> AsyncGenerator[MatchEvents, None]:
-        """History from the log, then what is published; back to the log after falling behind."""
-        context = info.context
+    ) -> Feed[MatchEventsLogged, Any]:
+        """The log of a fight."""
         id = decode_id(match_id, kind="match", field="match_id")
-        if await context.loaders.one(queries.match_by_id, id) is None:
+        if await info.context.loaders.one(queries.match_by_id, id) is None:
             raise NotFound("There is no such match.", field="match_id")
-        seq = 0 if after is None else read_cursor(after, queries.events_by_match, _OLDEST, field="after")[0]
-        async with aclosing(_entries(context, id, seq)) as entries:
-            async for entry in entries:
-                context.renew_loaders()
-                yield MatchEvents(event=entry, cursor=write_cursor((entry.seq,)))
+        return Feed(
+            topic=id,
+            of=MatchEventsLogged,
+            batch=queries.events_by_match,
+            order="OLDEST",
+            entries=lambda logged: logged.events,
+            happened_at=lambda entry: entry.received_at,
+            show=lambda entry, cursor: MatchEvents(event=entry, cursor=cursor),
+            # Entries of a mat are numbered without gaps.
+            is_complete=lambda logged, place: place is not None and logged.events[0].seq <= place[0] + 1,
+        )
 
 
 async def _watched(context: Context, match_id: str | None, mat_id: str | None) -> tuple[UUID, bool]:
@@ -137,57 +126,17 @@ async def _present(context: Context, topic: UUID, *, is_mat: bool) -> Any:
     return None if match_id is None else await context.loaders.one(queries.scoreboard_by_match, match_id)
 
 
-def _is_seen(context: Context, scoreboard: Any) -> bool:
-    """Whoever is bound to one fight sees its mat, and not the next fight on it: see `db.matches.visibility`."""
-    nodes = context.viewer.nodes
-    return nodes is None or not nodes.isdisjoint((scoreboard.match_id, scoreboard.mat_id))
+def _seen(nodes: frozenset[UUID] | None, scoreboard: Any) -> Any:
+    """Return a scoreboard if it is seen. Whoever is bound to one fight sees its mat, and not the next fight on it."""
+    if scoreboard is None or nodes is None:
+        return scoreboard
+    return None if nodes.isdisjoint((scoreboard.match_id, scoreboard.mat_id)) else scoreboard
 
 
 def _is_newer(heard: Any, shown: Any) -> bool:
     """Say whether a scoreboard is newer than what was sent: of one fight by revision, of a mat by the log."""
+    if shown is None:
+        return True
     if heard.match_id == shown.match_id:
         return bool(heard.revision > shown.revision)
     return bool(heard.seq > shown.seq)
-
-
-async def _entries(context: Context, match_id: UUID, seq: int) -> AsyncGenerator[Any, None]:
-    is_behind = True
-    with context.db.bus.listen(match_id, of=MatchEventsLogged) as heard:
-        while is_behind:
-            is_behind = False
-            async with aclosing(_history(context, match_id, seq)) as history:
-                async for entry in history:
-                    seq = entry.seq
-                    yield entry
-            try:
-                async with aclosing(_live(heard, seq)) as live:
-                    async for entry in live:
-                        seq = entry.seq
-                        yield entry
-            except Lagged:
-                # The queue ran over while the client was slow. What it missed is in the log.
-                is_behind = True
-
-
-async def _history(context: Context, match_id: UUID, seq: int) -> AsyncGenerator[Any, None]:
-    is_full = True
-    while is_full:
-        page = Page(limit=LARGEST_PAGE, after=(seq,))
-        async with context.db.read() as session:
-            found = await queries.events_by_match.read(session, context.viewer, [match_id], page, _OLDEST, {})
-        window = found.get(match_id)
-        for entry in () if window is None else window.rows:
-            seq = entry.seq
-            yield entry
-        is_full = window is not None and window.has_more
-
-
-async def _live(heard: Listener[MatchEventsLogged], seq: int) -> AsyncGenerator[Any, None]:
-    """Pass on what is published. Raises `Lagged` also where something was stored that nobody published."""
-    async for logged in heard:
-        if logged.events[0].seq > seq + 1:
-            raise Lagged(1)
-        for entry in logged.events:
-            if entry.seq > seq:
-                seq = entry.seq
-                yield entry

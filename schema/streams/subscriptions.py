@@ -1,29 +1,26 @@
 """What can be watched of streams: goals with what just happens to them, and a goal's history as it grows."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncGenerator, Iterable, Sequence
-from contextlib import aclosing
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
 import strawberry
 
-from db.batches import Page
-from db.bus import Lagged, Listener
+from db.bus import Lagged
 from db.errors import Invalid, NotFound
 from db.streams import queries
 from db.streams.events import StreamGoalChanged as GoalChange
 from db.streams.events import StreamGoalDeleted, StreamGoalEvent
 from db.streams.vocabulary import StreamGoalChangeKind
-from schema.connections import LARGEST_PAGE, read_cursor, write_cursor
 from schema.context import Asked, Context
 from schema.fields import Demand, value
 from schema.ids import decode_id
+from schema.live.sources import Feed, State, feed, state
 from schema.streams.types import StreamGoal, StreamGoalChange
 
-_OLDEST = queries.changes_by_goal.order("OLDEST")
 Goals = dict[UUID, Any]
 
 
@@ -73,16 +70,54 @@ class StreamGoalChanges:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Watched:
+    """Goals as they are, by their ids, and what just happened to them."""
+
+    goals: Goals
+    movements: Sequence[StreamGoalMovement] = ()
+
+    def at_rest(self) -> "Watched":
+        """Return the goals without what just happened, for those who were not there."""
+        return Watched(goals=self.goals) if self.movements else self
+
+
+@dataclass(frozen=True, kw_only=True)
+class GoalState(State[StreamGoalEvent, Watched]):
+    """Goals, each event's news merged into how they were. `nodes` are what an overlay is bound to."""
+
+    nodes: frozenset[UUID] | None
+
+    async def values(self, context: Context) -> AsyncGenerator[Watched, None]:
+        """Yield the present, then each change with what happened; what has come meanwhile comes as one."""
+        # Listen before reading: a change in between is then heard, not missed.
+        with context.db.bus.listen(self.topic, of=self.of) as heard:
+            watched = await self.read(context)
+            yield watched
+            while True:
+                try:
+                    events = [await anext(heard), *heard.take()]
+                except StopAsyncIteration:
+                    return
+                except Lagged:
+                    watched = await self.read(context)
+                    yield watched
+                    continue
+                changed = _changed(watched.goals, [event for event in events if _is_seen(self.nodes, event.goal)])
+                if changed is not None:
+                    watched = changed
+                    yield watched
+
+
 @strawberry.type
 class StreamSubscriptions:
     """What can be watched of streams."""
 
-    @strawberry.subscription(
-        description=(
-            "A goal, or all goals of a stream, as they are now, then after every change together with the change "
-            "itself. Whoever is slow gets the latest, not the backlog."
-        ),
-        extensions=[Demand(None)],
+    @state(
+        StreamGoalChanged,
+        "A goal, or all goals of a stream, as they are now, then after every change together with the change "
+        "itself. Whoever is slow gets the latest, not the backlog.",
+        demand=Demand(None),
     )
     async def stream_goal_changed(
         self,
@@ -94,53 +129,43 @@ class StreamSubscriptions:
             strawberry.ID | None,
             strawberry.argument(description="The stream whose goals they are. Null if `goalId` is given."),
         ] = None,
-    ) -> AsyncGenerator[StreamGoalChanged, None]:
-        """State first, then newer revisions only."""
-        context = info.context
-        topic, is_stream = await _watched(context, goal_id, stream_id)
-        # Listen before reading: a change in between is then heard, not missed.
-        with context.db.bus.listen(topic, of=StreamGoalEvent) as heard:
-            goals = await _present(context, topic, is_stream=is_stream)
-            yield _state(context, goals, [])
-            while True:
-                try:
-                    events = [await anext(heard), *heard.take()]
-                    movements = _apply(context, goals, events)
-                    if movements is None:
-                        continue
-                except Lagged:
-                    goals, movements = await _present(context, topic, is_stream=is_stream), []
-                except StopAsyncIteration:
-                    return
-                context.renew_loaders()
-                yield _state(context, goals, movements)
+    ) -> State[StreamGoalEvent, Watched]:
+        """A goal, or those of a stream."""
+        topic, is_stream = await _watched(info.context, goal_id, stream_id)
+        return GoalState(
+            topic=topic,
+            of=StreamGoalEvent,
+            read=partial(_present, topic=topic, is_stream=is_stream),
+            at_rest=Watched.at_rest,
+            show=_payload,
+            nodes=info.context.viewer.nodes,
+        )
 
-    @strawberry.subscription(
-        description=(
-            "Every entry of a goal's history: first those after `after`, from the oldest that is kept if it is null, "
-            "then live. Nothing is left out and nothing comes twice. It has no first message of its own."
-        ),
-        extensions=[Demand(None)],
+    @feed(
+        StreamGoalChanges,
+        "Every entry of a goal's history: first those after `after`, from the oldest that is kept if it is null, then "
+        "live. Nothing is left out and nothing comes twice. It has no first message of its own. Whoever falls behind "
+        "is told so by an error with the code LAGGED, and goes on from the cursor in its `after`.",
+        demand=Demand(None),
     )
     async def stream_goal_changes(
         self,
         info: Asked,
         goal_id: Annotated[strawberry.ID, strawberry.argument(description="The goal.")],
-        after: Annotated[
-            str | None,
-            strawberry.argument(description="The cursor of the last entry you have. Null: from the oldest."),
-        ] = None,
-    ) -> AsyncGenerator[StreamGoalChanges, None]:
-        """History from the database, then what is published; back to the database after falling behind."""
-        context = info.context
+    ) -> Feed[GoalChange, Any]:
+        """The history of a goal."""
         id = decode_id(goal_id, kind="streamgoal", field="goal_id")
-        if await context.loaders.one(queries.goal_by_id, id) is None:
+        if await info.context.loaders.one(queries.goal_by_id, id) is None:
             raise NotFound("There is no such goal.", field="goal_id")
-        place = (-1, 0) if after is None else read_cursor(after, queries.changes_by_goal, _OLDEST, field="after")
-        async with aclosing(_entries(context, id, place)) as entries:
-            async for entry in entries:
-                context.renew_loaders()
-                yield StreamGoalChanges(change=entry, cursor=write_cursor((entry.revision, entry.part)))
+        return Feed(
+            topic=id,
+            of=GoalChange,
+            batch=queries.changes_by_goal,
+            order="OLDEST",
+            entries=lambda change: change.changes,
+            happened_at=lambda entry: entry.changed_at,
+            show=lambda entry, cursor: StreamGoalChanges(change=entry, cursor=cursor),
+        )
 
 
 async def _watched(context: Context, goal_id: str | None, stream_id: str | None) -> tuple[UUID, bool]:
@@ -158,32 +183,31 @@ async def _watched(context: Context, goal_id: str | None, stream_id: str | None)
     return id, True
 
 
-async def _present(context: Context, topic: UUID, *, is_stream: bool) -> Goals:
+async def _present(context: Context, topic: UUID, *, is_stream: bool) -> Watched:
     context.renew_loaders()
     if is_stream:
-        return {goal.id: goal for goal in await context.loaders.many(queries.all_goals_by_stream, topic)}
+        return Watched(goals={goal.id: goal for goal in await context.loaders.many(queries.all_goals_by_stream, topic)})
     goal = await context.loaders.one(queries.goal_by_id, topic)
-    return {} if goal is None else {topic: goal}
+    return Watched(goals={} if goal is None else {topic: goal})
 
 
-def _apply(context: Context, goals: Goals, events: Iterable[StreamGoalEvent]) -> list[StreamGoalMovement] | None:
-    """Bring goals up to date; return what happened to them, `None` if it was no news."""
+def _changed(before: Goals, events: Iterable[StreamGoalEvent]) -> Watched | None:
+    """Return the goals after some events and what happened to them, `None` if it was no news."""
+    goals = dict(before)
     changes: dict[UUID, list[Any]] = {}
     is_news = False
     for event in events:
-        goal = event.goal
-        known = goals.get(goal.id)
-        if not _is_seen(context, goal):
-            continue
+        known = goals.get(event.goal.id)
         if isinstance(event, StreamGoalDeleted):
-            is_news = goals.pop(goal.id, None) is not None or is_news
-        elif isinstance(event, GoalChange) and (known is None or goal.revision > known.revision):
+            is_news = goals.pop(event.goal.id, None) is not None or is_news
+        elif isinstance(event, GoalChange) and (known is None or event.goal.revision > known.revision):
             is_news = True
-            goals[goal.id] = goal
-            changes.setdefault(goal.id, []).extend(event.changes)
+            goals[event.goal.id] = event.goal
+            changes.setdefault(event.goal.id, []).extend(event.changes)
     if not is_news:
         return None
-    return [_movement(goals[id], entries) for id, entries in changes.items() if entries and id in goals]
+    movements = [_movement(goals[id], entries) for id, entries in changes.items() if entries and id in goals]
+    return Watched(goals=goals, movements=movements)
 
 
 def _movement(goal: Any, changes: Sequence[Any]) -> StreamGoalMovement:
@@ -204,58 +228,11 @@ def _movement(goal: Any, changes: Sequence[Any]) -> StreamGoalMovement:
     )
 
 
-def _state(context: Context, goals: Goals, movements: list[StreamGoalMovement]) -> StreamGoalChanged:
-    in_order: list[Any] = sorted(goals.values(), key=lambda goal: (goal.position, goal.id))
-    return StreamGoalChanged(goals=in_order, movements=movements, sent_at=context.now())
+def _payload(watched: Watched, at: datetime) -> StreamGoalChanged:
+    in_order: list[Any] = sorted(watched.goals.values(), key=lambda goal: (goal.position, goal.id))
+    return StreamGoalChanged(goals=in_order, movements=list(watched.movements), sent_at=at)
 
 
-def _is_seen(context: Context, goal: Any) -> bool:
+def _is_seen(nodes: frozenset[UUID] | None, goal: Any) -> bool:
     """Whoever is bound to one goal sees its stream, and not the goals beside it: see `db.streams.visibility`."""
-    nodes = context.viewer.nodes
     return nodes is None or not nodes.isdisjoint((goal.id, goal.stream_id))
-
-
-async def _entries(context: Context, goal_id: UUID, place: tuple[Any, ...]) -> AsyncGenerator[Any, None]:
-    is_behind = True
-    with context.db.bus.listen(goal_id, of=GoalChange) as heard:
-        while is_behind:
-            is_behind = False
-            async with aclosing(_history(context, goal_id, place)) as history:
-                async for entry in history:
-                    place = (entry.revision, entry.part)
-                    yield entry
-            try:
-                async with aclosing(_live(heard, place)) as live:
-                    async for entry in live:
-                        place = (entry.revision, entry.part)
-                        yield entry
-            except Lagged:
-                # The queue ran over while the client was slow. What it missed is in the database.
-                is_behind = True
-
-
-async def _history(context: Context, goal_id: UUID, place: tuple[Any, ...]) -> AsyncGenerator[Any, None]:
-    is_full = True
-    while is_full:
-        page = Page(limit=LARGEST_PAGE, after=place)
-        async with context.db.read() as session:
-            found = await queries.changes_by_goal.read(session, context.viewer, [goal_id], page, _OLDEST, {})
-        window = found.get(goal_id)
-        for entry in () if window is None else window.rows:
-            place = (entry.revision, entry.part)
-            yield entry
-        is_full = window is not None and window.has_more
-
-
-async def _live(heard: Listener[GoalChange], place: tuple[Any, ...]) -> AsyncGenerator[Any, None]:
-    """Pass on what is published. Raises `Lagged` also where a revision is missing: it may have been stored unheard."""
-    revision: int | None = None
-    async for change in heard:
-        goal = change.goal
-        if revision is not None and goal.revision > revision + 1:
-            raise Lagged(1)
-        revision = goal.revision
-        for entry in change.changes:
-            if (entry.revision, entry.part) > place:
-                place = (entry.revision, entry.part)
-                yield entry

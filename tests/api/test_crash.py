@@ -4,9 +4,11 @@ import asyncio
 import random
 import signal
 from functools import reduce
+from itertools import count
 from pathlib import Path
 from typing import Any
 
+import httpx
 from sqlmodel import col, select
 
 from api.capture import read_capture
@@ -19,6 +21,7 @@ from db.matches.state import FightState, from_json
 from db.matches.tables import Mat, Match, MatchEvent, Scoreboard
 from db.session import Database, connect
 from tests.support.captures import FINAL
+from tests.support.crowd import watch
 from tests.support.house import Answered, eventually, send_datagrams
 from tests.support.process import Serving, serving
 
@@ -110,7 +113,7 @@ async def test_a_request_to_stop_ends_sockets_and_stores_what_arrived(database_u
     db = await connect(database_url, pool_size=1)
     await _assert_the_log_tells_what_is_shown(db, at_least=arrived)
     await db.close()
-    assert (ends, code) == ([(1012, ""), (1012, "")], 0)
+    assert (ends, code) == ([(1012, "The server stops."), (1012, "The server stops.")], 0)
     assert took < 5
     assert "Traceback" not in log.read_text()
 
@@ -159,3 +162,45 @@ def _folded(entries: list[MatchEvent]) -> FightState:
         Entry(seq=row.seq, received_at=row.received_at, message=from_record(row.kind, row.record)) for row in entries
     ]
     return reduce(fold.apply, said[1:], fold.begin(said[0]))
+
+
+async def test_a_stop_keeps_what_was_answered_and_tells_a_thousand_sockets(database_url: str, tmp_path: Path) -> None:
+    log = tmp_path / "server.log"
+    many = 2000
+    stored: list[str] = []
+    loop = asyncio.get_running_loop()
+    async with serving(database_url, log, sockets_per_address=many, sockets_per_token=many) as server:
+        mat = (await server.execute(MATCH))["mats"]["nodes"][0]["id"]
+        crowd = await watch(server.url, server.secret, BOARD, {"mat": mat}, clients=1000)
+        await crowd.hear(1)
+        laying = [asyncio.create_task(_lay(server, f"Mat {number}", stored)) for number in range(2, 22)]
+        await eventually(lambda: len(stored) > 20, "changes under way")
+        began = loop.time()
+        server.process.send_signal(signal.SIGTERM)
+        assert await server.process.wait() == 0
+        took = loop.time() - began
+        await asyncio.gather(*laying)
+        codes = await crowd.closed()
+
+    db = await connect(database_url, pool_size=1)
+    async with db.read() as session:
+        names = {mat.name for mat in await session.rows(select(Mat))}
+    await db.close()
+    assert codes == [1012] * 1000
+    assert set(stored) <= names
+    assert took < 10
+    assert "Traceback" not in log.read_text()
+
+
+BOARD = "subscription ($mat: ID!) { scoreboardChanged(matId: $mat) { scoreboard { revision } } }"
+LAY = "mutation ($name: String!) { matCreate(input: {name: $name}) { mat { id } } }"
+
+
+async def _lay(server: Serving, name: str, stored: list[str]) -> None:
+    """Lay mats until the server is gone; note those that it said to have laid."""
+    for number in count():
+        try:
+            await server.execute(LAY, name=f"{name}.{number}")
+        except httpx.TransportError:
+            return
+        stored.append(f"{name}.{number}")

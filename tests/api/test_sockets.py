@@ -2,7 +2,9 @@
 
 import asyncio
 import random
+import socket as socket_module
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -13,9 +15,12 @@ from websockets.exceptions import InvalidStatus
 from api import auth
 from api.capture import read_capture
 from api.replay import replay
-from api.transport import graphql as door
+from api.transport import line as line_module
+from api.transport import sockets
+from api.transport.line import FULL_AT, Line
 from db.access import operations as access
 from db.access.tables import Token
+from db.matches import operations as matches
 from db.session import connect
 from schema.ids import decode_id
 from tests.conftest import ManualClock
@@ -139,9 +144,8 @@ async def test_who_subscribes_before_introducing_himself_is_closed(house: Runnin
         assert await socket.closed() == (4401, "Unauthorized")
 
 
-async def test_who_never_introduces_himself_is_closed(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(door, "INIT_TIMEOUT", timedelta(seconds=0.05))
-    async with running_house(database_url) as house, house.socket() as socket:
+async def test_who_never_introduces_himself_is_closed(database_url: str) -> None:
+    async with running_house(database_url, socket_init_seconds=0.05) as house, house.socket() as socket:
         assert await socket.closed() == (4408, "Connection initialisation timeout")
 
 
@@ -242,13 +246,13 @@ async def test_a_socket_is_not_hurt_by_an_operation_that_is(house: RunningHouse)
         refused = await socket.receive()
         ping = {"type": "ping", "payload": {"at": 7}}
         await socket.send(ping)
-        answered = [await socket.receive(), await socket.receive()]
+        answered = await socket.receive()
 
         assert await role(socket) == "ADMIN"
 
-    assert (refused["id"], refused["type"]) == (number, "next")
-    assert [error["extensions"]["code"] for error in refused["payload"]["errors"]] == ["BAD_USER_INPUT"]
-    assert sorted(message["type"] for message in answered) == ["complete", "pong"]
+    assert (refused["id"], refused["type"]) == (number, "error")
+    assert [error["extensions"]["code"] for error in refused["payload"]] == ["BAD_USER_INPUT"]
+    assert answered == {"type": "pong"}
 
 
 async def test_a_follower_whose_socket_is_killed_again_and_again_hears_the_log_exactly(house: RunningHouse) -> None:
@@ -393,11 +397,8 @@ async def test_a_foreign_host_opens_no_socket(house: RunningHouse) -> None:
     assert refused.value.response.status_code == 400
 
 
-async def test_a_socket_holds_as_many_operations_as_it_may_and_no_more(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(door, "OPERATIONS_PER_SOCKET", 2)
-    async with running_house(database_url) as house, house.admitted() as socket:
+async def test_a_socket_holds_as_many_operations_as_it_may_and_no_more(database_url: str) -> None:
+    async with running_house(database_url, operations_per_socket=2) as house, house.admitted() as socket:
         for _ in range(2):
             await socket.begin(BOARD, mat=house.mat)
         first = [await socket.receive(), await socket.receive()]
@@ -405,7 +406,211 @@ async def test_a_socket_holds_as_many_operations_as_it_may_and_no_more(
         refused = await socket.receive()
 
     assert [message["type"] for message in first] == ["next", "next"]
-    assert refused == {"id": number, "type": "error", "payload": [{"message": "Subscription limit reached"}]}
+    assert refused == {
+        "id": number,
+        "type": "error",
+        "payload": [{"message": "A socket holds 2 operations.", "extensions": {"code": "RATE_LIMITED"}}],
+    }
+
+
+async def test_every_fault_of_the_protocol_has_its_code(house: RunningHouse) -> None:
+    init = {"type": "connection_init", "payload": {"token": house.secret}}
+    board = {"type": "subscribe", "id": "1", "payload": {"query": BOARD, "variables": {"mat": house.mat}}}
+    said: list[tuple[list[Any], int, str]] = [
+        ([{"type": "subscribe", "id": "1", "payload": {"query": "{ viewer { role } }"}}], 4401, "Unauthorized"),
+        ([init, init], 4429, "Too many initialisation requests"),
+        ([init, board, board], 4409, "Subscriber for 1 already exists"),
+        ([init, {"type": "next", "id": "1"}], 4400, "A message has a `type`, one of those that clients send."),
+        ([init, {**board, "id": ""}], 4400, "An operation has an `id`, a string of 1 to 256 characters."),
+        ([init, {**board, "id": "x" * 257}], 4400, "An operation has an `id`, a string of 1 to 256 characters."),
+        ([init, {"type": "ping", "payload": 1}], 4400, "The `payload` of ping is an object."),
+    ]
+
+    answers = []
+    for messages, _, _ in said:
+        async with house.socket() as socket:
+            for message in messages:
+                await socket.send(message)
+            answers.append((messages, *await socket.closed()))
+
+    assert answers == said
+
+
+async def test_a_bug_ends_its_socket_with_4500_and_a_number_that_is_in_the_log(
+    house: RunningHouse, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("a secret")
+
+    async with house.admitted() as socket, house.admitted() as other:
+        with monkeypatch.context() as patch:
+            patch.setattr(sockets.Operation, "begin", broken)
+            await socket.begin(BOARD, mat=house.mat)
+            code, reason = await socket.closed()
+        assert await role(other) == "ADMIN"
+
+    assert (code, reason[:17]) == (4500, "Unexpected error ")
+    assert reason[17:-1] in caplog.text
+
+
+async def test_a_document_that_is_wrong_ends_its_operation_alone(house: RunningHouse) -> None:
+    wrong = [
+        "subscription {",
+        "subscription { nothing }",
+        "query A { mats { totalCount } } query B { mats { totalCount } }",
+    ]
+    async with house.admitted() as socket:
+        answers = []
+        for operation in wrong:
+            number = await socket.begin(operation)
+            message = await socket.receive()
+            answers.append((message["id"] == number, message["type"], message["payload"][0]["extensions"]["code"]))
+
+        assert await role(socket) == "ADMIN"
+
+    assert answers == [(True, "error", "BAD_USER_INPUT")] * 3
+
+
+async def test_an_operation_that_was_completed_is_heard_no_more_and_its_id_is_free(house: RunningHouse) -> None:
+    await house.send("\n".join(WIRES[:12]))
+    await house.logged(12)
+    async with house.admitted() as socket:
+        board = {"type": "subscribe", "id": "a", "payload": {"query": BOARD, "variables": {"mat": house.mat}}}
+        await socket.send(board)
+        assert (await socket.receive())["id"] == "a"
+        await socket.send({"type": "complete", "id": "a"})
+        await socket.send({"type": "complete", "id": "never begun"})
+        await eventually(lambda: house.house.db.bus.listener_count == 0)
+        await house.send("sc1;3;sc2;0", "pt1;3")
+        await house.logged(14)
+        await socket.send({**board, "id": "b"})
+        await socket.send({**board, "id": "a"})
+        after = [await socket.receive(), await socket.receive()]
+
+    assert sorted(message["id"] for message in after) == ["a", "b"]
+    assert [message["payload"]["data"]["scoreboardChanged"]["scoreboard"] for message in after] == [_board(2, 3, 0)] * 2
+
+
+# What nobody may have too much of.
+
+
+async def test_a_token_holds_as_many_sockets_as_it_may_and_no_more(database_url: str) -> None:
+    async with running_house(database_url, sockets_per_token=2, sockets_per_overlay=1) as house:
+        overlay = (await _token(house, nodeIds=[house.mat]))["secret"]
+        closed = []
+        for secret, most in ((house.secret, 2), (overlay, 1)):
+            async with AsyncExitStack() as stack:
+                for _ in range(most):
+                    held = await stack.enter_async_context(house.socket())
+                    await held.init({"token": secret})
+                one_more = await stack.enter_async_context(house.socket())
+                await one_more.send({"type": "connection_init", "payload": {"token": secret}})
+                closed.append(await one_more.closed())
+        # Those that left made room.
+        await eventually(lambda: house.house.doorkeeper.socket_count == 0)
+        async with house.admitted() as again:
+            assert await role(again) == "ADMIN"
+
+    assert closed == [
+        (4441, "This token holds 2 sockets already, which is as many as it may."),
+        (4441, "This token holds 1 sockets already, which is as many as it may."),
+    ]
+
+
+async def test_an_address_opens_as_many_sockets_as_it_may_and_no_more(database_url: str) -> None:
+    async with running_house(database_url, sockets_per_address=2) as house:
+        async with house.socket(), house.socket():
+            with pytest.raises(InvalidStatus) as refused:
+                async with house.socket():
+                    pass
+        async with house.admitted() as again:
+            assert await role(again) == "ADMIN"
+
+    assert refused.value.response.status_code == 429
+    assert refused.value.response.headers["Retry-After"] == "10"
+
+
+async def test_a_socket_that_sends_too_much_is_closed_and_the_others_are_not(database_url: str) -> None:
+    async with running_house(database_url, messages_per_second=5) as house, house.admitted() as other:
+        async with house.admitted() as socket:
+            for _ in range(40):
+                await socket.send({"type": "ping"})
+
+            assert await socket.closed() == (4442, "Too many messages: send fewer in a second.")
+        assert await role(other) == "ADMIN"
+
+
+NAMES = "query { " + " ".join(f"a{n}: mats(first: 100) {{ nodes {{ name }} }}" for n in range(10)) + " }"
+
+
+@asynccontextmanager
+async def deaf(house: RunningHouse) -> AsyncIterator[GraphQLSocket]:
+    """A socket whose client has asked for more than the network holds, and does not read."""
+    now = house.house.clock.now()
+    async with house.house.db.transaction() as tx:
+        for number in range(60):
+            await matches.create_mat(tx, name=f"{number} {'x' * 150}", now=now)
+    connection = socket_module.socket()
+    connection.setsockopt(socket_module.SOL_SOCKET, socket_module.SO_RCVBUF, 4096)
+    connection.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", house.port))
+    async with house.socket(sock=connection, max_queue=1) as opened:
+        await opened.init({"token": house.secret})
+        await anext(opened.subscribe(BOARD, mat=house.mat))
+        for _ in range(10):
+            await opened.begin(NAMES)
+        await eventually(lambda: any(line.is_full for line in _lines(house)), "a line that is full")
+        yield opened
+        opened.kill()
+
+
+def _lines(house: RunningHouse) -> list[Line]:
+    return [guest.line for guest in house.house.doorkeeper._guests if isinstance(guest, sockets.Socket)]
+
+
+async def test_a_client_that_does_not_read_slows_nobody_and_holds_little(house: RunningHouse) -> None:
+    await house.send("\n".join(WIRES[:12]))
+    await house.logged(12)
+    async with deaf(house) as slow, house.admitted() as quick:
+        shown = quick.subscribe(BOARD, mat=house.mat)
+        scores = [(await anext(shown))["scoreboardChanged"]["scoreboard"]["blue"]["score"]]
+        for points in range(1, 11):
+            await house.send(f"sc1;{points};sc2;0", "pt1;1")
+            scores.append((await anext(shown))["scoreboardChanged"]["scoreboard"]["blue"]["score"])
+        waiting = max(line.transport.get_write_buffer_size() for line in _lines(house))
+        # When it reads again, it is shown how it stands, and nothing of what was in between.
+        boards: list[int] = []
+        while not boards or boards[-1] != 10:
+            message = await slow.receive()
+            if message["type"] == "next" and "scoreboardChanged" in message["payload"]["data"]:
+                boards.append(message["payload"]["data"]["scoreboardChanged"]["scoreboard"]["blue"]["score"])
+
+    assert scores == list(range(11))
+    # What fitted into its line before that is shown as well, never all.
+    assert boards[-1] == 10
+    assert len(boards) < 5
+    # One answer of a hundred kilobytes, and not ten of them.
+    assert waiting < FULL_AT + 110_000
+
+
+async def test_a_client_that_never_reads_is_let_go_and_told_why(
+    house: RunningHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(line_module, "STUCK_SECONDS", 0.1)
+    async with deaf(house) as stuck:
+        await eventually(lambda: house.house.doorkeeper.socket_count == 0, "the end of a stuck socket")
+
+        assert await stuck.closed() == (4440, "What is sent to you was not read for 0 seconds.")
+    await eventually(lambda: house.house.db.bus.listener_count == 0)
+
+
+async def test_a_server_that_stops_says_1012(database_url: str) -> None:
+    async with running_house(database_url) as house, AsyncExitStack() as stack:
+        silent = await stack.enter_async_context(house.socket())
+        admitted = await stack.enter_async_context(house.admitted())
+        await house.stop()
+
+        assert [(await silent.closed())[0], (await admitted.closed())[0]] == [1012, 1012]
 
 
 def _board(revision: int, blue: int, red: int) -> dict[str, Any]:

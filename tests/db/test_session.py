@@ -733,6 +733,9 @@ async def test_a_reader_in_line_is_not_passed_by_one_who_reads_on_and_on(databas
                 await session.rows(select(table_of(Mat)))
         finished.append(name)
 
+    # Opening a connection takes longer than many reads.
+    await asyncio.gather(*(read_on("warming up", 1) for _ in range(5)))
+    finished.clear()
     await asyncio.gather(read_on("on and on", 50), *(read_on("once", 1) for _ in range(5)))
     await narrow.close()
 
@@ -763,7 +766,7 @@ async def test_readers_who_leave_at_any_moment_leave_their_connection_to_others(
         assert list(found) == [["Mat 1"]] * 2
 
     assert suspension > 2
-    # Of ours there are a writer and a reader of each database, and the one who asks.
+    # Of ours there are two of the narrow one, as many of the other as asked at once, and the one who asks.
     async with narrow.read() as session:
         everybody = await session.scalar(
             text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")

@@ -23,7 +23,7 @@ from schema.engine.executor import Asked
 from schema.ids import encode_id
 from tests.conftest import ManualClock
 from tests.support.competition import Competition, begun_fight, hold
-from tests.support.graph import Graph, the_schema
+from tests.support.graph import Graph, printed, the_schema
 from tests.support.postgresql import Server
 
 NAMES = "{ mats { nodes { name } } }"
@@ -57,7 +57,7 @@ class Paths:
         context = Context(db=self.graph.db, clock=self.graph.clock, asker=viewer or self.graph.viewer)
         data = await self.schema.engine.answer(Asked(operation, None, variables), context)
         if data is not None:
-            return context.path, data
+            return context.path, printed(data)
         result = await self.schema.execute(operation, variable_values=variables, context_value=context)
         assert not hasattr(result, "__aiter__")
         return context.path, getattr(result, "data", None)
@@ -145,7 +145,7 @@ async def test_a_document_is_planned_for_each_choice_of_its_conditions(paths: Pa
             ("planned", {"mats": {"nodes": [{"name": "Mat 00", "tournament": {"name": "Open 0"}}]}}),
             ("planned", {"mats": {"nodes": [{"name": "Mat 00"}]}}),
         ]
-    assert len(paths.schema.engine._plans) == 3
+    assert paths.schema.engine.kept == (1, 3)
     assert competition.mats
 
 
@@ -190,7 +190,7 @@ async def test_a_plan_shows_each_viewer_his_own(
         of_tournament = [one["name"] for one in data["mats"]["nodes"][-1]["tournament"]["mats"]["nodes"]]
         assert of_tournament == ([bound.name] if viewer else ["Mat 01", "Mat 03", "Mat 05"])
         assert data["mats"]["totalCount"] == len(seen)
-    assert len(paths.schema.engine._plans) == 1
+    assert paths.schema.engine.kept == (1, 1)
 
 
 async def test_a_role_is_demanded_at_each_run(paths: Paths, competition: Competition) -> None:
@@ -229,7 +229,7 @@ async def test_fifty_runs_of_a_plan_at_once_do_not_mix(paths: Paths, competition
         is_seen = viewer is None or mat.id in (viewer.nodes or ())
         assert data == {"mat": {"name": mat.name, "matches": {"nodes": fights}} if is_seen else None}
         assert path == "planned"
-    assert len(paths.schema.engine._plans) == 1
+    assert paths.schema.engine.kept == (1, 1)
 
 
 @pytest.fixture
@@ -266,7 +266,7 @@ async def test_a_plan_runs_on_both_databases_in_one_process(on_both: list[Databa
 
     assert answers[0][1] is not None
     assert answers == [("planned", answers[0][1])] * 20
-    assert len(paths.schema.engine._plans) == 1
+    assert paths.schema.engine.kept == (1, 1)
 
 
 # What is kept
@@ -275,7 +275,7 @@ async def test_a_plan_runs_on_both_databases_in_one_process(on_both: list[Databa
 async def test_plans_and_documents_are_kept_within_bounds(
     paths: Paths, competition: Competition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(executor, "_PLANS_KEPT", 3)
+    monkeypatch.setattr(executor, "_OPERATIONS_KEPT", 3)
     monkeypatch.setattr(documents, "DOCUMENTS_KEPT", 4)
     engine = paths.schema.engine
 
@@ -283,7 +283,7 @@ async def test_plans_and_documents_are_kept_within_bounds(
         path, data = await paths.execute(f"{{ mats {{ nodes {{ a{number}: name }} }} }}")
 
         assert (path, data) == ("planned", {"mats": {"nodes": [{f"a{number}": mat.name} for mat in competition.mats]}})
-    assert (len(engine._plans), len(engine._flags), len(engine._documents)) == (3, 3, 4)
+    assert (engine.kept, len(engine.documents)) == ((3, 3), 4)
 
 
 async def test_long_documents_are_kept_within_bounds(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -292,7 +292,7 @@ async def test_long_documents_are_kept_within_bounds(paths: Paths, monkeypatch: 
     for number in range(10):
         await paths.execute(f"{{ a{number}: __typename }} # {'x' * 60}")
 
-    assert len(paths.schema.engine._documents) == 2
+    assert len(paths.schema.engine.documents) == 2
 
 
 # Which path answered

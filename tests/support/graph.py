@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
+import orjson
 from strawberry.types.execution import ExecutionResult
 
 from db.access.viewer import Viewer
@@ -12,11 +13,18 @@ from db.clock import Clock
 from db.session import Database
 from schema import Schema, build_schema
 from schema.context import Context
+from schema.scalars import print_answer
 
 
 @cache
 def the_schema() -> Schema:
     return build_schema()
+
+
+def printed(data: dict[str, Any]) -> dict[str, Any]:
+    """Return data as a client reads it."""
+    read: dict[str, Any] = orjson.loads(print_answer(data))
+    return read
 
 
 class Graph:
@@ -46,7 +54,7 @@ class Graph:
         result = await self.result(operation, **variables)
         assert result.errors is None, result.errors
         assert result.data is not None
-        return result.data
+        return printed(result.data)
 
     async def refused(self, operation: str, **variables: Any) -> list[dict[str, Any]]:
         """Execute what must fail and return its errors, each as message, code and field."""
@@ -59,7 +67,7 @@ class Graph:
         async for result in stream:
             assert result.errors is None, result.errors
             assert result.data is not None
-            yield result.data
+            yield printed(result.data)
 
     @contextmanager
     def statements(self) -> Iterator[list[str]]:

@@ -2,9 +2,10 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from typing import Any
 from uuid import UUID
@@ -123,6 +124,7 @@ class RunningHouse:
     mat_id: UUID
     listener: PSSListener | None
     http: httpx.AsyncClient
+    stop: Callable[[], Coroutine[Any, Any, None]]
 
     @property
     def mat(self) -> str:
@@ -232,16 +234,22 @@ async def running_house(
         mat_id = await mat_named(house.db, clock, chosen.pss_mat)
         listener = house.listen(mat_id) if has_listener else None
         started: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        server = _Server(house.app, chosen, started.set_result)
+        server = _Server(house.app, chosen, started.set_result, house.doorkeeper.close)
         serving = asyncio.create_task(server.serve())
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 port = await started
             async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:
-                yield RunningHouse(house, port, secret, mat_id, listener, http)
+                yield RunningHouse(house, port, secret, mat_id, listener, http, partial(_stop, server, serving))
         finally:
             server.stop()
             await serving
+
+
+async def _stop(server: _Server, serving: "asyncio.Task[None]") -> None:
+    """Stop as a signal would, and wait until it has."""
+    server.stop()
+    await serving
 
 
 async def _another_secret(house: House, clock: Clock) -> str:

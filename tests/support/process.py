@@ -48,7 +48,9 @@ class Serving:
 
 
 @asynccontextmanager
-async def serving(database_url: str, log: Path, *, secret: str = "", log_level: str = "INFO") -> AsyncIterator[Serving]:
+async def serving(
+    database_url: str, log: Path, *, secret: str = "", log_level: str = "INFO", **settings: Any
+) -> AsyncIterator[Serving]:
     """Serve until the block ends; whoever has not ended it by then has it killed."""
     with log.open("ab") as errors:
         process = await asyncio.create_subprocess_exec(
@@ -56,7 +58,10 @@ async def serving(database_url: str, log: Path, *, secret: str = "", log_level: 
             *("--port", "0", "--pss-port", "0", "--log-level", log_level),
             stdout=PIPE,
             stderr=errors,
-            env={name: value for name, value in os.environ.items() if not name.startswith("RINGSIDE_")},
+            env={
+                **{name: value for name, value in os.environ.items() if not name.startswith("RINGSIDE_")},
+                **{f"RINGSIDE_{name.upper()}": str(value) for name, value in settings.items()},
+            },
         )
     try:
         assert process.stdout is not None

@@ -6,23 +6,26 @@ from contextlib import asynccontextmanager
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import Route
 
 from api.auth import Doorkeeper
 from api.settings import Settings
 from api.transport.graphql import GraphQLDoor
+from api.transport.lane import ShortLane
+from api.transport.under_way import UnderWay
 from api.workers.supervisor import Supervisor
 from benchmarks.graph.schema import build_schema
 from db.access import operations as access
 from db.access.viewer import Role
 from db.clock import SystemClock
 from db.session import connect
+from schema.engine.cost import Budgets
 
 _USER = "benchmark"
 
 
 @asynccontextmanager
-async def open_app(url: str) -> AsyncIterator[Starlette]:
+async def open_app(url: str) -> AsyncIterator[ShortLane]:
     """Open the database and put the door together, as `api.app` and `api.server` do."""
     settings, clock = Settings(), SystemClock()
     db = await connect(url)
@@ -30,12 +33,18 @@ async def open_app(url: str) -> AsyncIterator[Starlette]:
     doorkeeper = Doorkeeper(db, clock)
     try:
         supervisor.start("doorkeeper", doorkeeper.watch, lambda: {"sockets": doorkeeper.socket_count})
-        door = GraphQLDoor(build_schema(), db, clock, doorkeeper)
-        yield Starlette(
-            routes=[Route("/graphql", door), WebSocketRoute("/graphql", door)],
-            middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=[*settings.allowed_hosts, settings.host])],
-            max_body_size=settings.largest_body,
+        schema = build_schema()
+        # What is spent is counted, and never spent up.
+        schema.engine.budgets = Budgets(most=10**15, per_second=1.0)
+        under_way = UnderWay(settings.operation_seconds)
+        supervisor.start("operations", under_way.look, lambda: {"underWay": len(under_way)})
+        door = GraphQLDoor(schema, db, clock, doorkeeper, under_way=under_way)
+        hosts = [*settings.allowed_hosts, settings.host]
+        app = Starlette(
+            routes=[Route("/graphql", door)],
+            middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts)],
         )
+        yield ShortLane(app, door, doorkeeper, hosts=hosts, largest_body=settings.largest_body)
     finally:
         await supervisor.close()
         await db.close()

@@ -1,0 +1,182 @@
+"""Requests as they arrive: uvicorn's own protocol, for heads that are not too large and senders that come to an end.
+
+Uvicorn with httptools reads a head of any size into memory, and waits for the rest of a request for ever.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+_LOOK_SECONDS = 0.25
+_MOST_HEADERS = 100
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ArrivalLimits:
+    """How large a request's head may be, and how long a request may take to be there."""
+
+    headers: int = 32_768
+    url: int = 8192
+    seconds: float = 10.0
+
+
+class _TooLarge(Exception):
+    """A head is larger than what is read."""
+
+    def __init__(self, status: HTTPStatus, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+class Arrivals:
+    """The requests that are not there yet, and how many were not waited for."""
+
+    def __init__(self, limits: ArrivalLimits) -> None:
+        self.limits = limits
+        self.refused = 0
+        # By connection, when it began to be waited for; the oldest first.
+        self._awaited: dict[Arriving, float] = {}
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._awaited)
+
+    def protocol(self) -> Callable[..., asyncio.Protocol]:
+        """Return what makes a protocol for each connection."""
+        return partial(Arriving, self)
+
+    def begin(self, arriving: "Arriving", now: float) -> None:
+        """Wait for a request."""
+        self._awaited.pop(arriving, None)
+        self._awaited[arriving] = now
+
+    def end(self, arriving: "Arriving") -> None:
+        """It is there, or will never be."""
+        self._awaited.pop(arriving, None)
+
+    async def look(self) -> None:
+        """Look through them, again and again, until cancelled."""
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            self.look_once(asyncio.get_running_loop().time())
+
+    def look_once(self, now: float) -> None:
+        """Let go of those that take too long."""
+        for arriving, began in list(self._awaited.items()):
+            if now - began < self.limits.seconds:
+                return
+            if arriving.flow.read_paused:
+                # It is we who do not read.
+                self.begin(arriving, now)
+                continue
+            self.end(arriving)
+            self.refused += 1
+            arriving.give_up()
+
+
+class Arriving(HttpToolsProtocol):
+    """One connection."""
+
+    def __init__(self, arrivals: Arrivals, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._arrivals = arrivals
+        self._head = 0
+        self._is_head_read = False
+        self._fault: _TooLarge | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Wait for what the connection is for."""
+        super().connection_made(transport)  # type: ignore[arg-type]  # uvicorn says the narrower type
+        self._arrivals.begin(self, self.loop.time())
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing will come any more."""
+        self._arrivals.end(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Read, as long as the head is not too large: one that never ends is not told of piece by piece."""
+        super().data_received(data)
+        if not self._is_head_read and self._fault is None:
+            self._head += len(data)
+            if self._head > self._arrivals.limits.headers + self._arrivals.limits.url:
+                self._fault = self._headers_too_large()
+                self.send_400_response("")
+
+    def handle_websocket_upgrade(self) -> None:
+        """Hand the connection on: it is a socket's from now on."""
+        self._arrivals.end(self)
+        super().handle_websocket_upgrade()
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        super().on_message_begin()
+        self._head, self._is_head_read = 0, False
+        self._arrivals.begin(self, self.loop.time())
+
+    def on_url(self, url: bytes) -> None:
+        """Some of the address is there."""
+        super().on_url(url)
+        if len(self.url) > self._arrivals.limits.url:
+            most = self._arrivals.limits.url
+            self._refuse(_TooLarge(HTTPStatus.REQUEST_URI_TOO_LONG, f"An address holds {most} bytes at most."))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One line of the head is there."""
+        super().on_header(name, value)
+        self._head += len(name) + len(value)
+        if self._head > self._arrivals.limits.headers or len(self.headers) > _MOST_HEADERS:
+            self._refuse(self._headers_too_large())
+
+    def on_headers_complete(self) -> None:
+        """The head is there."""
+        self._is_head_read = True
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """All of it is there."""
+        self._arrivals.end(self)
+        super().on_message_complete()
+
+    def give_up(self) -> None:
+        """Let go of a request that does not come to its end."""
+        if self._head or self._is_head_read:
+            seconds = self._arrivals.limits.seconds
+            self._answer(HTTPStatus.REQUEST_TIMEOUT, f"The request was not there after {seconds:g} s.")
+        self.transport.close()
+
+    def send_400_response(self, msg: str) -> None:
+        """Say what is wrong with a request that cannot be read."""
+        self._arrivals.end(self)
+        if self._fault is None:
+            self._answer(HTTPStatus.BAD_REQUEST, msg)
+        else:
+            self._answer(self._fault.status, self._fault.message)
+        self.transport.close()
+
+    def _headers_too_large(self) -> _TooLarge:
+        most = self._arrivals.limits.headers
+        message = f"The headers of a request hold {most} bytes and {_MOST_HEADERS} lines at most."
+        return _TooLarge(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, message)
+
+    def _refuse(self, fault: _TooLarge) -> None:
+        # The parser stops at whatever is raised, and `data_received` answers for it.
+        self._fault = fault
+        self._arrivals.refused += 1
+        raise fault
+
+    def _answer(self, status: HTTPStatus, message: str) -> None:
+        code = status.phrase.upper().replace(" ", "_").replace("-", "_")
+        body = orjson.dumps({"errors": [{"message": message, "extensions": {"code": code}}]})
+        head = (
+            f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/json; charset=utf-8\r\n"
+            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)

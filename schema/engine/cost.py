@@ -1,0 +1,277 @@
+"""Cost: how many rows an operation may read, computed from its plan before it runs, and a budget of it for each token.
+
+A row that is looked up costs one, a page one and the rows it may have, and what hangs on the rows of a page costs as
+much for each of them. Sizes that are variables are filled in at each run; everything else is added up once.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from math import ceil, prod
+from typing import Any, cast
+from uuid import UUID
+
+from graphql import (
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    GraphQLSchema,
+    InlineFragmentNode,
+    IntValueNode,
+    ListValueNode,
+    SelectionSetNode,
+    VariableNode,
+    get_named_type,
+    get_nullable_type,
+    is_list_type,
+)
+
+from schema.connections import DEFAULT_PAGE, LARGEST_PAGE
+from schema.engine.plan import (
+    ByTable,
+    Edge,
+    EdgeOne,
+    EdgePage,
+    HeldRows,
+    Plan,
+    RootLookup,
+    RootPage,
+    RootResolved,
+    RowSelection,
+    Target,
+)
+
+# What a list without pages may have, and what counting takes: neither is known before it is read.
+ROWS_OF_A_LIST = 10
+_ROWS_TO_COUNT = 10
+# The arguments that say how many, as a number or as a list.
+_SIZES = ("first", "last", "ids")
+_MOST_BUDGETS = 10_000
+
+# So many rows, times the values of these variables.
+_Term = tuple[int, tuple[str, ...]]
+# A factor: so many, or the name of the variable that says how many.
+_Factor = int | str
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a plan costs: a number, and terms that hang on variables. Nothing is free: it is one at least."""
+
+    fixed: int
+    terms: tuple[_Term, ...] = ()
+
+    def of(self, variables: Mapping[str, Any]) -> int:
+        """Return it for these variables."""
+        if not self.terms:
+            return self.fixed or 1
+        varying = sum(rows * prod(_size(variables.get(name)) for name in names) for rows, names in self.terms)
+        return self.fixed + varying or 1
+
+
+def cost_of(plan: Plan) -> Cost:
+    """Add up what a plan may read."""
+    return _added(_of_roots(plan))
+
+
+def _added(terms: Iterable[_Term]) -> Cost:
+    sums: dict[tuple[str, ...], int] = {}
+    for rows, names in terms:
+        sums[names] = sums.get(names, 0) + rows
+    fixed = sums.pop((), 0)
+    return Cost(fixed, tuple((rows, names) for names, rows in sums.items()))
+
+
+def _of_roots(plan: Plan) -> Iterator[_Term]:
+    for root in plan.roots:
+        if isinstance(root, RootLookup):
+            yield 1, ()
+            yield from _of_rows(root.selection)
+        elif isinstance(root, RootPage):
+            yield from _of_edge(root.edge)
+        elif isinstance(root, RootResolved):
+            inner = () if root.target is None else _of_target(root.target)
+            yield from _times(_asked(root.node) if _is_list(root.field.type) else 1, _with_one(inner))
+
+
+def _of_target(target: Target) -> Iterator[_Term]:
+    if isinstance(target, RowSelection):
+        yield from _of_rows(target)
+    elif isinstance(target, ByTable):
+        # Each may be of any of the tables.
+        for selection in target.selections.values():
+            yield from _of_rows(selection)
+    else:
+        for step in target.steps:
+            if isinstance(step, HeldRows):
+                yield 1, ()
+                yield from _times(ROWS_OF_A_LIST if _is_list(step.type) else 1, _of_target(step.target))
+
+
+def _of_rows(selection: RowSelection) -> Iterator[_Term]:
+    for edge in selection.edges:
+        yield from _of_edge(edge)
+
+
+def _of_edge(edge: Edge) -> Iterator[_Term]:
+    if not isinstance(edge, EdgePage):
+        yield from _times(1 if isinstance(edge, EdgeOne) else ROWS_OF_A_LIST, _with_one(_of_rows(edge.selection)))
+        return
+    inner = [term for rows in edge.connection.row_selections() for term in _of_rows(rows)]
+    if edge.connection.wants_rows:
+        # One row more than is shown may be read, to know whether there are more.
+        yield 1, ()
+        yield from _times(_asked(edge.arguments.node), _with_one(inner))
+    if edge.connection.wants_total:
+        yield _ROWS_TO_COUNT, ()
+
+
+def _with_one(terms: Iterable[_Term]) -> Iterator[_Term]:
+    yield 1, ()
+    yield from terms
+
+
+def _times(factor: _Factor, terms: Iterable[_Term]) -> Iterator[_Term]:
+    for rows, names in terms:
+        if isinstance(factor, int):
+            yield rows * factor, names
+        else:
+            yield rows, (*names, factor)
+
+
+def _asked(node: FieldNode) -> _Factor:
+    """Return how many rows a field asks for: a number, or the variable that says so."""
+    for argument in node.arguments or ():
+        if argument.name.value in _SIZES:
+            if isinstance(argument.value, VariableNode):
+                return argument.value.name.value
+            if isinstance(argument.value, IntValueNode):
+                return _size(int(argument.value.value))
+            if isinstance(argument.value, ListValueNode):
+                return len(argument.value.values)
+    return DEFAULT_PAGE
+
+
+def _size(value: Any) -> int:
+    """Return how many rows a page of this size may have: a size out of bounds is refused before it is read."""
+    if isinstance(value, list):
+        return len(value)
+    return min(max(value, 0), LARGEST_PAGE) if isinstance(value, int) else DEFAULT_PAGE
+
+
+def cost_without_plan(
+    schema: GraphQLSchema,
+    root: GraphQLObjectType,
+    selection_set: SelectionSetNode,
+    fragments: Mapping[str, FragmentDefinitionNode],
+) -> Cost:
+    """Add up what an operation that there is no plan for may read, by its types: rather too much than too little."""
+    return _added(_Estimating(schema, fragments).selection(root, selection_set, is_page=False))
+
+
+class _Estimating:
+    def __init__(self, schema: GraphQLSchema, fragments: Mapping[str, FragmentDefinitionNode]) -> None:
+        self._schema = schema
+        self._fragments = fragments
+
+    def selection(self, type_: Any, selection_set: SelectionSetNode, *, is_page: bool) -> Iterator[_Term]:
+        for selection in selection_set.selections:
+            if isinstance(selection, FieldNode):
+                yield from self._field(type_, selection, is_page=is_page)
+                continue
+            fragment = (
+                self._fragments[selection.name.value]
+                if isinstance(selection, FragmentSpreadNode)
+                else cast("InlineFragmentNode", selection)
+            )
+            condition = fragment.type_condition
+            of = type_ if condition is None else self._schema.type_map[condition.name.value]
+            yield from self.selection(of, fragment.selection_set, is_page=is_page)
+
+    def _field(self, type_: Any, node: FieldNode, *, is_page: bool) -> Iterator[_Term]:
+        """Add up a field; in a page (`is_page`) the rows were counted with the page itself."""
+        name = node.name.value
+        if node.selection_set is None:
+            return
+        if name.startswith("__"):
+            # The schema is not read from the database; walking it takes time all the same.
+            yield ROWS_OF_A_LIST, ()
+            return
+        field = type_.fields[name]
+        named = get_named_type(field.type)
+        if not isinstance(named, GraphQLObjectType | GraphQLInterfaceType):
+            return
+        is_connection = "first" in field.args
+        factor: _Factor = 1
+        if is_connection:
+            factor = _asked(node)
+        elif _is_list(field.type) and not is_page:
+            factor = _asked(node) if "ids" in field.args else ROWS_OF_A_LIST
+        inner = self.selection(named, node.selection_set, is_page=is_connection or (is_page and name == "edges"))
+        yield from _times(factor, inner if is_page else _with_one(inner))
+
+
+def _is_list(type_: GraphQLOutputType) -> bool:
+    return is_list_type(get_nullable_type(type_))
+
+
+@dataclass(slots=True)
+class _Budget:
+    left: float
+    at: float
+
+
+class Budgets:
+    """What each token may still spend: refilled all the time, never more than `most`."""
+
+    def __init__(self, *, most: int, per_second: float) -> None:
+        self.most = most
+        self.per_second = per_second
+        self._budgets: dict[UUID, _Budget] = {}
+
+    def spend(self, token_id: UUID, cost: int, now: datetime) -> GraphQLError | None:
+        """Take a cost off a token's budget; return why not if it does not hold that much."""
+        at = now.timestamp()
+        budget = self._budgets.get(token_id)
+        if budget is None:
+            budget = self._begin(token_id, at)
+        elif at > budget.at:
+            budget.left = min(float(self.most), budget.left + (at - budget.at) * self.per_second)
+            budget.at = at
+        if budget.left < cost:
+            return self._refused(cost, budget)
+        budget.left -= cost
+        return None
+
+    def left(self, token_id: UUID) -> int:
+        """Return what a token had left after it last spent."""
+        budget = self._budgets.get(token_id)
+        return self.most if budget is None else int(budget.left)
+
+    def _begin(self, token_id: UUID, at: float) -> _Budget:
+        if len(self._budgets) >= _MOST_BUDGETS:
+            # Whoever has been away long enough to have all of it again is as good as new.
+            full = self.most / self.per_second
+            self._budgets = {token: budget for token, budget in self._budgets.items() if at - budget.at < full}
+        budget = self._budgets[token_id] = _Budget(float(self.most), at)
+        return budget
+
+    def _refused(self, cost: int, budget: _Budget) -> GraphQLError:
+        left, seconds = int(budget.left), max(1, ceil((cost - budget.left) / self.per_second))
+        numbers = {"cost": cost, "left": left, "most": self.most, "retryAfterSeconds": seconds}
+        return GraphQLError(
+            f"This costs {cost} and {left} are left of this token's budget. Try again in {seconds} s.",
+            extensions={"code": "RATE_LIMITED", **numbers},
+        )
+
+
+def too_costly(cost: int, most: int) -> GraphQLError:
+    """Return how an operation is refused that costs more than any may."""
+    return GraphQLError(
+        f"This may read {cost} rows; an operation may read {most}. Ask for smaller pages, or for fewer inside pages.",
+        extensions={"code": "BAD_USER_INPUT", "limit": "cost", "found": cost, "most": most},
+    )

@@ -1,0 +1,130 @@
+"""Requests that are too large or do not come to an end: let go, in words, before they cost anything."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+
+import orjson
+import psutil
+import pytest
+
+from tests.conftest import ManualClock
+from tests.support.house import PATIENCE_SECONDS, RunningHouse, running_house
+
+HEAD = b"POST /graphql HTTP/1.1\r\nHost: localhost\r\n"
+_LARGEST_GROWTH = 64 * 1024 * 1024
+
+
+@pytest.fixture
+async def house(migrated_file: Path, tmp_path: Path, clock: ManualClock) -> AsyncIterator[RunningHouse]:
+    """A server that is not patient. Nothing here comes near a database, so one kind is enough."""
+    path = tmp_path / "ringside.db"
+    shutil.copy(migrated_file, path)
+    async with running_house(f"sqlite:///{path}", clock=clock, has_listener=False, request_seconds=0.3) as running:
+        yield running
+
+
+async def send(house: RunningHouse, parts: Iterable[bytes]) -> tuple[int, str]:
+    """Send parts until the server hangs up; return the status and the code it answered, 0 if it said nothing."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
+
+    async def sending() -> None:
+        for part in parts:
+            writer.write(part)
+            await writer.drain()
+
+    sender = asyncio.create_task(sending())
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            answer = await reader.read()
+    except ConnectionError:
+        return 0, "reset"
+    finally:
+        sender.cancel()
+        await asyncio.wait([sender])
+        _ = sender.cancelled() or sender.exception()
+        writer.transport.abort()
+    if not answer:
+        return 0, ""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return int(head.split()[1]), orjson.loads(body)["errors"][0]["extensions"]["code"]
+
+
+TOO_LARGE: dict[str, tuple[list[bytes], tuple[int, str]]] = {
+    "one header of 40 kB": ([HEAD + b"X: " + b"x" * 40_000 + b"\r\n\r\n"], (431, "REQUEST_HEADER_FIELDS_TOO_LARGE")),
+    "101 headers": ([HEAD + b"X: x\r\n" * 101 + b"\r\n"], (431, "REQUEST_HEADER_FIELDS_TOO_LARGE")),
+    "a header without an end": ([HEAD + b"X: "] + [b"x" * 1000] * 41, (431, "REQUEST_HEADER_FIELDS_TOO_LARGE")),
+    "a name without an end": ([HEAD] + [b"x" * 1000] * 41, (431, "REQUEST_HEADER_FIELDS_TOO_LARGE")),
+    "an address of 9 kB": ([b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\n\r\n"], (414, "REQUEST_URI_TOO_LONG")),
+    "an address without an end": ([b"GET /", *[b"x" * 1000] * 9], (414, "REQUEST_URI_TOO_LONG")),
+    "no HTTP": ([b"\x16\x03\x01\x02\x00"], (400, "BAD_REQUEST")),
+}
+
+
+@pytest.mark.parametrize("name", TOO_LARGE)
+async def test_a_head_that_is_too_large_is_refused(house: RunningHouse, name: str) -> None:
+    parts, answer = TOO_LARGE[name]
+
+    assert await send(house, parts) == answer
+
+
+SLOW: dict[str, tuple[list[bytes], tuple[int, str]]] = {
+    "says nothing": ([], (0, "")),
+    "stops in the head": ([HEAD], (408, "REQUEST_TIMEOUT")),
+    "stops before the body": ([HEAD + b"Content-Length: 100\r\n\r\n"], (408, "REQUEST_TIMEOUT")),
+    "stops in the body": ([HEAD + b"Content-Length: 100\r\n\r\n{"], (408, "REQUEST_TIMEOUT")),
+    "stops in a chunk": ([HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\nab"], (408, "REQUEST_TIMEOUT")),
+}
+
+
+@pytest.mark.parametrize("name", SLOW)
+async def test_a_request_that_does_not_arrive_is_not_waited_for(house: RunningHouse, name: str) -> None:
+    parts, answer = SLOW[name]
+    # With a token, so that the body is waited for at all.
+    token = f"Content-Type: application/json\r\nAuthorization: Bearer {house.secret}\r\n".encode()
+    parts = [part.replace(HEAD, HEAD + token) for part in parts]
+
+    assert await send(house, parts) == answer
+
+
+async def test_a_header_of_200_megabytes_costs_no_memory(house: RunningHouse) -> None:
+    process = psutil.Process()
+    before = process.memory_info().rss
+    chunk = b"x" * 100_000
+
+    answers = await asyncio.gather(*(send(house, [HEAD + b"X: ", *([chunk] * 2000)]) for _ in range(3)))
+
+    assert set(answers) <= {(431, "REQUEST_HEADER_FIELDS_TOO_LARGE"), (0, "reset")}
+    assert process.memory_info().rss - before < _LARGEST_GROWTH
+
+
+async def test_two_hundred_who_say_nothing_keep_nobody_waiting(house: RunningHouse) -> None:
+    silent = [asyncio.create_task(send(house, [HEAD])) for _ in range(200)]
+
+    answer = await house.execute("{ viewer { role } }")
+    answers = await asyncio.gather(*silent)
+
+    assert answer == {"viewer": {"role": "ADMIN"}}
+    assert set(answers) == {(408, "REQUEST_TIMEOUT")}
+
+
+async def test_a_connection_is_used_again_and_again(house: RunningHouse) -> None:
+    for _ in range(3):
+        assert await house.execute("{ viewer { role } }") == {"viewer": {"role": "ADMIN"}}
+    body = b'{"query": "{ viewer { role } }"}'
+    request = (
+        HEAD
+        + f"Content-Type: application/json\r\nAuthorization: Bearer {house.secret}\r\n".encode()
+        + b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
+    )
+    reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
+    # Three at once on one connection, the last of them not whole before the others are answered.
+    writer.write(request * 2 + request[:-5])
+    first = await reader.readuntil(b'"ADMIN"}}}')
+    second = await reader.readuntil(b'"ADMIN"}}}')
+    writer.write(request[-5:])
+    third = await reader.readuntil(b'"ADMIN"}}}')
+    writer.close()
+
+    assert all(answer.startswith(b"HTTP/1.1 200") for answer in (first, second, third))

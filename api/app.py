@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 from api import pages
 from api.auth import Doorkeeper
 from api.health import Health
+from api.hooks import Hooks
 from api.metrics import Measured, Metrics
 from api.settings import Settings
 from api.tally import Tally
@@ -95,6 +96,7 @@ def build_app(
             Route("/graphql", door),
             WebSocketRoute("/graphql", sockets),
             *health.routes(),
+            *Hooks(db, clock).routes(),
             *Metrics(measured).routes(),
             *pages.routes(),
         ],

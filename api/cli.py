@@ -8,7 +8,8 @@ import typer
 from pydantic import ValidationError
 
 from api.capture import CaptureError
-from api.commands import explaining, migrations, replaying, tokens
+from api.client import Client
+from api.commands import explaining, goals, migrations, replaying, simulating, tokens
 from api.commands import serve as serving
 from api.commands.output import fail
 from api.server import run
@@ -16,6 +17,7 @@ from api.settings import Settings
 from db.access.viewer import Role
 from db.clock import SystemClock
 from db.errors import Refusal
+from db.streams.vocabulary import StreamGoalKind, StreamGoalMode, StreamGoalPeriod
 from schema import print_contract
 
 app = typer.Typer(
@@ -29,12 +31,20 @@ migrate = typer.Typer(help="Move a database forward and back through the schema'
 token = typer.Typer(help="Make, list and revoke tokens.", no_args_is_help=True)
 app.add_typer(migrate, name="migrate")
 app.add_typer(token, name="token")
+goal = typer.Typer(help="Set, fill and watch the goals of streams, on a server that runs.", no_args_is_help=True)
+simulate = typer.Typer(help="Be what the outside world would be, for who has none at hand.", no_args_is_help=True)
+app.add_typer(goal, name="goals")
+app.add_typer(simulate, name="simulate")
 
 Database = Annotated[
     Optional[str],  # noqa: UP045 -- Typer reads this alias before it knows unions
     typer.Option(help="sqlite:///file.db or postgresql://user@host/name.", envvar="RINGSIDE_DATABASE"),
 ]
+Server = Annotated[str, typer.Option("--url", help="Where the server is.", envvar="RINGSIDE_URL")]
+Secret = Annotated[str, typer.Option("--token", help="The token to ask it with.", envvar="RINGSIDE_TOKEN")]
 AsJSON = Annotated[bool, typer.Option("--json", help="Print one line of JSON for programs.")]
+
+_URL = "http://127.0.0.1:8000"
 
 
 @app.command(epilog="Example: ringside serve --demo --speed 2")
@@ -163,7 +173,10 @@ def create_token(
     user: Annotated[str, typer.Option(help="Whom it speaks for; made if there is none of this name.")] = "admin",
     role: Annotated[Role, typer.Option(help="The role of a user who is made now.")] = Role.VIEWER,
     overlay_of: Annotated[
-        list[str] | None, typer.Option(help="Id of a mat or match: makes an overlay's token, which reads these alone.")
+        list[str] | None,
+        typer.Option(
+            help="Id of a mat, match, stream or stream goal: makes an overlay's token, which reads these alone."
+        ),
     ] = None,
     days: Annotated[
         float | None, typer.Option(help="How long it works; for ever if not said.", min=0.0001, max=3650)
@@ -211,6 +224,136 @@ def revoke_token(
     url = _url(database)
     _plainly(lambda: tokens.prepare(url, may_make=False))
     _run(lambda: tokens.revoke(url, SystemClock(), prefix=prefix, as_json=as_json))
+
+
+@goal.command("list", epilog="Example: ringside goals list --token rs_…")
+def list_goals(
+    *,
+    stream: Annotated[str | None, typer.Option(help="Id of one stream; all of them if not said.")] = None,
+    url: Server = _URL,
+    token: Secret = "",
+    as_json: AsJSON = False,
+) -> None:
+    """List the goals of streams."""
+    _run(lambda: goals.show_all(Client(url=url, token=token), stream=stream, as_json=as_json))
+
+
+@goal.command("show", epilog="Example: ringside goals show streamgoal_… --entries 50")
+def show_goal(
+    *,
+    goal_id: Annotated[str, typer.Argument(metavar="GOAL", help="Id of the goal.")],
+    entries: Annotated[int, typer.Option(help="How much of its history.", min=0, max=100)] = 20,
+    url: Server = _URL,
+    token: Secret = "",
+    as_json: AsJSON = False,
+) -> None:
+    """Show a goal with its history."""
+    _run(lambda: goals.show(Client(url=url, token=token), goal=goal_id, entries=entries, as_json=as_json))
+
+
+@goal.command("create", epilog="Example: ringside goals create stream_… COINS --name Tonight --target 5000 --mode ADD")
+def create_goal(
+    *,
+    stream: Annotated[str, typer.Argument(help="Id of the stream.")],
+    kind: Annotated[StreamGoalKind, typer.Argument(help="What it counts.")],
+    name: Annotated[str, typer.Option(help="What viewers read.")],
+    target: Annotated[int, typer.Option(help="The count that reaches it.")],
+    start: Annotated[int | None, typer.Option(help="The count it begins with.")] = None,
+    mode: Annotated[StreamGoalMode | None, typer.Option(help="What becomes of it when it is reached.")] = None,
+    step: Annotated[int | None, typer.Option(help="By how much ADD moves the target on.")] = None,
+    period: Annotated[StreamGoalPeriod | None, typer.Option(help="How often it begins anew.")] = None,
+    url: Server = _URL,
+    token: Secret = "",
+    as_json: AsJSON = False,
+) -> None:
+    """Set a goal for a stream."""
+    terms = {"name": name, "target": target, "start": start, "mode": mode, "step": step, "period": period}
+    client = Client(url=url, token=token)
+    _run(lambda: goals.create(client, stream=stream, kind=kind, terms=terms, as_json=as_json))
+
+
+@goal.command("add", epilog="Example: ringside goals add streamgoal_… 25")
+def add_to_goal(
+    *,
+    goal_id: Annotated[str, typer.Argument(metavar="GOAL", help="Id of the goal.")],
+    delta: Annotated[int, typer.Argument(help="By how much; write -- before a number below 0.")],
+    is_test: Annotated[bool, typer.Option("--test", help="Show it on overlays, and count nothing.")] = False,
+    url: Server = _URL,
+    token: Secret = "",
+    as_json: AsJSON = False,
+) -> None:
+    """Move a goal."""
+    verb = "streamGoalTest" if is_test else "streamGoalAddProgress"
+    _run(lambda: goals.change(Client(url=url, token=token), verb, goal=goal_id, delta=delta, as_json=as_json))
+
+
+@goal.command("reset", epilog="Example: ringside goals reset streamgoal_…")
+def reset_goal(
+    *,
+    goal_id: Annotated[str, typer.Argument(metavar="GOAL", help="Id of the goal.")],
+    url: Server = _URL,
+    token: Secret = "",
+    as_json: AsJSON = False,
+) -> None:
+    """Let a goal begin anew."""
+    _run(lambda: goals.change(Client(url=url, token=token), "streamGoalReset", goal=goal_id, as_json=as_json))
+
+
+@goal.command("hide", epilog="Example: ringside goals hide streamgoal_…")
+def hide_goal(
+    *,
+    goal_id: Annotated[str, typer.Argument(metavar="GOAL", help="Id of the goal.")],
+    url: Server = _URL,
+    token: Secret = "",
+    as_json: AsJSON = False,
+) -> None:
+    """Take a goal off the overlay. It counts all the same."""
+    _run(lambda: goals.change(Client(url=url, token=token), "streamGoalHide", goal=goal_id, as_json=as_json))
+
+
+@goal.command("unhide", epilog="Example: ringside goals unhide streamgoal_…")
+def unhide_goal(
+    *,
+    goal_id: Annotated[str, typer.Argument(metavar="GOAL", help="Id of the goal.")],
+    url: Server = _URL,
+    token: Secret = "",
+    as_json: AsJSON = False,
+) -> None:
+    """Bring a hidden goal back."""
+    _run(lambda: goals.change(Client(url=url, token=token), "streamGoalShow", goal=goal_id, as_json=as_json))
+
+
+@goal.command("watch", epilog="Example: ringside goals watch streamgoal_…")
+def watch_goal(
+    *,
+    goal_id: Annotated[str, typer.Argument(metavar="GOAL", help="Id of the goal.")],
+    url: Server = _URL,
+    token: Secret = "",
+    as_json: AsJSON = False,
+) -> None:
+    """Watch a goal fill, until stopped."""
+    _run(lambda: goals.watch(Client(url=url, token=token), goal=goal_id, as_json=as_json))
+
+
+@simulate.command("stream", epilog="Example: ringside simulate stream --rate 20")
+def simulate_stream(
+    *,
+    host: Annotated[str, typer.Option(help="Address to answer on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to answer on; 0 takes a free one.", min=0, max=65_535)] = 21_213,
+    rate: Annotated[float, typer.Option(help="Frames a second.", min=0.01, max=100_000)] = 5.0,
+    seed: Annotated[int, typer.Option(help="Another audience for another number.")] = 0,
+    frames: Annotated[
+        Path | None, typer.Option(help="Recorded frames, one JSON object a line.", exists=True, dir_okay=False)
+    ] = None,
+    count: Annotated[int | None, typer.Option(help="End after so many frames.", min=1)] = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Be TikFinity: answer at its port, and send what an invented audience does."""
+    _run(
+        lambda: simulating.stream(
+            host=host, port=port, rate=rate, seed=seed, frames=frames, count=count, as_json=as_json
+        )
+    )
 
 
 def main() -> None:

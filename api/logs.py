@@ -41,7 +41,8 @@ def configure_logs(level: str, *, as_json: bool) -> None:
     # Strawberry would log documents, and with them whatever stands in their literals.
     logging.getLogger("strawberry").setLevel(logging.CRITICAL)
     # Its own lines would stand beside ours and say less.
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    for library in ("uvicorn", "websockets"):
+        logging.getLogger(library).setLevel(logging.WARNING)
 
 
 def operation_writer(*, as_json: bool) -> Callable[[Sequence[Line]], None] | None:

@@ -2,6 +2,7 @@
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -11,7 +12,7 @@ from starlette.staticfiles import StaticFiles
 
 _STATIC = Path(__file__).parent / "static"
 _GRAPHIQL_PACKAGE = "graphene_django_graphiql_static"
-_OVERLAYS = {"match", "mat"}
+_OVERLAYS = {"match": "overlay.html", "mat": "overlay.html", "goal": "goals.html", "stream": "goals.html"}
 
 # GraphiQL sets styles from its scripts, so those alone may stand in the page.
 _PAGE_HEADERS = {
@@ -35,15 +36,26 @@ def routes() -> list[BaseRoute]:
     return [
         Route("/overlays/{kind}/{id}", _overlay),
         Mount("/static/graphiql", StaticFiles(directory=_graphiql_files())),
-        Mount("/static", StaticFiles(directory=_STATIC)),
+        Mount("/static", _Fresh(directory=_STATIC)),
     ]
+
+
+class _Fresh(StaticFiles):
+    """Files of ours, asked for anew each time: OBS keeps a page for as long as it may."""
+
+    def file_response(self, *given: Any, **named: Any) -> Response:
+        """Answer with the file, or that it is the same as before."""
+        answer = super().file_response(*given, **named)
+        answer.headers["Cache-Control"] = "no-cache"
+        return answer
 
 
 async def _overlay(request: Request) -> Response:
     """Show an overlay. What it shows and whether it may is found out by the page itself, with its token."""
-    if request.path_params["kind"] not in _OVERLAYS:
-        raise HTTPException(404, "There are overlays of a match and of a mat.")
-    return page("overlay.html")
+    name = _OVERLAYS.get(request.path_params["kind"])
+    if name is None:
+        raise HTTPException(404, "There are overlays of a match, a mat, a goal and a stream.")
+    return page(name)
 
 
 def _graphiql_files() -> Path:

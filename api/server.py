@@ -22,6 +22,7 @@ from api.transport.line import Line
 from api.transport.under_way import UnderWay
 from api.watchdog import Watchdog
 from api.workers.pss import PSSListener
+from api.workers.stream_sources import GoalKeeper, StreamSources
 from api.workers.supervisor import Supervisor
 from db.access import operations as access
 from db.access.viewer import Role
@@ -73,6 +74,10 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
     doorkeeper = Doorkeeper(db, clock, guests)
     try:
         supervisor.start("doorkeeper", doorkeeper.watch, lambda: {"sockets": doorkeeper.socket_count})
+        sources = StreamSources(db, clock, supervisor)
+        supervisor.start("stream sources", sources.run, sources.facts)
+        keeper = GoalKeeper(db, clock, kept=settings.stream_history)
+        supervisor.start("goal keeper", keeper.run)
         under_way = UnderWay(settings.operation_seconds)
         supervisor.start("operations", under_way.look, lambda: {"underWay": len(under_way)})
         tally = Tally(clock, operation_writer(as_json=settings.log_json) if settings.log_operations else None)

@@ -1,5 +1,6 @@
 """Settings: read once, from the environment (`RINGSIDE_…`) and the command line, and passed on as arguments."""
 
+from datetime import timedelta
 from typing import Annotated
 
 from pydantic import Field, field_validator
@@ -22,6 +23,8 @@ class Settings(BaseSettings):
     speed: float = Field(default=1.0, gt=0, le=10_000)
     # Names under which the server may be asked for, beside `host`: a browser lured here under another is refused.
     allowed_hosts: Annotated[list[str], NoDecode] = Field(default=["localhost", "127.0.0.1", "[::1]"])
+    # How long the history of stream goals is kept; 0 is for ever.
+    stream_history_days: int = Field(default=0, ge=0, le=36_500)
     # How long a stopping server waits for what is under way.
     drain_seconds: int = Field(default=10, ge=0, le=600)
     largest_body: int = Field(default=65_536, ge=1024)
@@ -69,6 +72,11 @@ class Settings(BaseSettings):
     # Five times as many may come at once.
     messages_per_second: float = Field(default=20.0, gt=0)
     socket_init_seconds: float = Field(default=5.0, gt=0)
+
+    @property
+    def stream_history(self) -> timedelta | None:
+        """How long the history of stream goals is kept; `None` is for ever."""
+        return timedelta(days=self.stream_history_days) if self.stream_history_days else None
 
     @field_validator("allowed_hosts", "allowed_origins", mode="before")
     @classmethod

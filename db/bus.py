@@ -61,6 +61,12 @@ class Listener(Generic[E_]):
             raise Lagged(missed)
         return self._events.popleft()
 
+    def take(self) -> list[E_]:
+        """Return what is queued behind the event that was just read, without waiting; nothing after falling behind."""
+        taken = list(self._events)
+        self._events.clear()
+        return taken
+
     def hear(self, event: Event) -> None:
         """Put an event into the queue, if it is of the kind listened for."""
         if not isinstance(event, self._of):

@@ -3,7 +3,8 @@
 from db.access import tables as access
 from db.base import Base
 from db.matches import tables as matches
+from db.streams import tables as streams
 
 metadata = Base.metadata
 
-__all__ = ["access", "matches", "metadata"]
+__all__ = ["access", "matches", "metadata", "streams"]

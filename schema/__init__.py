@@ -20,20 +20,26 @@ from schema.matches.queries import MatchQueries
 from schema.matches.subscriptions import MatchSubscriptions
 from schema.matches.types import Athlete, Mat, Match, MatchEvent, MatchSide, Round, Tournament
 from schema.scalars import SCALARS
+from schema.streams.goal_mutations import StreamGoalMutations
+from schema.streams.mutations import StreamMutations
+from schema.streams.queries import StreamQueries
+from schema.streams.source_mutations import StreamSourceMutations
+from schema.streams.subscriptions import StreamSubscriptions
+from schema.streams.types import Stream, StreamGoal, StreamGoalChange, StreamSession, StreamSource
 
 
 @strawberry.type(description="Everything that can be asked.")
-class Query(MatchQueries, AccessQueries, NodeQueries):
+class Query(MatchQueries, StreamQueries, AccessQueries, NodeQueries):
     """Everything that can be asked."""
 
 
 @strawberry.type(description="Everything that can be changed.")
-class Mutation(MatchMutations, AccessMutations):
+class Mutation(MatchMutations, StreamMutations, StreamGoalMutations, StreamSourceMutations, AccessMutations):
     """Everything that can be changed."""
 
 
 @strawberry.type(description="Everything that can be watched.")
-class Subscription(MatchSubscriptions):
+class Subscription(MatchSubscriptions, StreamSubscriptions):
     """Everything that can be watched."""
 
 
@@ -84,7 +90,11 @@ def build_schema() -> Schema:
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
-        types=[Tournament, Mat, Match, MatchSide, Round, MatchEvent, Athlete, User, Token],
+        types=[
+            *(Tournament, Mat, Match, MatchSide, Round, MatchEvent, Athlete),
+            *(Stream, StreamSession, StreamGoal, StreamGoalChange, StreamSource),
+            *(User, Token),
+        ],
     )
 
 

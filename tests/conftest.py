@@ -27,6 +27,7 @@ settings.load_profile("ringside")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--operations", type=int, default=1000, help="how many operations tests.schema.test_equality runs")
+    parser.addoption("--increments", type=int, default=20, help="how often each of fifty writers adds to a goal")
 
 
 class ManualClock:

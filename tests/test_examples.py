@@ -8,10 +8,13 @@ from graphql import DocumentNode, FieldNode, NonNullTypeNode, OperationDefinitio
 
 from db.access.tables import User
 from db.session import Database
+from db.streams import operations as streams
+from db.streams.vocabulary import StreamSourceKind
 from schema.ids import encode_id
 from tests.conftest import ManualClock
 from tests.support.competition import Competition, hold
 from tests.support.graph import Graph, the_schema
+from tests.support.streaming import make_goal, make_source, make_stream
 
 _FOLDER = Path(__file__).parents[1] / "graphql-examples"
 _DOMAINS = {path.name for path in (Path(__file__).parents[1] / "schema").iterdir() if (path / "types.py").exists()}
@@ -150,6 +153,8 @@ async def _variables(graph: Graph, competition: Competition, admin: User) -> dic
     match = data["mat"]["currentMatch"]
     athlete = match["sides"][0]["athlete"]["id"]
     of_mat, of_match = {"matId": mat}, {"matchId": match["id"]}
+    stream, goals, (source, webhook, gone) = await _stream(graph, admin)
+    of_stream, of_goal = {"streamId": stream}, {"goalId": goals[0]}
     return {
         "CreateOverlayToken": of_mat,
         "CreateScriptToken": {"label": "Script"},
@@ -167,7 +172,59 @@ async def _variables(graph: Graph, competition: Competition, admin: User) -> dic
         "ScoreboardNow": of_mat,
         "SetUpTournament": {"name": "Busan Open"},
         "WhatWasUnreadable": of_match,
+        "AddToGoal": {"id": goals[0], "delta": 5},
+        "BringDefaultGoalsBack": of_stream,
+        "ChangeGoal": {"id": goals[0], "name": "Another", "target": 2000},
+        "ChangeStream": {"id": stream, "host": "69", "timeZone": "Asia/Seoul"},
+        "DeleteGoal": {"id": goals[1]},
+        "DeleteSource": {"id": gone},
+        "DeleteStream": {"id": await _bare_stream(graph, admin)},
+        "FollowGoal": of_goal,
+        "GoLive": of_stream,
+        "GoOff": {"streamId": await _live_stream(graph, admin)},
+        "GoalForOverlay": of_goal,
+        "GoalsOfStream": of_stream,
+        "HideGoal": {"id": goals[0]},
+        "HistoryOfGoal": of_goal,
+        "ListenToTikFinity": {**of_stream, "url": "ws://127.0.0.1:1/"},
+        "MoveSource": {"id": source, "url": "ws://127.0.0.1:2/"},
+        "ResetGoal": {"id": goals[0]},
+        "RotateSecret": {"id": webhook},
+        "SetGoal": of_stream,
+        "SetUpStream": {"name": "Evenings", "timeZone": "Europe/Berlin"},
+        "ShowGoal": {"id": goals[0]},
+        "SwitchSourceOff": {"id": source},
+        "SwitchSourceOn": {"id": source},
+        "TryOverlayOut": {"id": goals[0], "delta": 100},
     }
+
+
+async def _stream(graph: Graph, owner: User) -> tuple[str, list[str], list[str]]:
+    """A stream, its goals, and its sources: one of TikFinity, one that calls, and one that is to go."""
+    now = graph.clock.now()
+    stream = await make_stream(graph.db, now, owner_id=owner.id)
+    goals = [await make_goal(graph.db, stream, now, name=name) for name in ("One", "Two")]
+    kinds = {"S": StreamSourceKind.TIKFINITY, "Deck": StreamSourceKind.WEBHOOK, "Gone": StreamSourceKind.WEBHOOK}
+    sources = [await make_source(graph.db, stream, now, kind=kind, name=name) for name, kind in kinds.items()]
+    async with graph.db.transaction() as tx:
+        await streams.add_progress(tx, goals[0].id, 3, viewer=None, now=now)
+    return (
+        encode_id("stream", stream.id),
+        [encode_id("streamgoal", goal.id) for goal in goals],
+        [encode_id("streamsource", source.id) for source in sources],
+    )
+
+
+async def _bare_stream(graph: Graph, owner: User) -> str:
+    return encode_id("stream", (await make_stream(graph.db, graph.clock.now(), owner_id=owner.id)).id)
+
+
+async def _live_stream(graph: Graph, owner: User) -> str:
+    now = graph.clock.now()
+    stream = await make_stream(graph.db, now, owner_id=owner.id)
+    async with graph.db.transaction() as tx:
+        await streams.start_session(tx, stream.id, viewer=None, now=now)
+    return encode_id("stream", stream.id)
 
 
 _TOKEN = 'mutation { tokenCreate(input: {label: "x"}) { token { id } } }'  # noqa: S105 -- an operation

@@ -34,14 +34,18 @@ async def _serve(settings: Settings, *, is_demo: bool, as_json: bool) -> None:
             listener = house.listen(setup.mat_id)
             work = demo.play(settings.pss_host, listener.wait_until_bound, speed=settings.speed)
             house.supervisor.start("demo fight", work)
-            welcome = _Welcome(
-                house, setup.admin_secret, encode_id("mat", setup.mat_id), setup.overlay_secret, as_json=as_json
-            )
+            audience = demo.play_stream(house.db, clock, setup.stream_id, speed=settings.speed)
+            house.supervisor.start("demo stream", audience)
+            overlays = {
+                "Scoreboard": f"mat/{encode_id('mat', setup.mat_id)}",
+                "Goals": f"stream/{encode_id('stream', setup.stream_id)}",
+            }
+            welcome = _Welcome(house, setup.admin_secret, overlays, setup.overlay_secret, as_json=as_json)
         else:
             secret = await first_admin(house.db, clock)
             mat_id = await mat_named(house.db, clock, settings.pss_mat)
             house.listen(mat_id)
-            welcome = _Welcome(house, secret, encode_id("mat", mat_id), None, as_json=as_json)
+            welcome = _Welcome(house, secret, {}, None, as_json=as_json)
         await Server(house.app, settings, welcome, house.doorkeeper.close).run_until_stopped()
 
 
@@ -49,37 +53,45 @@ class _Welcome:
     """Says where everything is, once the port is open. Secrets stand in fragments, which browsers never send."""
 
     def __init__(
-        self, house: House, secret: str | None, mat: str, overlay_secret: str | None, *, as_json: bool
+        self, house: House, secret: str | None, overlays: dict[str, str], overlay_secret: str | None, *, as_json: bool
     ) -> None:
         self._house = house
         self._secret = secret
-        self._mat = mat
+        self._overlays = overlays
         self._overlay_secret = overlay_secret
         self._as_json = as_json
 
     def __call__(self, port: int) -> None:
         host = self._house.settings.host
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        overlay = f"{url}/overlays/mat/{self._mat}" + _fragment(self._overlay_secret)
+        fragment = _fragment(self._overlay_secret)
+        overlays = {name: f"{url}/overlays/{path}{fragment}" for name, path in self._overlays.items()}
         graphiql = f"{url}/graphql" + _fragment(self._secret)
         if self._as_json:
-            overlays = [overlay] if self._overlay_secret else []
-            print_json({"url": url, "graphql": f"{url}/graphql", "token": self._secret, "overlays": overlays})
+            shown = {
+                "url": url,
+                "graphql": f"{url}/graphql",
+                "token": self._secret,
+                "overlays": list(overlays.values()),
+            }
+            print_json(shown)
             return
         console.rule("[bold green]Ringside[/]", align="left", style="green")
-        for line in self._lines(graphiql, overlay):
+        for line in self._lines({"GraphiQL": graphiql, **overlays}):
             # Unwrapped, so that a link can be copied in one piece.
             console.print(line, soft_wrap=True, highlight=False)
 
-    def _lines(self, graphiql: str, overlay: str) -> list[str]:
+    def _lines(self, links: dict[str, str]) -> list[str]:
         settings = self._house.settings
-        lines = [f"[bold]GraphiQL[/]   [link={graphiql}]{graphiql}[/link]"]
-        if self._overlay_secret:
-            lines.append(f"[bold]Scoreboard[/] [link={overlay}]{overlay}[/link]")
+        lines = [f"[bold]{name:<10}[/] [link={link}]{link}[/link]" for name, link in links.items()]
         lines.append(f"[bold]UDP[/]        {settings.pss_host}:{settings.pss_port} for {plain(settings.pss_mat)}")
         lines.append(f"[bold]Database[/]   {plain(without_secret(settings.database))}")
         if self._overlay_secret:
-            lines += ["", "A recorded final is being replayed: points arrive within the first quarter of a minute."]
+            lines += [
+                "",
+                "A recorded final is being replayed: points arrive within the first quarter of a minute.",
+                "An invented audience fills the goals of a stream.",
+            ]
         elif self._secret:
             lines += ["", "This is the first start: the link above carries the admin's token. It is not shown again."]
         else:

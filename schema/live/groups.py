@@ -260,7 +260,11 @@ class StateGroup(Group):
         await self._begun.wait()
         if self._latest is None:
             raise self._ended or Over()
+        source: State[Any, Any] = await self._source()
         if asyncio.get_running_loop().time() - self._printed_at > FRESH_SECONDS:
+            await self._renewed()
+        while source.at_rest(self._value) is not self._value:
+            # Whoever comes now was not there when it happened.
             await self._renewed()
         yield self._latest
 
@@ -302,8 +306,10 @@ class StateGroup(Group):
     async def _renew(self) -> None:
         source: State[Any, Any] = await self._source()
         before = cast("Payload", self._latest)
-        data = await self._print(source.show(self._value, self._context.now() - self._delay))
+        value = source.at_rest(self._value)
+        data = await self._print(source.show(value, self._context.now() - self._delay))
         if self._latest is before:
+            self._value = value
             self._keep(Payload(before.place, data))
 
 

@@ -25,21 +25,28 @@ LONGEST_DELAY_MS = 60_000
 _DECLARED = "ringside.live"
 
 
+def _own_values(*_: Any) -> Any:
+    """Stand for what a source does not need that makes its values in a way of its own."""
+    raise NotImplementedError
+
+
 @dataclass(frozen=True, kw_only=True)
 class State(Generic[E_, V]):
     """How a thing is. Whoever watches it gets the present first, and then what is newer, never what is older.
 
     `topic` and `of` name the events to hear, `read` reads the present, `after` is what an event made of it, `is_news`
     says if a value that was heard replaces the one that is shown, and `show` makes the payload: of a value, as it is
-    sent at an instant.
+    sent at an instant. `at_rest` leaves out of a value what just happened, for those who come later; it returns the
+    value itself where there is nothing to leave out.
     """
 
     topic: UUID
     of: type[E_]
     read: Callable[[Context], Awaitable[V]]
-    after: Callable[[E_], V]
-    is_news: Callable[[V, V], bool]
+    after: Callable[[E_], V] = _own_values
+    is_news: Callable[[V, V], bool] = _own_values
     show: Callable[[V, datetime], Any]
+    at_rest: Callable[[V], V] = lambda value: value
 
     async def values(self, context: Context) -> AsyncGenerator[V, None]:
         """Yield the present, then each newer value; to a slow reader the latest alone."""

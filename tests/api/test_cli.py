@@ -69,12 +69,21 @@ _COMMANDS = sorted(_leaves(get_command(app)))
 def test_these_are_the_commands() -> None:
     assert [" ".join(command) for command in _COMMANDS] == [
         "explain",
+        "goals add",
+        "goals create",
+        "goals hide",
+        "goals list",
+        "goals reset",
+        "goals show",
+        "goals unhide",
+        "goals watch",
         "migrate down",
         "migrate status",
         "migrate up",
         "replay",
         "schema",
         "serve",
+        "simulate stream",
         "token create",
         "token list",
         "token revoke",
@@ -150,7 +159,9 @@ def test_an_overlays_token_is_bound_to_what_is_named() -> None:
     )
 
     assert made["kind"] == "OVERLAY"
-    assert "bound to mats and matches" in refusal("token", "create", "--label", "OBS", "--overlay-of", "user_1")
+    assert "bound to what mat_…, match_…, stream_…" in refusal(
+        "token", "create", "--label", "OBS", "--overlay-of", "user_1"
+    )
 
 
 def test_a_token_that_is_not_there_is_not_revoked() -> None:
@@ -213,7 +224,7 @@ def test_a_database_goes_forward_and_back() -> None:
 @pytest.mark.parametrize("move", ["up", "down"])
 def test_a_revision_that_is_none_is_refused_with_those_there_are(move: str) -> None:
     assert refusal("migrate", move, "nonsense") == (
-        "There is no way to revision 'nonsense' from here. Those there are: 0001, 0002, 0003, head and base."
+        "There is no way to revision 'nonsense' from here. Those there are: 0001, 0002, 0003, 0004, head and base."
     )
 
 
@@ -421,10 +432,11 @@ def test_the_demonstration_prints_one_line_for_programs_and_works() -> None:
 
     assert set(told) == {"url", "graphql", "token", "overlays"}
     assert told["graphql"] == f"{told['url']}/graphql"
-    assert len(told["overlays"]) == 1
-    assert re.fullmatch(
-        rf"{told['url']}/overlays/mat/mat_[0-9a-f]{{32}}#token=rs_\w{{8}}_[\w-]{{43}}", told["overlays"][0]
-    )
+    assert len(told["overlays"]) == 2
+    for overlay, kind in zip(told["overlays"], ("mat", "stream"), strict=True):
+        assert re.fullmatch(
+            rf"{told['url']}/overlays/{kind}/{kind}_[0-9a-f]{{32}}#token=rs_\w{{8}}_[\w-]{{43}}", overlay
+        )
     assert page[0] == 200
     assert answer == {"data": {"viewer": {"role": "ADMIN"}, "mats": {"nodes": [{"name": "Mat 1"}, {"name": "Mat 2"}]}}}
     assert (rest, process.returncode) == ("", 0)

@@ -53,13 +53,17 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-@pytest.mark.parametrize("kind", ["mat", "match"])
-async def test_there_is_an_overlay_of_a_mat_and_of_a_match(client: httpx.AsyncClient, kind: str) -> None:
-    answer = await client.get(f"/overlays/{kind}/{encode_id(kind, new_id())}")
+@pytest.mark.parametrize(
+    ("kind", "file"),
+    [("mat", "overlay.html"), ("match", "overlay.html"), ("goal", "goals.html"), ("stream", "goals.html")],
+)
+async def test_there_are_overlays(client: httpx.AsyncClient, kind: str, file: str) -> None:
+    answer = await client.get(f"/overlays/{kind}/{encode_id(kind, new_id())}?show=rotate")
 
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
-    assert answer.text == (_STATIC / "overlay.html").read_text()
+    assert answer.headers["cache-control"] == "no-cache"
+    assert answer.text == (_STATIC / file).read_text()
 
 
 @pytest.mark.parametrize(
@@ -99,7 +103,7 @@ async def test_a_page_may_load_from_here_alone(client: httpx.AsyncClient) -> Non
     assert answer.headers["referrer-policy"] == "no-referrer"
 
 
-@pytest.mark.parametrize("name", ["graphiql.html", "overlay.html"])
+@pytest.mark.parametrize("name", ["graphiql.html", "overlay.html", "goals.html"])
 async def test_all_that_a_page_loads_is_here(client: httpx.AsyncClient, name: str) -> None:
     read = references((_STATIC / name).read_text())
     files = [reference for reference in read.found if not reference.startswith("data:")]

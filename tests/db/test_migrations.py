@@ -27,6 +27,7 @@ from db.session import Database, connect, is_embedded
 from db.tables import metadata
 from tests.db.stored import NOW, everything
 from tests.support.competition import hold
+from tests.support.streaming import FRAMES, make_source, make_stream, take
 
 if TYPE_CHECKING:
     from tests.support.postgresql import Server
@@ -108,6 +109,8 @@ async def populate(db: Database) -> None:
         overlay = await access.create_token(tx, user_id=user.id, label="OBS", nodes=[competition.mats[0].id], now=NOW)
         await access.note_use(tx, overlay.token, now=NOW)
         await access.revoke_token(tx, overlay.token.id, viewer=None, now=NOW)
+    stream = await make_stream(db, NOW, owner_id=user.id)
+    await take(db, await make_source(db, stream, NOW), *FRAMES, at=NOW)
 
 
 async def populated(url: str) -> dict[str, Any]:

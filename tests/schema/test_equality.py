@@ -30,6 +30,8 @@ from db.bus import Bus
 from db.matches.tables import Mat, Match, Round, Scoreboard
 from db.matches.vocabulary import MatchState
 from db.session import Database, connect
+from db.streams import operations as streams
+from db.streams.tables import StreamGoal
 from schema.connections import write_cursor
 from schema.context import Context
 from schema.engine.executor import Asked
@@ -239,7 +241,7 @@ def test_news_is_answered_alike(house: House, wanted: int) -> None:
     numbers = count(1)
 
     def check(operation: Operation, name: str) -> None:
-        planned, stock = house.run(news(world, world.viewers[name], fight.mat_id, next(numbers), operation))
+        planned, stock = house.run(news(world, world.viewers[name], fight, next(numbers), operation))
 
         assert planned == stock
 
@@ -396,9 +398,10 @@ async def break_rows(db: Database) -> None:
 
 @dataclass(frozen=True)
 class _LiveFight:
-    """The fight that is told on."""
+    """The fight and the goal that are told on."""
 
     mat_id: UUID
+    goal_id: UUID
     things: Things
 
 
@@ -407,34 +410,45 @@ async def live_fight(world: World) -> _LiveFight:
         fight = await session.row(select(Match).where(col(Match.state) == MatchState.LIVE))
         assert fight is not None
         last = (await session.rows(select(Mat).where(col(Mat.id) == fight.mat_id)))[0].last_seq
-    ids = {"mat": [encode_id("mat", fight.mat_id)], "match": [encode_id("match", fight.id)]}
+        # A goal that an overlay is bound to as well.
+        goal = await session.row(select(StreamGoal).where(col(StreamGoal.name) == "Fixed"))
+        assert goal is not None
+    ids = {
+        "mat": [encode_id("mat", fight.mat_id)],
+        "match": [encode_id("match", fight.id)],
+        "stream": [encode_id("stream", goal.stream_id)],
+        "streamgoal": [encode_id("streamgoal", goal.id)],
+    }
     return _LiveFight(
-        fight.mat_id, Things(ids=ids, cursors={"log": [write_cursor((last,)), write_cursor((last - 2,))]})
+        fight.mat_id, goal.id, Things(ids=ids, cursors={"log": [write_cursor((last,)), write_cursor((last - 2,))]})
     )
 
 
-async def news(world: World, viewer: Viewer | None, mat_id: UUID, number: int, operation: Operation) -> list[list[Any]]:
-    """Return what a subscription says by plan and what it says on graphql-core while points are given."""
+async def news(
+    world: World, viewer: Viewer | None, fight: _LiveFight, number: int, operation: Operation
+) -> list[list[Any]]:
+    """Return what a subscription says by plan and what it says on graphql-core while points and gifts are given."""
     contexts = [Context(db=world.db, clock=world.clock, asker=viewer, may_plan=may_plan) for may_plan in (True, False)]
-    streams = [
+    watching = [
         await the_schema().subscribe(operation.text, variable_values=operation.variables, context_value=context)
         for context in contexts
     ]
     told: list[list[Any]] = [[], []]
-    async with asyncio.timeout(20), aclosing(streams[0]), aclosing(streams[1]):
-        # A scoreboard says first how things stand; a feed may have nothing to say before something happens.
-        if "scoreboardChanged" in operation.text:
-            await _listen(streams, told)
+    async with asyncio.timeout(20), aclosing(watching[0]), aclosing(watching[1]):
+        # A state says first how things stand; a feed may have nothing to say before something happens.
+        if "scoreboardChanged" in operation.text or "streamGoalChanged" in operation.text:
+            await _listen(watching, told)
         for point in (1, 2):
             score = number * 2 + point
             async with world.db.transaction() as tx:
                 at = BEGINNING + timedelta(hours=2, seconds=score)
-                await say(tx, mat_id, at, f"sc1;{score % 100};sc2;{score // 100}", "pt1;1")
-            await _listen(streams, told)
+                await say(tx, fight.mat_id, at, f"sc1;{score % 100};sc2;{score // 100}", "pt1;1")
+                await streams.add_progress(tx, fight.goal_id, score, viewer=None, now=at)
+            await _listen(watching, told)
     return told
 
 
-async def _listen(streams: Sequence[Any], told: list[list[Any]]) -> None:
-    results = await asyncio.gather(*(anext(stream, None) for stream in streams))
+async def _listen(watching: Sequence[Any], told: list[list[Any]]) -> None:
+    results = await asyncio.gather(*(anext(stream, None) for stream in watching))
     for result, heard_before in zip(results, told, strict=True):
         heard_before.append(None if result is None else printed(answer_of(result)))

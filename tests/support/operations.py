@@ -520,8 +520,13 @@ class _Writer:
         return f"{kind}_{_MISSING}" if not known or self._chance(10) else self._pick(known)
 
     def _kinds_in(self, name: str) -> list[str]:
-        words = _WORDS_OF_A_NAME.findall(name)
-        return sorted({word.lower() for word in words} & set(self.things.ids))
+        """Name the kinds that a name speaks of; where several of its words are one kind, that one."""
+        words = [word.lower() for word in _WORDS_OF_A_NAME.findall(name)]
+        for length in range(len(words), 0, -1):
+            runs = {"".join(words[begun : begun + length]) for begun in range(len(words) - length + 1)}
+            if found := sorted(runs & set(self.things.ids)):
+                return found
+        return []
 
     def _cursor(self, asked: _Asked) -> str:
         if not self.is_clean and self._chance(50):

@@ -22,6 +22,10 @@ from db.matches import operations as matches
 from db.matches.log import Received
 from db.matches.tables import Mat, Match
 from db.session import Database
+from db.streams import operations as streams
+from db.streams.rules import Milestone
+from db.streams.tables import Stream, StreamGoal
+from db.streams.vocabulary import StreamGoalKind, StreamGoalMode, StreamGoalPeriod, StreamSourceKind
 from schema.connections import write_cursor
 from schema.fields import EdgePages, declaration_of, node_kinds
 from schema.ids import encode_id
@@ -29,6 +33,7 @@ from tests.support.captures import CHALLENGE, FINAL
 from tests.support.competition import begun_fight, loaded_fight, say
 from tests.support.graph import the_schema
 from tests.support.operations import Things
+from tests.support.streaming import FRAMES, frame, make_goal, make_source, make_stream, take
 
 BEGINNING = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 _IDS_OF_A_KIND = 8
@@ -72,6 +77,7 @@ def numbered_ids(first: int = 1) -> Iterator[None]:
         # The numbers lie far apart in their first digits: nothing may rely on the order of ids.
         patched.setattr("db.ids.uuid7", lambda: UUID(int=(next(numbers) * 0x9E3779B97F4A7C15) << 48 & (1 << 128) - 1))
         patched.setattr("db.access.operations.new_secret", new_secret)
+        patched.setattr("db.streams.operations.new_signing_secret", lambda: next(secrets).to_bytes(32, "big"))
         yield
 
 
@@ -80,7 +86,9 @@ async def make_world(db: Database) -> World:
     with numbered_ids():
         viewers = await _invite(db)
         mats = await _hold(db)
+        live = await _stream(db, viewers)
         viewers |= await _bind(db, mats, viewers)
+        viewers |= await _bind_streams(db, live, viewers)
         viewers["nobody"] = None
         things = await look_through(db)
     return World(db=db, clock=StandingClock(), viewers=viewers, things=things)
@@ -201,6 +209,56 @@ async def _replay(db: Database, mat_id: UUID, path: Any) -> None:
     ]
     async with db.transaction() as tx:
         await matches.log_messages(tx, await matches.load_progress(tx, mat_id), received)
+
+
+async def _stream(db: Database, viewers: dict[str, Viewer | None]) -> Sequence[Stream]:
+    """Streams of two people: one filled by real frames and by hand, one with a goal of every sort, one bare."""
+    owners = [viewer for name in ("member", "operator") if (viewer := viewers[name]) is not None]
+    made = [
+        await make_stream(db, BEGINNING, owner_id=owners[number % 2].user_id, name=name, time_zone=zone)
+        for number, (name, zone) in enumerate([("Ann 🥋", "Asia/Seoul"), ("Bob", "UTC"), ("Empty", "Europe/Berlin")])
+    ]
+    source = await make_source(db, made[0], BEGINNING)
+    await make_source(db, made[1], BEGINNING, kind=StreamSourceKind.WEBHOOK, name="Deck")
+    milestones = (Milestone(3, "Drei"), Milestone(50, ""))
+    for number, mode in enumerate(StreamGoalMode):
+        terms: dict[str, Any] = {
+            "name": mode.title(),
+            "mode": mode,
+            "target": 5,
+            "milestones": milestones,
+            "position": number // 2,
+        }
+        await make_goal(db, made[1], BEGINNING, **terms)
+    weights = {StreamGoalKind.COINS: 1500, StreamGoalKind.FOLLOWERS: 10}
+    await make_goal(
+        db, made[0], BEGINNING, StreamGoalKind.POINTS, weights=weights, period=StreamGoalPeriod.DAILY, unit="points"
+    )
+    await take(db, source, *FRAMES[:15], "nonsense", at=BEGINNING)
+    await take(db, source, frame("streamEnd"), *FRAMES, at=BEGINNING + timedelta(minutes=1))
+    async with db.read() as session:
+        goals = await session.rows(select(StreamGoal).order_by(col(StreamGoal.name), col(StreamGoal.id)))
+    for number, goal in enumerate(goals):
+        for delta in (3, 9, -4)[: number % 4]:
+            async with db.transaction() as tx:
+                await streams.add_progress(tx, goal.id, delta, viewer=viewers["admin"], now=BEGINNING)
+    return made
+
+
+async def _bind_streams(
+    db: Database, made: Sequence[Stream], viewers: dict[str, Viewer | None]
+) -> dict[str, Viewer | None]:
+    admin = viewers["admin"]
+    assert admin is not None
+    async with db.read() as session:
+        goals = await session.rows(
+            select(StreamGoal).where(col(StreamGoal.stream_id) == made[1].id).order_by(col(StreamGoal.position))
+        )
+    bound = {"overlay of a stream": [made[0].id], "overlay of a goal": [goals[0].id, goals[-1].id]}
+    return {
+        name: Viewer(user_id=admin.user_id, token_id=UUID(int=2), role=Role.ADMIN, nodes=frozenset(nodes))
+        for name, nodes in bound.items()
+    }
 
 
 async def _bind(db: Database, mats: Sequence[Mat], viewers: dict[str, Viewer | None]) -> dict[str, Viewer | None]:

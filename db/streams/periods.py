@@ -1,0 +1,36 @@
+"""Periods of a goal: when the next one begins, in the time zone of its stream."""
+
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from db.errors import Invalid
+from db.streams.vocabulary import StreamGoalPeriod
+
+_DAYS_OF_A_WEEK = 7
+
+
+def time_zone(name: str) -> ZoneInfo:
+    """Return a time zone. Raises `Invalid` for a name that nobody knows."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        message = f"There is no time zone {name[:60]!r}. They are named as Europe/Berlin or Asia/Seoul is."
+        raise Invalid(message, field="time_zone") from error
+
+
+def period_end(period: StreamGoalPeriod, now: datetime, zone: ZoneInfo) -> datetime | None:
+    """Return when the period that `now` is in will be over: at a midnight there. `None` if no clock decides that.
+
+    Weeks begin on Monday, months on the first.
+    """
+    today = now.astimezone(zone).date()
+    if period is StreamGoalPeriod.DAILY:
+        day = today + timedelta(days=1)
+    elif period is StreamGoalPeriod.WEEKLY:
+        day = today + timedelta(days=_DAYS_OF_A_WEEK - today.weekday())
+    elif period is StreamGoalPeriod.MONTHLY:
+        day = (today.replace(day=28) + timedelta(days=4)).replace(day=1)
+    else:
+        return None
+    # Where a clock is set forward at midnight, that hour is read as the moment of the change.
+    return datetime.combine(day, time(), zone).astimezone(UTC)

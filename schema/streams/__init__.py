@@ -1,0 +1,1 @@
+"""How streams, their goals and sources are shown, changed and watched."""

@@ -6,7 +6,6 @@ cannot wait for one of them, and need not frame the same text a thousand times.
 
 import asyncio
 import socket
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -38,14 +37,13 @@ class Line(WebSocketsSansIOProtocol):
         self._stuck_timer: asyncio.TimerHandle | None = None
 
     def say(self, text: bytes) -> None:
-        """Send a text in one frame, at once. What is said to a line that is closing is not heard."""
-        self.say_in_parts(b"", text, b"")
+        """Send a text in one frame, at once."""
+        self.send_frame(frame_of(text))
 
-    def say_in_parts(self, head: bytes, text: bytes, tail: bytes) -> None:
-        """Send a text that is put together of what is said to one and what is said to many."""
-        if self.close_sent or self.disconnected or self.transport.is_closing():
-            return
-        self.transport.write(b"".join((_header(len(head) + len(text) + len(tail)), head, text, tail)))
+    def send_frame(self, frame: bytes) -> None:
+        """Send a frame, at once. What is sent on a line that is closing is not heard."""
+        if not self.close_sent and not self.transport.is_closing():
+            self.transport.write(frame)
 
     def forget_handshake(self) -> None:
         """Let go of what was only needed to open the socket."""
@@ -114,14 +112,14 @@ class Line(WebSocketsSansIOProtocol):
             self._stuck_timer = None
 
 
-@lru_cache(maxsize=1024)
-def _header(size: int) -> bytes:
-    """Return the header of a text frame, as a server sends it: whole and unmasked."""
+def frame_of(*parts: bytes) -> bytes:
+    """Return a text as the frame a server sends, whole and unmasked."""
+    size = sum(map(len, parts))
     if size < 126:  # noqa: PLR2004 -- RFC 6455, 5.2
-        return bytes((0x81, size))
+        return b"".join((bytes((0x81, size)), *parts))
     if size < 65_536:  # noqa: PLR2004 -- as above
-        return b"\x81\x7e" + size.to_bytes(2)
-    return b"\x81\x7f" + size.to_bytes(8)
+        return b"".join((b"\x81\x7e", size.to_bytes(2), *parts))
+    return b"".join((b"\x81\x7f", size.to_bytes(8), *parts))
 
 
 def _shortened(reason: str) -> str:

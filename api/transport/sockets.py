@@ -19,7 +19,7 @@ from starlette.types import Message, Receive, Scope, Send
 from api.auth import TOKEN_ENDED, Doorkeeper, TooManyGuests
 from api.transport.answers import Fault
 from api.transport.graphql import GraphQLDoor, outcome_of
-from api.transport.line import LINE, Line
+from api.transport.line import LINE, Line, frame_of
 from api.transport.requests import PersistedQueryNotFound
 from api.transport.under_way import TookTooLong
 from db.errors import Refusal, Unauthenticated
@@ -78,6 +78,9 @@ class SocketDoor:
         self.doorkeeper = doorkeeper
         self.limits = limits
         self._origins = frozenset(origins)
+        # What was framed last, and what came of it.
+        self._framed: tuple[bytes, Payload | None] = (b"", None)
+        self._frame = b""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hold a socket until it ends."""
@@ -92,6 +95,14 @@ class SocketDoor:
             await self._hold(scope, receive, send)
         finally:
             self.doorkeeper.let_out(address)
+
+    def frame(self, head: bytes, payload: Payload) -> bytes:
+        """Return a payload as it is sent to an operation; those with one id, as our overlays are, share a frame."""
+        framed_head, framed = self._framed
+        if framed is not payload or framed_head != head:
+            self._framed = head, payload
+            self._frame = frame_of(head, payload.data, b"}")
+        return self._frame
 
     async def _hold(self, scope: Scope, receive: Receive, send: Send) -> None:
         line: Line = scope["extensions"][LINE]
@@ -243,11 +254,12 @@ class Socket:
 class Operation:
     """One operation of a socket: a reader of a group, or a question with one answer."""
 
-    __slots__ = ("_asked", "_head", "_line", "_number", "_reader", "_socket", "_task")
+    __slots__ = ("_asked", "_hall", "_head", "_line", "_number", "_reader", "_socket", "_task")
 
     def __init__(self, socket: Socket, number: str, asked: Asked) -> None:
         self._socket = socket
         self._line = socket.line
+        self._hall = socket.hall
         self._number = number
         self._asked = asked
         self._head = b'{"id":' + orjson.dumps(number) + b',"type":"next","payload":'
@@ -256,7 +268,7 @@ class Operation:
 
     def begin(self, context: Context) -> None:
         """Join the group of a subscription, or begin to answer anything else."""
-        hall = self._socket.hall
+        hall = self._hall
         if not hall.door.may_run(self._asked, context.viewer):
             told = "Only the documents that were given to this server are run."
             self._finish([{"message": told, "extensions": {"code": "FORBIDDEN"}}])
@@ -298,7 +310,7 @@ class Operation:
 
     async def _answer(self, context: Context) -> None:
         """Answer a query or mutation, by plan or by graphql-core."""
-        door = self._socket.hall.door
+        door = self._hall.door
         began = perf_counter()
         try:
             async with door.under_way.watched(context, None):
@@ -315,14 +327,14 @@ class Operation:
 
     async def _next(self, data: bytes) -> None:
         await self._line.writable.wait()
-        self._line.say_in_parts(self._head, data, b"}")
+        self._line.send_frame(frame_of(self._head, data, b"}"))
 
     def _offer(self, payload: Payload) -> bool:
         """Say what is new if there is room."""
         if self._line.is_full:
             self._socket.waiting[self] = None
             return False
-        self._line.say_in_parts(self._head, payload.data, b"}")
+        self._line.send_frame(self._hall.frame(self._head, payload))
         return True
 
     def _finish(self, errors: Errors = ()) -> None:

@@ -46,6 +46,7 @@ class Listener(Generic[E_]):
         self._latest_only = latest_only
         self._missed = 0
         self._is_closed = False
+        self.is_standing = False
         self._waiter: asyncio.Future[None] | None = None
 
     def __aiter__(self) -> AsyncIterator[E_]:
@@ -120,10 +121,14 @@ class Bus:
 
     @contextmanager
     def listen(
-        self, *topics: UUID, of: type[E_], capacity: int = 256, latest_only: bool = False
+        self, *topics: UUID, of: type[E_], capacity: int = 256, latest_only: bool = False, is_standing: bool = False
     ) -> Iterator[Listener[E_]]:
-        """Hear events of one kind about `topics`, from now until the block ends."""
+        """Hear events of one kind about `topics`, from now until the block ends.
+
+        `is_standing`: it listens for as long as the house stands, and is not counted among those who come and go.
+        """
         listener = Listener(of, capacity=capacity, latest_only=latest_only)
+        listener.is_standing = is_standing
         if self._is_closed:
             listener.close()
         for topic in topics:
@@ -143,8 +148,9 @@ class Bus:
 
     @property
     def listener_count(self) -> int:
-        """How many listeners there are, one that hears two topics counted once."""
-        return len(set().union(*self._listeners.values()))
+        """How many listeners there are beside the standing ones, one that hears two topics counted once."""
+        everybody: set[Listener[Event]] = set().union(*self._listeners.values())
+        return sum(not listener.is_standing for listener in everybody)
 
     def _forget(self, topic: UUID, listener: Listener[Event]) -> None:
         listeners = self._listeners.get(topic, set())

@@ -45,8 +45,10 @@ let stop = () => {};
 
 // --- From the server to the page -------------------------------------------------------------------------------------
 
-function arrived(data) {
-  const { goals = [], movements = [] } = data.streamGoalChanged ?? {};
+function arrived(data, { first }) {
+  const { goals = [], movements: told = [] } = data.streamGoalChanged ?? {};
+  // The first answer of a connection is how it is, whatever else it may say.
+  const movements = first ? [] : told;
   hasGoals = true;
   const moved = new Map(movements.map((movement) => [movement.goal.id, movement]));
   const before = drawn;

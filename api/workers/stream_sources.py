@@ -202,7 +202,8 @@ class StreamSources:
 
     async def run(self) -> None:
         """Follow what is configured until cancelled."""
-        with self._db.bus.listen(ALL_SOURCES, of=StreamSourceConfigured, latest_only=True) as heard:
+        listening = self._db.bus.listen(ALL_SOURCES, of=StreamSourceConfigured, latest_only=True, is_standing=True)
+        with listening as heard:
             while True:
                 await self._follow()
                 try:

@@ -334,11 +334,11 @@ async def test_an_overlays_token_names_what_is_there(graph: Graph) -> None:
     assert data["tokenCreate"]["errors"] == [refusal("NOT_FOUND", "nodeIds", f"There is no such match: {match_id}")]
 
 
-async def test_an_overlays_token_names_mats_and_matches_alone(graph: Graph, admin: User) -> None:
+async def test_an_overlays_token_names_what_overlays_show_and_nothing_else(graph: Graph, admin: User) -> None:
     data = await graph.execute(TOKEN_CREATE, nodeIds=[encode_id("user", admin.id)])
 
     assert data["tokenCreate"]["errors"] == [
-        refusal("BAD_USER_INPUT", "nodeIds", "An overlay token is bound to mats and matches.")
+        refusal("BAD_USER_INPUT", "nodeIds", "An overlay token is bound to mats, matches, streams and their goals.")
     ]
 
 

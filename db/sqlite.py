@@ -176,6 +176,7 @@ class _Change:
         try:
             self._result = self._work(connection)
         except Exception as error:
+            # Handed to whoever waits for it.
             self._error = error
             if not connection.in_transaction:
                 raise

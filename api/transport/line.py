@@ -93,8 +93,9 @@ class Line(WebSocketsSansIOProtocol):
             self.on_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nobody is there any more."""
+        """Nobody is there any more, and nobody has to wait."""
         self._forget_stuck()
+        self.is_full = False
         super().connection_lost(exc)
 
     def shutdown(self) -> None:

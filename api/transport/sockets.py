@@ -326,7 +326,9 @@ class Operation:
             self._finish(answered["errors"])
 
     async def _next(self, data: bytes) -> None:
-        await self._line.writable.wait()
+        # All who wait are woken together, and the first of them may fill the line again.
+        while self._line.is_full:
+            await self._line.writable.wait()
         self._line.send_frame(frame_of(self._head, data, b"}"))
 
     def _offer(self, payload: Payload) -> bool:

@@ -20,6 +20,7 @@ from sqlalchemy import (
     bindparam,
     column,
     func,
+    literal_column,
     select,
     true,
     tuple_,
@@ -143,7 +144,7 @@ class Pages(Generic[T]):
     def statement(self, dialect: str, kind: ViewerKind, asked: Asked, columns: Sequence[str] | None = None) -> Chosen:
         """Select one page for each of `keys`: `limit` rows, which is one more than wanted, to know of a next page.
 
-        PostgreSQL: a lateral top-N per key. SQLite: `id IN (SELECT … LIMIT n)` per key. Neither reads the rest. The
+        PostgreSQL: a lateral top-N per key. SQLite: `rowid IN (SELECT … LIMIT n)` per key. Neither reads the rest. The
         rows of one key come together, in the order of the keys.
         The columns chosen come first, then those that the statement itself needs.
         """
@@ -295,10 +296,15 @@ def _top_of_each_on_sqlite(
 ) -> Chosen:
     parent = func.json_each(list_parameter(by.type, "keys")).table_valued("key", "value", name="parent")
     top = table.alias("top")
-    ids = select(table.c.id).where(by == parent.c.value, *conditions).order_by(*ordering).limit(limit)
+    # By the number that SQLite itself knows a row by: not every table has an id.
+    rows = select(_rowid(table.name)).where(by == parent.c.value, *conditions).order_by(*ordering).limit(limit)
     chosen = top.c if columns is None else [top.c[name] for name in columns]
-    found = select(*chosen).select_from(parent).join(top, top.c.id.in_(ids.correlate(parent)))
+    found = select(*chosen).select_from(parent).join(top, _rowid("top").in_(rows.correlate(parent)))
     return found.order_by(parent.c.key, *_ordering(top, order))
+
+
+def _rowid(table: str) -> ColumnElement[int]:
+    return literal_column(f"{table}.rowid", _INTEGER)
 
 
 def _turned_round(statement: Chosen, order: Order) -> Chosen:

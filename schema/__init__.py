@@ -20,6 +20,9 @@ from schema.matches.queries import MatchQueries
 from schema.matches.subscriptions import MatchSubscriptions
 from schema.matches.types import Athlete, Mat, Match, MatchEvent, MatchSide, Round, Tournament
 from schema.scalars import SCALARS
+from schema.social.mutations import SocialMutations
+from schema.social.queries import SocialQueries
+from schema.social.types import Entry
 from schema.streams.goal_mutations import StreamGoalMutations
 from schema.streams.mutations import StreamMutations
 from schema.streams.queries import StreamQueries
@@ -29,12 +32,14 @@ from schema.streams.types import Stream, StreamGoal, StreamGoalChange, StreamSes
 
 
 @strawberry.type(description="Everything that can be asked.")
-class Query(MatchQueries, StreamQueries, AccessQueries, NodeQueries):
+class Query(MatchQueries, StreamQueries, SocialQueries, AccessQueries, NodeQueries):
     """Everything that can be asked."""
 
 
 @strawberry.type(description="Everything that can be changed.")
-class Mutation(MatchMutations, StreamMutations, StreamGoalMutations, StreamSourceMutations, AccessMutations):
+class Mutation(
+    MatchMutations, StreamMutations, StreamGoalMutations, StreamSourceMutations, SocialMutations, AccessMutations
+):
     """Everything that can be changed."""
 
 
@@ -93,7 +98,7 @@ def build_schema() -> Schema:
         types=[
             *(Tournament, Mat, Match, MatchSide, Round, MatchEvent, Athlete),
             *(Stream, StreamSession, StreamGoal, StreamGoalChange, StreamSource),
-            *(User, Token),
+            *(User, Token, Entry),
         ],
     )
 

@@ -31,6 +31,7 @@ from schema.engine.plan import (
     Abandoned,
     Composed,
     Edge,
+    EdgeClaim,
     EdgeMany,
     EdgeOne,
     FromAttribute,
@@ -159,6 +160,8 @@ class _Writer:
         if self._mode == OBJECT:
             # Objects hold Python values; answers are found by what the driver gives.
             key = f"raw_key({key})"
+        if isinstance(step, EdgeClaim):
+            return f"{key} in {answers}"
         if isinstance(step, EdgeOne):
             return f"{answers}.get({key})" if step.is_nullable else f"{answers}[{key}]"
         return f"{answers}.get({key}, [])" if isinstance(step, EdgeMany) else f"{answers}[{key}]"

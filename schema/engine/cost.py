@@ -35,6 +35,7 @@ from schema.connections import DEFAULT_PAGE, LARGEST_PAGE
 from schema.engine.plan import (
     ByTable,
     Edge,
+    EdgeClaim,
     EdgeOne,
     EdgePage,
     HeldRows,
@@ -119,7 +120,9 @@ def _of_rows(selection: RowSelection) -> Iterator[_Term]:
 
 def _of_edge(edge: Edge) -> Iterator[_Term]:
     if not isinstance(edge, EdgePage):
-        yield from _times(1 if isinstance(edge, EdgeOne) else ROWS_OF_A_LIST, _with_one(_of_rows(edge.selection)))
+        yield from _times(
+            1 if isinstance(edge, EdgeOne | EdgeClaim) else ROWS_OF_A_LIST, _with_one(_of_rows(edge.selection))
+        )
         return
     inner = [term for rows in edge.connection.row_selections() for term in _of_rows(rows)]
     if edge.connection.wants_rows:

@@ -35,6 +35,7 @@ from schema.engine.plan import (
     Arguments,
     ConnectionStep,
     Edge,
+    EdgeClaim,
     EdgeOne,
     EdgePage,
     RootLookup,
@@ -187,6 +188,9 @@ def _statement(run: Run, edge: Edge) -> Chosen:
 
 
 async def _print_edge(run: Run, edge: Edge, rows: Sequence[RawRow]) -> Answers:
+    if isinstance(edge, EdgeClaim):
+        place = edge.selection.columns.index(edge.batch.by)
+        return {row[place]: True for row in rows}
     printed = await _print_rows(run, edge.selection, rows)
     keys = map(itemgetter(edge.selection.columns.index(str(edge.batch.by))), rows)
     return dict(zip(keys, printed, strict=True)) if isinstance(edge, EdgeOne) else _cut(Counter(keys), printed)
@@ -288,12 +292,14 @@ async def _print_connections(
 
 async def _print_nodes(run: Run, step: ConnectionStep, keys: Sequence[Any], pages: _Found) -> Answers:
     """Print connections of which only the rows are wanted: one list, cut where the keys change."""
-    if step.nodes is None:
+    wanted = step.nodes or step.link
+    if wanted is None:
         raise Abandoned
     name = step.key
-    answers: Answers = {
-        key: {name: nodes} for key, nodes in _cut(pages.counts, await _print_rows(run, step.nodes, pages.rows)).items()
-    }
+    printed = await _print_rows(run, wanted, pages.rows)
+    if step.link is not None:
+        printed = [one["node"] for one in printed]
+    answers: Answers = {key: {name: nodes} for key, nodes in _cut(pages.counts, printed).items()}
     for key in keys:
         if key not in answers:
             answers[key] = {name: []}
@@ -309,7 +315,7 @@ def _connection_value(
     cursors: "_Cursors",
 ) -> Any:
     if step.name == "nodes":
-        return printed[id(step.nodes)]
+        return printed[id(step.nodes)] if step.link is None else [one["node"] for one in printed[id(step.link)]]
     if step.name == "edges":
         return [_edge_value(step, row, index, printed, cursors) for index, row in enumerate(found.rows)]
     if step.name == "page_info":
@@ -321,7 +327,11 @@ def _edge_value(
     step: ConnectionStep, row: RawRow, index: int, printed: Mapping[int, list[dict[str, Any]]], cursors: "_Cursors"
 ) -> dict[str, Any]:
     value: dict[str, Any] = {}
+    linked = {} if step.link is None else printed[id(step.link)][index]
     for one in step.edges:
+        if one.key in linked:
+            value[one.key] = linked[one.key]
+            continue
         if one.name == "node":
             value[one.key] = printed[id(one.selection)][index]
         else:

@@ -63,6 +63,7 @@ def build_app(
         largest_body=settings.largest_body,
         is_draft=settings.http_draft,
         trusted_only=settings.trusted_only,
+        longest_entry=settings.longest_entry,
     )
     groups = Groups(schema)
     door.stream = EventDoor(door, groups, doorkeeper)

@@ -27,6 +27,7 @@ class Settings(BaseSettings):
     stream_history_days: int = Field(default=0, ge=0, le=36_500)
     # How long a stopping server waits for what is under way.
     drain_seconds: int = Field(default=10, ge=0, le=600)
+    longest_entry: int = Field(default=2000, ge=1, le=100_000)
     largest_body: int = Field(default=65_536, ge=1024)
     largest_headers: int = Field(default=32_768, ge=1024)
     largest_url: int = Field(default=8192, ge=256)

@@ -15,6 +15,7 @@ from db.batches import Key, Page, Pages, ToMany, ToOne, Window
 from db.clock import Clock
 from db.errors import Unauthenticated
 from db.session import Database
+from db.social.drafts import LONGEST_CONTENT
 from db.walks import Walk
 
 T = TypeVar("T")
@@ -118,6 +119,8 @@ class Context:
     db: Database
     clock: Clock
     asker: Viewer | None = None
+    # How many characters an entry may have.
+    longest_entry: int = LONGEST_CONTENT
     # Whether plans may answer. Off, everything runs on graphql-core and the loaders.
     may_plan: bool = True
     # Which path answered: `planned`, `unplanned` (there was no plan) or `abandoned` (there was, and it gave up).

@@ -21,6 +21,7 @@ from db.access.viewer import Role, Viewer
 from db.clock import Clock
 from db.errors import Refusal, Unauthenticated
 from db.session import Database
+from db.social.drafts import LONGEST_CONTENT
 from schema import Schema
 from schema.context import Context
 from schema.engine.executor import Asked
@@ -55,6 +56,7 @@ class GraphQLDoor:
         largest_body: int = LARGEST_BODY,
         is_draft: bool = False,
         trusted_only: bool = False,
+        longest_entry: int = LONGEST_CONTENT,
     ) -> None:
         self.schema = schema
         self.reader = Reader(Persisted({}) if persisted is None else persisted)
@@ -68,6 +70,7 @@ class GraphQLDoor:
         self._largest_body = largest_body
         self._is_draft = is_draft
         self._trusted_only = trusted_only
+        self._longest_entry = longest_entry
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -76,7 +79,7 @@ class GraphQLDoor:
 
     def context_of(self, viewer: Viewer) -> Context:
         """Make the context of a viewer's operation."""
-        return Context(db=self._db, clock=self._clock, asker=viewer)
+        return Context(db=self._db, clock=self._clock, asker=viewer, longest_entry=self._longest_entry)
 
     async def answer(self, request: Request) -> Response:
         """Answer a request, whatever it is."""

@@ -17,6 +17,8 @@ from db.social.tables import Entry
 
 _WORD = re.compile(r"\w+")
 _MOST_WORDS = 20
+# SQLite looks up every row that has a word before it knows which are wanted: of a common word, the newest are enough.
+_MOST_FOUND = 10_000
 
 
 class SearchedWords(TypeDecorator[str]):
@@ -53,7 +55,8 @@ class has_words(FunctionElement[bool]):  # noqa: N801 -- it reads as a function 
 @compiles(has_words, "sqlite")
 def _has_words_on_sqlite(element: has_words, compiler: SQLCompiler, **options: Any) -> str:
     id_, _, _, words = (compiler.process(clause, **options) for clause in element.clauses)
-    return f"{id_} IN (SELECT entry_id FROM entry_texts WHERE entry_texts MATCH {words})"  # noqa: S608 -- the compiler rendered both
+    matching = f"SELECT entry_id FROM entry_texts WHERE entry_texts MATCH {words}"  # noqa: S608 -- the compiler rendered it
+    return f"{id_} IN ({matching} ORDER BY rowid DESC LIMIT {_MOST_FOUND})"
 
 
 @compiles(has_words, "postgresql")

@@ -29,6 +29,7 @@ class Entry(Stored, table=True):
         UniqueConstraint("seq"),
         Index("ix_entries_author_id_created_at", "author_id", "created_at", "id"),
         Index("ix_entries_roots", "author_id", "created_at", "id", **_only("depth = 0 AND deleted_at IS NULL")),
+        Index("ix_entries_shown", "created_at", "id", **_only("deleted_at IS NULL")),
         Index("ix_entries_feed_created_at", "created_at", "id", **_only(_FEED)),
         Index("ix_entries_feed_score", "score", "created_at", "id", **_only(_FEED)),
         Index("ix_entries_feed_heat", "heat", "id", **_only(_FEED)),

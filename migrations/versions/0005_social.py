@@ -142,6 +142,7 @@ def _create_entries() -> None:
     op.create_index("ix_entries_author_id_created_at", "entries", ["author_id", "created_at", "id"])
     for name, columns, condition in (
         ("roots", ["author_id", "created_at", "id"], "depth = 0 AND deleted_at IS NULL"),
+        ("shown", ["created_at", "id"], "deleted_at IS NULL"),
         ("feed_created_at", ["created_at", "id"], _FEED),
         ("feed_score", ["score", "created_at", "id"], _FEED),
         ("feed_heat", ["heat", "id"], _FEED),

@@ -151,9 +151,9 @@ def _of_edge(edge: Edge) -> Iterator[_Term]:
 def _walked(node: FieldNode, usual: int, most: int) -> int:
     """Return how many rows a walk may read; where a variable says that, as many as it may say."""
     for argument in node.arguments or ():
-        if argument.name.value == "most" and not isinstance(argument.value, NullValueNode):
-            is_number = isinstance(argument.value, IntValueNode)
-            return min(max(int(argument.value.value), 0), most) if is_number else most
+        if argument.name.value != "most" or isinstance(argument.value, NullValueNode):
+            continue
+        return min(max(int(argument.value.value), 0), most) if isinstance(argument.value, IntValueNode) else most
     return usual
 
 

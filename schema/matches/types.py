@@ -8,6 +8,8 @@ from typing import Any
 import strawberry
 
 from db.matches import queries
+from db.social import queries as social
+from schema.access.types import LazyEntry
 from schema.connections import Connection, write_cursor
 from schema.fields import Node, column, computed, connection, node, to_many, to_one, value
 from schema.matches.arguments import (
@@ -27,6 +29,7 @@ from schema.matches.vocabulary import (
     RejectionReason,
     Side,
 )
+from schema.social.arguments import EntryFilter, TimeOrder
 
 
 @node("tournament", queries.tournament_by_id)
@@ -37,6 +40,12 @@ class Tournament(Node):
     city: str = column("Where it is. Empty if that was not said.")
     created_at: datetime = column("When it was set up here.")
     mats: Connection[Mat] = connection("Its mats.", queries.mats_by_tournament, order=NameOrder)
+    entries: Connection[LazyEntry] = connection(
+        "What was written about it, as far as it is for you.",
+        social.entries_by_subject,
+        order=TimeOrder,
+        filter=EntryFilter,
+    )
 
 
 @node("mat", queries.mat_by_id)
@@ -99,6 +108,12 @@ class Match(Node):
         queries.events_by_match,
         order=MatchEventOrder,
         filter=MatchEventFilter,
+    )
+    entries: Connection[LazyEntry] = connection(
+        "What was written about it, as far as it is for you.",
+        social.entries_by_subject,
+        order=TimeOrder,
+        filter=EntryFilter,
     )
 
 

@@ -196,6 +196,7 @@ class SocialMutations:
                 entry_changes(input),
                 parent_id=parent,
                 request_key=idempotency_key,
+                longest=context.longest_entry,
                 viewer=context.viewer,
                 now=context.now(),
             )
@@ -214,7 +215,12 @@ class SocialMutations:
         context = info.context
         async with context.db.transaction() as tx:
             row = await operations.update_entry(
-                tx, decode_id(id, kind="entry"), entry_changes(input), viewer=context.viewer, now=context.now()
+                tx,
+                decode_id(id, kind="entry"),
+                entry_changes(input),
+                longest=context.longest_entry,
+                viewer=context.viewer,
+                now=context.now(),
             )
         return EntryUpdatePayload(entry=row, errors=[])  # type: ignore[arg-type]  # a row stands for its type
 

@@ -8,12 +8,14 @@ from typing import Any
 import strawberry
 
 from db.access.queries import user_by_id
+from db.social import queries as social
 from db.streams import queries, rules
 from db.streams.style import Style, style_from_json
-from schema.access.types import User
+from schema.access.types import LazyEntry, User
 from schema.connections import Connection, write_cursor
 from schema.fields import Node, column, computed, connection, node, to_many, to_one, value
 from schema.matches.arguments import NewestOrder
+from schema.social.arguments import EntryFilter, TimeOrder
 from schema.streams.arguments import (
     StreamGoalChangeFilter,
     StreamGoalChangeOrder,
@@ -69,6 +71,12 @@ class Stream(Node):
     )
     sources: list[StreamSource] = to_many(
         "Where its news comes from. Empty unless the stream is yours or you run the event.", queries.sources_by_stream
+    )
+    entries: Connection[LazyEntry] = connection(
+        "What was written about it, as far as it is for you.",
+        social.entries_by_subject,
+        order=TimeOrder,
+        filter=EntryFilter,
     )
 
 
@@ -187,6 +195,12 @@ class StreamGoal(Node):
     stream: Stream = to_one("The stream it belongs to.", queries.stream_by_id, key="stream_id")
     changes: Connection[StreamGoalChange] = connection(
         "Its history.", queries.changes_by_goal, order=StreamGoalChangeOrder, filter=StreamGoalChangeFilter
+    )
+    entries: Connection[LazyEntry] = connection(
+        "What was written about it, as far as it is for you.",
+        social.entries_by_subject,
+        order=TimeOrder,
+        filter=EntryFilter,
     )
 
 

@@ -146,10 +146,15 @@ async def circle(db: Database, clock: ManualClock) -> Circle:
     people |= {name: await make_person(db, now, f"one {name}", role=Role(name.upper())) for name in ("viewer", "admin")}
     ann, fan, former = (people[name] for name in ("ann", "fan", "former"))
     stream = await make_stream(db, now, owner_id=ann.user_id)
-    about = {"subject_kind": EntrySubjectKind.STREAM, "subject_id": stream.id, "content": "secret", "tags": ["secret"]}
+    about: dict[str, Any] = {
+        "subject_kind": EntrySubjectKind.STREAM,
+        "subject_id": stream.id,
+        "content": "secret",
+        "tags": ["secret"],
+    }
     for who in (fan, former):
         await follow(db, who, ann, now)
-    entries = {name: await write(db, ann, now, privacy=name, **about) for name in EntryPrivacy}
+    entries = {str(name): await write(db, ann, now, privacy=name, **about) for name in EntryPrivacy}
     replies = {
         f"{name} on {root}": await write(db, fan, now, parent=entries[root], privacy=name, **about)
         for root in (EntryPrivacy.PUBLIC, EntryPrivacy.FOLLOWERS)

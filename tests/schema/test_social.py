@@ -101,7 +101,8 @@ async def test_every_order_pages_both_ways_without_gaps_or_repeats(graph: Graph,
             await resonate(graph.db, await make_person(graph.db, graph.clock.now()), entry, graph.clock.now())
     whole = said((await graph.execute(FEED, first=100, order=order))["publicFeed"])
 
-    forward, backward = [], []
+    forward: list[str] = []
+    backward: list[str] = []
     after = before = None
     for _ in range(4):
         page = (await graph.execute(FEED, first=2, after=after, order=order))["publicFeed"]

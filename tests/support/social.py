@@ -1,8 +1,13 @@
 """People who write, reply, resonate and follow."""
 
-from datetime import datetime
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
+
+from sqlalchemy import insert
 
 from db.access import operations as access
 from db.access.tables import User
@@ -10,9 +15,23 @@ from db.access.viewer import Role, Viewer
 from db.ids import new_id
 from db.session import Database
 from db.social import operations
+from db.social.drafts import NEW_ENTRY
 from db.social.tables import Amplification, Entry, Resonance
 from db.social.vocabulary import EntryKind, EntryPrivacy
 
+_FOLDER = Path(__file__).parents[1] / "data" / "social"
+_SHAPE = [line.split("\t") for line in (_FOLDER / "thread_1429.tsv").read_text().splitlines()[1:]]
+_COUNTS = ("resonance_count", "amplification_count", "branch_count", "share_count", "score", "heat", "revision")
+# A root as it is stored where nothing else is said.
+_PLAIN: dict[str, Any] = {
+    **NEW_ENTRY,
+    **dict.fromkeys((*_COUNTS, "depth", "branch_order", "last_branch"), 0),
+    "tags": [],
+    "root_privacy": EntryPrivacy.PUBLIC,
+    "path": "",
+    "parent_id": None,
+    "request_key": None,
+}
 _WORDS: dict[str, Any] = {"kind": EntryKind, "privacy": EntryPrivacy}
 
 
@@ -36,6 +55,37 @@ async def write(
         return await operations.create_entry(
             tx, changes, parent_id=None if parent is None else parent.id, request_key=key, viewer=author, now=now
         )
+
+
+async def plant(db: Database, people: Sequence[Viewer], now: datetime) -> UUID:
+    """A thread of the shape of a real one, as it is stored; return its root's id."""
+    rows: list[dict[str, Any]] = []
+    branches: Counter[str] = Counter()
+    for number, (above, author, seconds, is_deleted) in enumerate(_SHAPE):
+        branches[above] += 1
+        at = now + timedelta(seconds=int(seconds))
+        place = _place(rows[int(above)] if above else None, branches[above], people[int(author or 0) % len(people)])
+        said = {"content": f"{number}", "seq": 1_000_000 + number, "created_at": at, "changed_at": at}
+        rows.append({**_PLAIN, **place, **said, "deleted_at": at if is_deleted == "1" else None})
+    async with db.transaction() as tx:
+        await tx.execute_many(insert(Entry), rows)
+    root_id: UUID = rows[0]["id"]
+    return root_id
+
+
+def _place(parent: dict[str, Any] | None, branch: int, author: Viewer) -> dict[str, Any]:
+    own = {"id": new_id(), "author_id": author.user_id}
+    if parent is None:
+        return {**own, "root_id": own["id"], "root_author_id": author.user_id}
+    return {
+        **own,
+        "parent_id": parent["id"],
+        "root_id": parent["root_id"],
+        "root_author_id": parent["root_author_id"],
+        "path": f"{parent['path']}{branch:05x}",
+        "depth": parent["depth"] + 1,
+        "branch_order": branch,
+    }
 
 
 async def rewrite(db: Database, author: Viewer, entry: Entry, now: datetime, **said: Any) -> Entry:

@@ -1,0 +1,33 @@
+"""The demonstration: what is in it before anything happens."""
+
+from api.demo import set_up
+from db.access import operations as access
+from db.access.viewer import Role, Viewer
+from db.ids import new_id
+from db.session import Database
+from db.social.recount import find_drift
+from tests.conftest import ManualClock
+from tests.support.graph import Graph
+
+FEED = """
+{
+  homeFeed { nodes { content subject { __typename } author { username } } }
+}
+"""
+
+
+async def test_people_have_written_what_an_admin_reads_at_home(db: Database, clock: ManualClock) -> None:
+    await set_up(db, clock)
+    async with db.read() as session:
+        admin = await access.find_user(session, "admin")
+        drift = await find_drift(session)
+    assert admin is not None
+    graph = Graph(db, clock, Viewer(user_id=admin.id, token_id=new_id(), role=Role.ADMIN))
+
+    data = await graph.execute(FEED)
+
+    authors = [one["author"]["username"] for one in data["homeFeed"]["nodes"]]
+    assert authors == ["jonas_keller", "echo", "mina_park", "mina_park"]
+    assert [one["subject"] for one in data["homeFeed"]["nodes"]] == [None, None, {"__typename": "Stream"}, None]
+    assert drift == []
+    assert (await graph.execute("{ publicFeed { totalCount } }"))["publicFeed"]["totalCount"] == 3

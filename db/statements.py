@@ -8,7 +8,7 @@ tuples that read like the table class they came from and know which table that i
 from collections import OrderedDict, namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, ClassVar, Protocol, TypeVar, cast
 from uuid import UUID
 
@@ -220,6 +220,12 @@ class StatementCache:
         if id(statement) in _FIXED:
             self._fixed[id(statement)] = found
         return found, key.bindparams
+
+
+@cache
+def statements_of(dialect: Dialect) -> StatementCache:
+    """Return the compiled statements of a dialect, which serve every database that speaks it."""
+    return StatementCache(dialect)
 
 
 def _compile(statement: ClauseElement, dialect: Dialect, key: Any) -> CompiledStatement:

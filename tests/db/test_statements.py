@@ -59,6 +59,13 @@ VALUES: dict[str, list[Any]] = {
 
 
 @pytest.fixture
+def db(db: Database) -> Database:
+    """A database that finds nothing compiled."""
+    db.statements = StatementCache(db.statements.dialect)
+    return db
+
+
+@pytest.fixture
 async def samples(db: Database) -> Database:
     create = str(CreateTable(SAMPLES).compile(dialect=db.statements.dialect))
     async with db.transaction() as tx:

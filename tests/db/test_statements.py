@@ -60,8 +60,9 @@ VALUES: dict[str, list[Any]] = {
 
 @pytest.fixture
 def db(db: Database) -> Database:
-    """A database that finds nothing compiled."""
-    db.statements = StatementCache(db.statements.dialect)
+    """A database that finds nothing compiled, though others of its dialect have been there before."""
+    db.statements._compiled.clear()
+    db.statements._fixed.clear()
     return db
 
 

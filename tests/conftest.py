@@ -29,9 +29,14 @@ _PROCESSES = 3
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let the processes that tests start share what Python compiled; without that, most of their time goes into it."""
+    """See to what processes of tests are told by the environment.
+
+    They share what Python compiled, or most of their time would go into that.
+    """
     if os.environ.pop("PYTHONDONTWRITEBYTECODE", None) and config.cache is not None:
         os.environ["PYTHONPYCACHEPREFIX"] = str(config.cache.mkdir("bytecode"))
+    # How wide the terminal is, tests say themselves; one of several processes is told it before.
+    os.environ.pop("COLUMNS", None)
 
 
 @pytest.hookimpl(tryfirst=True)

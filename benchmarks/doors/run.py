@@ -67,9 +67,10 @@ def _refused(name: str, text: str, rounds: int) -> Refusal:
         # A document that is known costs nothing, so each time nothing is known.
         documents = build_schema().engine.documents
         documents.limits = replace(Limits(), fields=200)
-        began = time.perf_counter()
+        # Of the processor: a document waits for nothing but that.
+        began = time.thread_time()
         refused = documents.get(text).errors
-        taken.append((time.perf_counter() - began) * 1000)
+        taken.append((time.thread_time() - began) * 1000)
         assert refused, f"{name} is not refused"
     return Refusal(name=name, characters=len(text), best=round(min(taken), 2), worst=round(max(taken), 2))
 

@@ -107,6 +107,7 @@ def build_app(
 
 def _limits(settings: Settings) -> Limits:
     return Limits(
+        characters=settings.largest_body,
         tokens=settings.largest_tokens,
         depth=settings.largest_depth,
         fields=settings.largest_fields,

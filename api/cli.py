@@ -356,11 +356,6 @@ def simulate_stream(
     )
 
 
-def main() -> None:
-    """Run `ringside`."""
-    app()
-
-
 def _settings(**given: Any) -> Settings:
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})

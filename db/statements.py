@@ -9,7 +9,7 @@ from collections import OrderedDict, namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, ClassVar, Protocol, TypeVar, cast
 from uuid import UUID
 
@@ -275,6 +275,12 @@ class StatementCache:
         if id(statement) in _FIXED:
             self._fixed[id(statement)] = found
         return found, key.bindparams
+
+
+@cache
+def statements_of(dialect: Dialect) -> StatementCache:
+    """Return the compiled statements of a dialect, which serve every database that speaks it."""
+    return StatementCache(dialect)
 
 
 def _compile(statement: ClauseElement, dialect: Dialect, key: Any) -> CompiledStatement:

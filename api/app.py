@@ -64,7 +64,7 @@ def build_app(
         is_draft=settings.http_draft,
         trusted_only=settings.trusted_only,
     )
-    groups = Groups(schema)
+    groups = Groups(schema, topics_of_an_overlay=settings.topics_per_overlay)
     door.stream = EventDoor(door, groups, doorkeeper)
     sockets = SocketDoor(
         door,

@@ -49,7 +49,7 @@ class Schema(strawberry.Schema):
     """A schema as Ringside runs it: errors made safe, documents kept, operations planned."""
 
     def __init__(
-        self, *, query: type, mutation: type, subscription: type | None = None, types: Iterable[type] = ()
+        self, *, query: type, mutation: type | None, subscription: type | None = None, types: Iterable[type] = ()
     ) -> None:
         super().__init__(
             query=query,

@@ -104,6 +104,10 @@ class _Stream:
         """End because the client's token works no more."""
         self._end([{"message": reason, "extensions": {"code": "UNAUTHENTICATED"}}])
 
+    def turn_away(self, reason: str) -> None:  # noqa: ARG002 -- a stream that is cut has no word for it
+        """End because the client's token opens something else: he comes back."""
+        self.cut()
+
     def cut(self) -> None:
         """End without a word: the client comes back and goes on, as after any interruption."""
         self._is_cut = True

@@ -44,6 +44,7 @@ SUBSCRIBER_EXISTS = 4409
 TOO_MANY_INITS = 4429
 TOO_MANY_SOCKETS = 4441
 TOO_MANY_MESSAGES = 4442
+TOKEN_CHANGED = 4443
 INTERNAL_ERROR = 4500
 RESTART = 1012
 TRY_AGAIN_LATER = 1013
@@ -153,6 +154,10 @@ class Socket:
     def dismiss(self, reason: str) -> None:
         """Let the client go because his token works no more."""
         self.line.hang_up(TOKEN_ENDED, reason)
+
+    def turn_away(self, reason: str) -> None:
+        """Let the client go because his token opens something else: he comes back."""
+        self.line.hang_up(TOKEN_CHANGED, reason)
 
     def cut(self) -> None:
         """Let the client go because the server stops: he comes back."""

@@ -10,10 +10,13 @@ from typing import Any
 import httpx
 import orjson
 import pytest
+from sqlalchemy import update
 
 from api import auth
 from api.capture import read_capture
 from api.transport import events
+from db.access.tables import User
+from db.access.viewer import Role
 from tests.conftest import ManualClock
 from tests.support.captures import FINAL
 from tests.support.house import PATIENCE_SECONDS, RunningHouse, eventually, running_house
@@ -189,6 +192,25 @@ async def test_a_stream_ends_soon_after_its_token(
             {"message": "The token was revoked or has expired.", "extensions": {"code": "UNAUTHENTICATED"}},
         ]
     }
+
+
+async def test_a_stream_is_cut_soon_after_its_token_opens_something_else(
+    database_url: str, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auth, "RECHECK_SECONDS", 0.05)
+    async with running_house(database_url, clock=clock, has_listener=False) as house:
+        async with streamed(house, BOARD, mat=house.mat) as stream:
+            await anext(stream)
+            await anext(stream)
+            async with house.house.db.transaction() as tx:
+                await tx.execute(update(User).values(role=Role.VIEWER))
+            told = [event async for event in stream]
+        async with streamed(house, "{ viewer { role } }") as stream:
+            again = [event.data async for event in stream if event.data]
+
+    # Without `complete`, so that the client comes back.
+    assert told == []
+    assert again == [{"data": {"viewer": {"role": "VIEWER"}}}]
 
 
 async def test_streams_count_as_sockets_do(database_url: str) -> None:

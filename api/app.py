@@ -20,7 +20,7 @@ from api.tally import Tally
 from api.transport.events import EventDoor
 from api.transport.graphql import GraphQLDoor
 from api.transport.lane import ShortLane
-from api.transport.persisted import Persisted, read_trusted
+from api.transport.persisted import Persisted, identity_of, read_trusted
 from api.transport.sockets import SocketDoor, SocketLimits
 from api.transport.under_way import UnderWay
 from api.watchdog import Watchdog
@@ -118,12 +118,12 @@ def _limits(settings: Settings) -> Limits:
 
 
 def _persisted(settings: Settings, schema: Schema) -> Persisted:
-    """Read the trusted documents. Raises `Invalid` if there is one that cannot be run."""
-    if not settings.trusted_documents:
-        if settings.trusted_only:
-            raise Invalid("RINGSIDE_TRUSTED_ONLY is set, and RINGSIDE_TRUSTED_DOCUMENTS names no folder of them.")
-        return Persisted({})
-    trusted = read_trusted(Path(settings.trusted_documents))
+    """Read the trusted documents, our own pages' among them. Raises `Invalid` if there is one that cannot be run."""
+    trusted = {identity_of(text): text for text in pages.documents()}
+    if settings.trusted_documents:
+        trusted |= read_trusted(Path(settings.trusted_documents))
+    elif settings.trusted_only:
+        raise Invalid("RINGSIDE_TRUSTED_ONLY is set, and RINGSIDE_TRUSTED_DOCUMENTS names no folder of them.")
     for text in trusted.values():
         for error in schema.engine.documents.get(text).errors:
             raise Invalid(f"A trusted document cannot be run: {error.message} It begins: {text.strip()[:60]}")

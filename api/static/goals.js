@@ -9,21 +9,8 @@
  * `?look=minimal` (another look for all of them).
  */
 
+import { GOALS } from "/static/documents.js";
 import { socketURL, subscribe } from "/static/live.js";
-
-const QUERY = `
-subscription GoalOverlay($goalId: ID, $streamId: ID) {
-  streamGoalChanged(goalId: $goalId, streamId: $streamId) {
-    goals {
-      id name unit state current target progress percent remaining
-      style {
-        look template fillColor fillEndColor trackColor textColor animation animationMs celebration celebrationMs
-        numberFormat shownSeconds
-      }
-    }
-    movements { delta hasReached isTest milestones { threshold label } goal { id } }
-  }
-}`;
 
 const LOOKS = ["bar", "circular", "minimal", "vertical"];
 const UPRIGHT = new Set(["circular", "vertical"]);
@@ -335,7 +322,7 @@ function start() {
   stop = subscribe({
     url: socketURL(),
     token: token(),
-    query: QUERY,
+    query: GOALS,
     variables,
     onNext: arrived,
     onStatus: connectionChanged,

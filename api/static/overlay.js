@@ -6,22 +6,8 @@
  */
 
 import { anchor, format, remaining, settle, untilNextSecond } from "/static/clock.js";
+import { SCOREBOARD } from "/static/documents.js";
 import { socketURL, subscribe } from "/static/live.js";
-
-const QUERY = `
-subscription Overlay($matId: ID, $matchId: ID) {
-  scoreboardChanged(matId: $matId, matchId: $matchId) {
-    sentAt
-    scoreboard {
-      revision state number phase weight division round roundCount superiority outcome winnerName resultCode
-      clock { state remainingMs asOf }
-      breakClock { state remainingMs asOf }
-      injury { side clock { state remainingMs asOf } }
-      blue { name longName countryCode score gamJeoms roundsWon background foreground roundScores }
-      red { name longName countryCode score gamJeoms roundsWon background foreground roundScores }
-    }
-  }
-}`;
 
 const DEFAULT_COLOUR = { blue: "#1246b8", red: "#c8102e" };
 const PANEL = "#0b1120";
@@ -367,7 +353,7 @@ function start() {
   stop = subscribe({
     url: socketURL(),
     token: token(),
-    query: QUERY,
+    query: SCOREBOARD,
     variables,
     onNext: arrived,
     onStatus: connectionChanged,

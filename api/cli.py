@@ -371,11 +371,6 @@ def recount(
     _run(lambda: recounting.recount(url, repairs=repair, as_json=as_json))
 
 
-def main() -> None:
-    """Run `ringside`."""
-    app()
-
-
 def _settings(**given: Any) -> Settings:
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})

@@ -102,12 +102,17 @@ class ToOne(Generic[T]):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ToMany(Generic[T]):
-    """All rows whose `by` column is the key. For children that are few by their nature; others come in `Pages`."""
+    """All rows whose `by` column is the key. For children that are few by their nature; others come in `Pages`.
+
+    Where the children are of their parent's own table, `tree` says how many rows one of them may have below it, on all
+    levels together. Whoever makes rows holds to it.
+    """
 
     model: type[T]
     by: str
     order: Order
     visible: Visible
+    tree: int | None = None
 
     def statement(self, kind: ViewerKind, columns: Sequence[str] | None = None) -> Chosen:
         """Select the rows of all `keys`, those of one key together."""

@@ -2,6 +2,9 @@
 
 A row that is looked up costs one, a page one and the rows it may have, and what hangs on the rows of a page costs as
 much for each of them. Sizes that are variables are filled in at each run; everything else is added up once.
+
+How long a list without pages is, nobody knows before it is read: it is taken for a short one, and what was really read
+is counted. Who reads more than an operation may is stopped there, and who reads more than was charged owes the rest.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -35,8 +38,7 @@ from schema.connections import DEFAULT_PAGE, LARGEST_PAGE
 from schema.engine.plan import (
     ByTable,
     Edge,
-    EdgeClaim,
-    EdgeOne,
+    EdgeMany,
     EdgePage,
     HeldRows,
     Plan,
@@ -119,10 +121,11 @@ def _of_rows(selection: RowSelection) -> Iterator[_Term]:
 
 
 def _of_edge(edge: Edge) -> Iterator[_Term]:
+    if isinstance(edge, EdgeMany):
+        yield from _of_list(edge, 1)
+        return
     if not isinstance(edge, EdgePage):
-        yield from _times(
-            1 if isinstance(edge, EdgeOne | EdgeClaim) else ROWS_OF_A_LIST, _with_one(_of_rows(edge.selection))
-        )
+        yield from _with_one(_of_rows(edge.selection))
         return
     inner = [term for rows in edge.connection.row_selections() for term in _of_rows(rows)]
     if edge.connection.wants_rows:
@@ -131,6 +134,19 @@ def _of_edge(edge: Edge) -> Iterator[_Term]:
         yield from _times(_asked(edge.arguments.node), _with_one(inner))
     if edge.connection.wants_total:
         yield _ROWS_TO_COUNT, ()
+
+
+def _of_list(edge: EdgeMany, parents: int) -> Iterator[_Term]:
+    """Add up the lists of so many parents. Each row has one parent, so no level of a tree has more than the tree."""
+    rows = parents * ROWS_OF_A_LIST
+    if edge.batch.tree is not None:
+        rows = min(rows, edge.batch.tree)
+    yield rows, ()
+    for inner in edge.selection.edges:
+        if isinstance(inner, EdgeMany) and inner.batch is edge.batch:
+            yield from _of_list(inner, rows)
+        else:
+            yield from _times(rows, _of_edge(inner))
 
 
 def _with_one(terms: Iterable[_Term]) -> Iterator[_Term]:
@@ -259,6 +275,11 @@ class Budgets:
         budget.left -= cost
         return None
 
+    def owe(self, token_id: UUID, rows: int, clock: Clock) -> None:
+        """Take off what was read beyond the cost: a budget may fall below nothing, and is refilled from there."""
+        if self.spend(token_id, rows, clock) is not None:
+            self._budgets[token_id.int].left -= rows
+
     def refill(self, now: datetime) -> None:
         """Give everybody what time has brought, and forget those who have all of it again."""
         at = now.timestamp()
@@ -277,7 +298,7 @@ class Budgets:
             budget.at = at
 
     def _refused(self, cost: int, budget: _Budget) -> GraphQLError:
-        left, seconds = int(budget.left), max(1, ceil((cost - budget.left) / self.per_second))
+        left, seconds = max(0, int(budget.left)), max(1, ceil((cost - budget.left) / self.per_second))
         numbers = {"cost": cost, "left": left, "most": self.most, "retryAfterSeconds": seconds}
         return GraphQLError(
             f"This costs {cost} and {left} are left of this token's budget. Try again in {seconds} s.",

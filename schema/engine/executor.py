@@ -16,7 +16,7 @@ import strawberry
 from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, OperationType
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
-from schema.context import Context
+from schema.context import Context, TooManyRows
 from schema.engine.cost import Budgets, Cost, cost_of, cost_without_plan, too_costly
 from schema.engine.documents import Documents
 from schema.engine.explain import in_one_line
@@ -116,9 +116,12 @@ class Engine:
         viewer = context.viewer
         trace: list[Traced] = [] if context.trace is None else context.trace
         began = time.perf_counter()
-        async with context.db.read() as session:
-            run = Run(context, session, variables, viewer.kind, viewer.parameters, trace)
-            data = await run_plan(plan, run, operation)
+        try:
+            async with context.db.read() as session:
+                run = Run(context, session, variables, viewer.kind, viewer.parameters, trace)
+                data = await run_plan(plan, run, operation)
+        finally:
+            self._settle(context)
         seconds = time.perf_counter() - began
         if seconds > self.slow_seconds:
             name = operation.node.name.value if operation.node.name else "(unnamed)"
@@ -128,10 +131,19 @@ class Engine:
         context.path = "planned"
         return data
 
+    def _settle(self, context: Context) -> None:
+        """Charge what was read beyond what was reckoned."""
+        beyond = context.rows.read - (context.cost or 0)
+        if beyond > 0 and self.budgets is not None:
+            self.budgets.owe(context.viewer.token_id, beyond, context.clock)
+
     def _abandon(self, context: Context, error: Exception) -> None:
         _log.debug("a plan was abandoned: %s", type(error).__name__)
         self.counts["abandoned"] += 1
         context.path = "abandoned"
+        if not isinstance(error, TooManyRows):
+            # What is read again must not count twice; who has read too much is stopped at once.
+            context.rows.read = 0
         # It would be abandoned again.
         context.may_plan = False
 
@@ -163,7 +175,7 @@ class Engine:
             return too_costly(cost, self.documents.limits.cost)
         refused = None if self.budgets is None else self.budgets.spend(context.viewer.token_id, cost, context.clock)
         if refused is None:
-            context.cost = cost
+            context.cost, context.rows.most = cost, self.documents.limits.cost
         return refused
 
     def _planned(self, known: _Known, variables: Any) -> tuple[Plan | None, Cost]:

@@ -425,10 +425,13 @@ class _log_taken:  # noqa: N801 -- it reads as a function
 
     def __init__(self, database_url: str, house: RunningHouse) -> None:
         self._url = database_url
-        self._mat_id = house.mat_id
+        self._house = house
         self._release: Callable[[], Awaitable[None]]
 
     async def __aenter__(self) -> None:
+        assert self._house.listener is not None
+        # It reads how far the log has come before it listens, and could not do so once the log is taken.
+        await self._house.listener.wait_until_bound()
         if is_embedded(self._url):
             connection = sqlite3.connect(sqlite_path(self._url), isolation_level=None, check_same_thread=False)
             # On a thread: whoever holds the lock now may need our loop to let go of it.
@@ -443,7 +446,7 @@ class _log_taken:  # noqa: N801 -- it reads as a function
         locker = await asyncpg.connect(self._url)
         transaction = locker.transaction()
         await transaction.start()
-        await locker.execute("SELECT 1 FROM mats WHERE id = $1 FOR UPDATE", self._mat_id)
+        await locker.execute("SELECT 1 FROM mats WHERE id = $1 FOR UPDATE", self._house.mat_id)
 
         async def let_go() -> None:
             await transaction.rollback()

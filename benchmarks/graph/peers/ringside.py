@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -35,8 +34,7 @@ async def open_app(url: str) -> AsyncIterator[ShortLane]:
     try:
         supervisor.start("doorkeeper", doorkeeper.watch, lambda: {"sockets": doorkeeper.socket_count})
         schema = build_schema()
-        # What is spent is counted, and never spent up: a tree is reckoned by its depth, whatever hangs on it.
-        schema.engine.documents.limits = replace(schema.engine.documents.limits, cost=10**9)
+        # One token asks for everybody: what is spent is counted, and never spent up.
         schema.engine.budgets = Budgets(most=10**15, per_second=1.0)
         under_way = UnderWay(settings.operation_seconds)
         supervisor.start("operations", under_way.look, lambda: {"underWay": len(under_way)})

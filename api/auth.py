@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from starlette.requests import Request
 
+from api.collector import Collector
 from db.access import operations
 from db.access.viewer import Viewer
 from db.clock import Clock
@@ -60,10 +61,13 @@ class GuestLimits:
 class Doorkeeper:
     """Knows viewers by their secrets, for a moment each, and watches the guests: whoever holds a socket or stream."""
 
-    def __init__(self, db: Database, clock: Clock, limits: GuestLimits | None = None) -> None:
+    def __init__(
+        self, db: Database, clock: Clock, limits: GuestLimits | None = None, collector: Collector | None = None
+    ) -> None:
         self._db = db
         self._clock = clock
         self._limits = limits or GuestLimits()
+        self._collector = collector or Collector()
         self._known: dict[bytes, tuple[Viewer, datetime]] = {}
         self._guests: dict[Guest, Viewer] = {}
         self._by_token: Counter[UUID] = Counter()
@@ -113,6 +117,7 @@ class Doorkeeper:
             raise TooManyGuests(f"This token holds {most} sockets already, which is as many as it may.")
         self._guests[guest] = viewer
         self._by_token[viewer.token_id] += 1
+        self._collector.note_arrival(len(self._guests))
 
     def let_go(self, guest: Guest) -> None:
         """Stop watching a guest who is gone."""

@@ -1,7 +1,6 @@
 """Running the server: what is opened, in which order, and how all of it is closed again."""
 
 import asyncio
-import gc
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -14,6 +13,7 @@ from starlette.types import ASGIApp
 
 from api.app import build_app
 from api.auth import Doorkeeper, GuestLimits
+from api.collector import Collector
 from api.logs import operation_writer
 from api.settings import Settings
 from api.tally import Tally
@@ -43,6 +43,7 @@ class House:
     clock: Clock
     supervisor: Supervisor
     doorkeeper: Doorkeeper
+    collector: Collector
     app: ASGIApp
 
     def listen(self, mat_id: UUID) -> PSSListener:
@@ -71,7 +72,8 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
         per_token=settings.sockets_per_token,
         per_overlay=settings.sockets_per_overlay,
     )
-    doorkeeper = Doorkeeper(db, clock, guests)
+    collector = Collector()
+    doorkeeper = Doorkeeper(db, clock, guests, collector)
     try:
         supervisor.start("doorkeeper", doorkeeper.watch, lambda: {"sockets": doorkeeper.socket_count})
         sources = StreamSources(db, clock, supervisor)
@@ -94,7 +96,15 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
             tally=tally,
             watchdog=watchdog,
         )
-        yield House(settings=settings, db=db, clock=clock, supervisor=supervisor, doorkeeper=doorkeeper, app=app)
+        yield House(
+            settings=settings,
+            db=db,
+            clock=clock,
+            supervisor=supervisor,
+            doorkeeper=doorkeeper,
+            collector=collector,
+            app=app,
+        )
     finally:
         await supervisor.close()
         await db.close()
@@ -168,21 +178,7 @@ class Server(uvicorn.Server):
         # Uvicorn raises the signal again when it is done: that must not end us before the workers have written.
         for asked in (signal.SIGINT, signal.SIGTERM):
             signal.signal(asked, lambda *_: None)
-        spare_the_collector()
         await self.serve()
-
-
-_OBJECTS_BETWEEN_COLLECTIONS = 50_000
-
-
-def spare_the_collector() -> None:
-    """Take what is loaded by now out of the garbage collector's rounds: it stays, and was a third of all work.
-
-    What comes later is looked through less often than by default: an answer of a thousand dicts is no garbage.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, 10, 10)
 
 
 def run(main: Callable[[], object]) -> None:

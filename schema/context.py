@@ -23,6 +23,25 @@ class TooManyRows(Invalid):
     """An operation has read more rows than any may."""
 
 
+class Rows:
+    """How many rows were read, and may be at most; `None` until an operation was charged."""
+
+    __slots__ = ("most", "read")
+
+    def __init__(self, most: int | None = None) -> None:
+        self.most = most
+        self.read = 0
+
+    def note(self, rows: int) -> None:
+        """Count rows that were read. Raises `TooManyRows` as soon as they are more than may be."""
+        self.read += rows
+        if self.most is not None and self.read > self.most:
+            raise TooManyRows(
+                f"This reads more than the {self.most} rows that an operation may read. "
+                "Ask for less inside lists, or smaller pages."
+            )
+
+
 class _Loader(DataLoader[Key, Any]):
     """A dataloader whose callers may leave: what is loaded for several is not cancelled with one of them."""
 
@@ -34,10 +53,10 @@ class _Loader(DataLoader[Key, Any]):
 class Loaders:
     """The batch reads of one execution. Equal reads share a loader; each loader reads its keys in one statement."""
 
-    def __init__(self, db: Database, viewer: Viewer, note_rows: Callable[[int], None]) -> None:
+    def __init__(self, db: Database, viewer: Viewer, rows: "Rows | None" = None) -> None:
         self._db = db
         self._viewer = viewer
-        self._note_rows = note_rows
+        self._note_rows = (rows or Rows()).note
         self._loaders: dict[Hashable, _Loader] = {}
 
     async def one(self, batch: ToOne[Any], key: Key) -> Any:
@@ -123,9 +142,8 @@ class Context:
     statements: int = 0
     # What the operation was charged; `None` until it was.
     cost: int | None = None
-    # How many rows it has read, and may at most; `None` until it was charged.
-    rows_read: int = 0
-    most_rows: int | None = None
+    # How many rows this execution has read, and may at most.
+    rows: Rows = field(default_factory=Rows)
     # Statements as they are run, with their times, if somebody wants them.
     trace: list[Any] | None = None
     # What root fields answered to a plan, by response key: whoever runs the operation again must not call them again.
@@ -161,21 +179,12 @@ class Context:
     def loaders(self) -> Loaders:
         """The loaders of this execution."""
         if self._loaders is None:
-            self._loaders = Loaders(self.db, self.viewer, self.note_rows)
+            self._loaders = Loaders(self.db, self.viewer, self.rows)
         return self._loaders
 
     def renew_loaders(self) -> None:
         """Forget what was read: called before each event of a subscription, which is an execution of its own."""
-        self._loaders, self.rows_read = None, 0
-
-    def note_rows(self, rows: int) -> None:
-        """Count rows that were read. Raises `TooManyRows` as soon as they are more than may be."""
-        self.rows_read += rows
-        if self.most_rows is not None and self.rows_read > self.most_rows:
-            raise TooManyRows(
-                f"This reads more than the {self.most_rows} rows that an operation may read. "
-                "Ask for less inside lists, or smaller pages."
-            )
+        self._loaders, self.rows = None, Rows(self.rows.most)
 
     def now(self) -> datetime:
         """Return the present instant."""
@@ -183,7 +192,7 @@ class Context:
 
     def for_one_execution(self) -> "Context":
         """Return a copy with loaders of its own: a socket's operations must not see each other's rows."""
-        return replace(self, answered=dict(self.answered), rows_read=0, _loaders=None)
+        return replace(self, answered=dict(self.answered), rows=Rows(self.rows.most), _loaders=None)
 
 
 Asked: TypeAlias = Info[Context, None]

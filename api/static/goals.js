@@ -9,21 +9,8 @@
  * `?look=minimal` (another look for all of them).
  */
 
+import { GOALS } from "/static/documents.js";
 import { subscribeToAddress } from "/static/live.js";
-
-const QUERY = `
-subscription GoalOverlay($goalId: ID, $streamId: ID) {
-  streamGoalChanged(goalId: $goalId, streamId: $streamId) {
-    goals {
-      id name unit state current target progress percent remaining
-      style {
-        look template fillColor fillEndColor trackColor textColor animation animationMs celebration celebrationMs
-        numberFormat shownSeconds
-      }
-    }
-    movements { delta hasReached isTest milestones { threshold label } goal { id } }
-  }
-}`;
 
 const LOOKS = ["bar", "circular", "minimal", "vertical"];
 const UPRIGHT = new Set(["circular", "vertical"]);
@@ -312,4 +299,4 @@ function tidy(text) {
   return plain.replace(/\s+/g, " ").trim().slice(0, 200);
 }
 
-subscribeToAddress({ kinds: ["goal", "stream"], query: QUERY, onNext: arrived, onStatus: connectionChanged });
+subscribeToAddress({ kinds: ["goal", "stream"], query: GOALS, onNext: arrived, onStatus: connectionChanged });

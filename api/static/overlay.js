@@ -6,22 +6,8 @@
  */
 
 import { anchor, format, remaining, settle, untilNextSecond } from "/static/clock.js";
+import { SCOREBOARD } from "/static/documents.js";
 import { subscribeToAddress } from "/static/live.js";
-
-const QUERY = `
-subscription Overlay($matId: ID, $matchId: ID) {
-  scoreboardChanged(matId: $matId, matchId: $matchId) {
-    sentAt
-    scoreboard {
-      revision state number phase weight division round roundCount superiority outcome winnerName resultCode
-      clock { state remainingMs asOf }
-      breakClock { state remainingMs asOf }
-      injury { side clock { state remainingMs asOf } }
-      blue { name longName countryCode score gamJeoms roundsWon background foreground roundScores }
-      red { name longName countryCode score gamJeoms roundsWon background foreground roundScores }
-    }
-  }
-}`;
 
 const DEFAULT_COLOUR = { blue: "#1246b8", red: "#c8102e" };
 const PANEL = "#0b1120";
@@ -346,4 +332,4 @@ function lower(value) {
 
 window.addEventListener("resize", () => shown && draw(shown));
 document.addEventListener("visibilitychange", tick);
-subscribeToAddress({ kinds: ["match", "mat"], query: QUERY, onNext: arrived, onStatus: connectionChanged });
+subscribeToAddress({ kinds: ["match", "mat"], query: SCOREBOARD, onNext: arrived, onStatus: connectionChanged });

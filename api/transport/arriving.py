@@ -1,6 +1,7 @@
 """Requests as they arrive: uvicorn's own protocol, for heads that are not too large and senders that come to an end.
 
-Uvicorn with httptools reads a head of any size into memory, and waits for the rest of a request for ever.
+Uvicorn with httptools reads a head of any size into memory, and waits for ever: for the rest of a request, and for a
+client to read what it is answered.
 """
 
 import asyncio
@@ -13,6 +14,10 @@ from typing import Any
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from api.transport.line import Impatient
+
+# Where a request's scope holds its connection.
+CONNECTION = "ringside.connection"
 _LOOK_SECONDS = 0.25
 _MOST_HEADERS = 100
 
@@ -81,8 +86,8 @@ class Arrivals:
             arriving.give_up()
 
 
-class Arriving(HttpToolsProtocol):
-    """One connection."""
+class Arriving(Impatient, HttpToolsProtocol):
+    """One connection. Whoever answers for a long time finds it in the scope of his request."""
 
     def __init__(self, arrivals: Arrivals, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
@@ -100,6 +105,7 @@ class Arriving(HttpToolsProtocol):
         """Nothing will come any more."""
         self._arrivals.end(self)
         super().connection_lost(exc)
+        self._let_go_of_itself()
 
     def data_received(self, data: bytes) -> None:
         """Read, as long as the head is not too large: one that never ends is not told of piece by piece."""
@@ -114,11 +120,13 @@ class Arriving(HttpToolsProtocol):
         """Hand the connection on: it is a socket's from now on."""
         self._arrivals.end(self)
         super().handle_websocket_upgrade()
+        self._let_go_of_itself()
 
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
         self._head, self._is_head_read = 0, False
+        self.scope["extensions"] = {CONNECTION: self}  # type: ignore[dict-item]  # whatever we like, says ASGI
         self._arrivals.begin(self, self.loop.time())
 
     def on_url(self, url: bytes) -> None:
@@ -152,6 +160,11 @@ class Arriving(HttpToolsProtocol):
             self._answer(HTTPStatus.REQUEST_TIMEOUT, f"The request was not there after {seconds:g} s.")
         self.transport.close()
 
+    def cut(self) -> None:
+        """End the connection if its client does not read: whoever waits to send would wait for ever."""
+        if self.flow.write_paused:
+            self.transport.abort()
+
     def send_400_response(self, msg: str) -> None:
         """Say what is wrong with a request that cannot be read."""
         self._arrivals.end(self)
@@ -160,6 +173,12 @@ class Arriving(HttpToolsProtocol):
         else:
             self._answer(self._fault.status, self._fault.message)
         self.transport.close()
+
+    def _let_go_of_itself(self) -> None:
+        """Leave no circle behind, which would wait for the collector: the parser holds us, and so does the scope."""
+        self.parser = None  # type: ignore[assignment]  # as uvicorn does
+        if self.scope is not None:
+            self.scope["extensions"].clear()
 
     def _headers_too_large(self) -> _TooLarge:
         most = self._arrivals.limits.headers

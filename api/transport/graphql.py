@@ -16,7 +16,7 @@ from api.tally import Tally
 from api.transport.answers import Fault, Media, acceptable, answered, refused, status_of
 from api.transport.persisted import Persisted
 from api.transport.requests import PersistedQueryNotFound, Reader
-from api.transport.under_way import TookTooLong, UnderWay, Work
+from api.transport.under_way import ClientLeft, TookTooLong, UnderWay, Work
 from db.access.viewer import Role, Viewer
 from db.clock import Clock
 from db.errors import Refusal, Unauthenticated
@@ -161,6 +161,23 @@ class GraphQLDoor:
         if result.data is None and not any("path" in error for error in errors):
             return {"errors": errors}
         return {"data": result.data, "errors": errors}
+
+    async def execute_in_time(self, asked: Asked, context: Context, receive: Receive | None) -> dict[str, Any]:
+        """Return the answer to an operation that came otherwise than by a request of its own, and take it down.
+
+        With a `receive` it is ended when its client leaves. Raises `ClientLeft`.
+        """
+        began = perf_counter()
+        try:
+            async with self.under_way.watched(context, receive):
+                answer = await self.execute(asked, context)
+        except TookTooLong as refusal:
+            answer = {"errors": [{"message": refusal.message, "extensions": {"code": refusal.code}}]}
+        except ClientLeft:
+            self.tally.note(context, perf_counter() - began, "CLIENT_LEFT")
+            raise
+        self.tally.note(context, perf_counter() - began, outcome_of(answer))
+        return answer
 
     def may_run(self, asked: Asked, viewer: Viewer) -> bool:
         """Say whether a document may be run for a viewer, where only trusted ones may."""

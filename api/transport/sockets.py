@@ -9,7 +9,6 @@ import logging
 from collections.abc import Collection, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
-from time import perf_counter
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -18,10 +17,9 @@ from starlette.types import Message, Receive, Scope, Send
 
 from api.auth import TOKEN_ENDED, Doorkeeper, TooManyGuests
 from api.transport.answers import Fault
-from api.transport.graphql import GraphQLDoor, outcome_of
+from api.transport.graphql import GraphQLDoor
 from api.transport.line import LINE, Line, frame_of
 from api.transport.requests import PersistedQueryNotFound
-from api.transport.under_way import TookTooLong
 from db.errors import Refusal, Unauthenticated
 from schema.context import Context
 from schema.engine.executor import Asked
@@ -297,8 +295,13 @@ class Operation:
         """End without a word, because the client has."""
         if self._task is not None:
             self._task.cancel()
-        if self._reader is not None:
-            self._reader.leave()
+        self._leave()
+
+    def _leave(self) -> None:
+        """Hear no more of the group; what holds us is held by us no more."""
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.leave()
 
     async def _start(self, reader: Reader) -> None:
         """Say what comes first, as fast as it is read, and hear of the rest from the group."""
@@ -307,7 +310,6 @@ class Operation:
                 async for payload in payloads:
                     await self._next(payload.data)
         except Over as over:
-            reader.leave()
             self._finish(over.errors)
             return
         self._task = None
@@ -315,14 +317,7 @@ class Operation:
 
     async def _answer(self, context: Context) -> None:
         """Answer a query or mutation, by plan or by graphql-core."""
-        door = self._hall.door
-        began = perf_counter()
-        try:
-            async with door.under_way.watched(context, None):
-                answered = await door.execute(self._asked, context)
-        except TookTooLong as refusal:
-            answered = {"errors": [{"message": refusal.message, "extensions": {"code": refusal.code}}]}
-        door.tally.note(context, perf_counter() - began, outcome_of(answered))
+        answered = await self._hall.door.execute_in_time(self._asked, context, None)
         self._task = None
         if "data" in answered:
             await self._next(print_answer(answered))
@@ -350,6 +345,7 @@ class Operation:
             return
         del self._socket.operations[self._number]
         self._socket.waiting.pop(self, None)
+        self._leave()
         if errors:
             self._socket.say({"id": self._number, "type": "error", "payload": errors})
         else:

@@ -22,8 +22,9 @@ from rich.table import Table
 from sqlalchemy import func
 from sqlmodel import col, select
 
+from api.collector import spare_the_collector
 from api.migrate import migrate_up
-from api.server import Server, open_house, spare_the_collector
+from api.server import Server, open_house
 from api.server import run as run_on_fastest_loop
 from api.settings import Settings
 from api.simulation import Audience, simulated

@@ -133,7 +133,7 @@ class Engine:
 
     def _settle(self, context: Context) -> None:
         """Charge what was read beyond what was reckoned."""
-        beyond = context.rows_read - (context.cost or 0)
+        beyond = context.rows.read - (context.cost or 0)
         if beyond > 0 and self.budgets is not None:
             self.budgets.owe(context.viewer.token_id, beyond, context.clock)
 
@@ -143,7 +143,7 @@ class Engine:
         context.path = "abandoned"
         if not isinstance(error, TooManyRows):
             # What is read again must not count twice; who has read too much is stopped at once.
-            context.rows_read = 0
+            context.rows.read = 0
         # It would be abandoned again.
         context.may_plan = False
 
@@ -175,7 +175,7 @@ class Engine:
             return too_costly(cost, self.documents.limits.cost)
         refused = None if self.budgets is None else self.budgets.spend(context.viewer.token_id, cost, context.clock)
         if refused is None:
-            context.cost, context.most_rows = cost, self.documents.limits.cost
+            context.cost, context.rows.most = cost, self.documents.limits.cost
         return refused
 
     def _planned(self, known: _Known, variables: Any) -> tuple[Plan | None, Cost]:

@@ -113,7 +113,7 @@ class Run:
         began = time.perf_counter()
         rows = await self.session.raw(statement, arguments)
         self.trace.append(Traced(path, statement.sql, len(keys), len(rows), time.perf_counter() - began))
-        self.context.note_rows(len(rows))
+        self.context.rows.note(len(rows))
         return rows
 
 

@@ -170,6 +170,8 @@ class Group(ABC):
     async def _open(self) -> Any:
         opening = create_source_event_stream(self._executor)
         stream = await opening if isinstance(opening, Awaitable) else opening
+        # What the resolver read is not wanted any more.
+        self._context.renew_loaders()
         if isinstance(stream, ExecutionResult):
             self._forget(self)
             raise Over(judged(stream.errors or (), self._name))
@@ -213,6 +215,8 @@ class Group(ABC):
             self._timer.cancel()
         for task in self._tasks:
             task.cancel()
+        # A task that was ended remembers where, which is in us.
+        self._opening = None
 
     def _spawn(self, work: Any) -> asyncio.Task[Any]:
         task = asyncio.create_task(work)
@@ -275,6 +279,10 @@ class StateGroup(Group):
             # Whoever comes now was not there when it happened.
             await self._renewed()
         yield self._latest
+
+    def _close(self) -> None:
+        super()._close()
+        self._listening = self._renewing = None
 
     def behind(self, place: Any) -> list[Payload]:
         """Return the latest if it is newer."""

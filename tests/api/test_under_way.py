@@ -44,13 +44,15 @@ async def waiting(connection: "asyncpg.Connection[Any]") -> int:
     return found
 
 
-async def begin(house: RunningHouse, query: str, **variables: Any) -> asyncio.StreamWriter:
+async def begin(
+    house: RunningHouse, query: str, *, accept: str = "application/json", **variables: Any
+) -> asyncio.StreamWriter:
     """Send an operation and do not wait for its answer."""
     _, writer = await asyncio.open_connection("127.0.0.1", house.port)
     body = orjson.dumps({"query": query, "variables": variables})
     writer.write(
         f"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nAuthorization: Bearer "
-        f"{house.secret}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        f"{house.secret}\r\nAccept: {accept}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
         + body
     )
     await writer.drain()
@@ -86,6 +88,28 @@ async def test_an_operation_that_takes_too_long_is_ended_in_the_database_too(
 
 async def _is_zero(lock: "asyncpg.Connection[Any]") -> bool:
     return await waiting(lock) == 0
+
+
+@on_postgresql
+async def test_a_stream_of_one_answer_has_no_more_time_than_an_answer(database_url: str, clock: ManualClock) -> None:
+    async with running_house(database_url, clock=clock, has_listener=False, operation_seconds=0.4) as house:
+        headers = {**house.bearer, "Accept": "text/event-stream"}
+        async with locked(database_url) as lock:
+            answer = await house.http.post("/graphql", json={"query": MATS}, headers=headers)
+            await eventually(lambda: _is_zero(lock), "the end of the statement")
+            leaving = await begin(house, MATS, accept="text/event-stream")
+
+            async def is_asked(number: int) -> bool:
+                return await waiting(lock) == number
+
+            await eventually(lambda: is_asked(1), "the statement")
+            leaving.close()
+            await eventually(lambda: is_asked(0), "the end of the statement")
+        await eventually(lambda: house.house.doorkeeper.socket_count == 0)
+
+    message = "This took longer than 0.4 s and was ended."
+    assert message in answer.text
+    assert answer.text.endswith("event: complete\ndata:\n\n")
 
 
 @on_postgresql

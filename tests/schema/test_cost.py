@@ -15,7 +15,7 @@ from db.matches.tables import Mat
 from db.session import Database
 from schema import Schema, build_schema
 from schema.connections import Connection
-from schema.context import Context
+from schema.context import Context, TooManyRows
 from schema.engine.cost import Budgets
 from schema.engine.executor import Asked
 from schema.engine.limits import Limits
@@ -157,7 +157,7 @@ async def test_what_was_read_beyond_the_cost_is_owed(graph: Graph, stream: str, 
 
     assert data is not None
     # One stream, its thirteen sources and their one stream; ten sources were reckoned, and a stream for each.
-    assert (context.cost, context.rows_read) == (21, 15)
+    assert (context.cost, context.rows.read) == (21, 15)
     assert [error.extensions for error in again.errors or []] == [
         {"code": "RATE_LIMITED", "cost": 21, "left": 1, "most": 22, "retryAfterSeconds": 20}
     ]
@@ -167,11 +167,13 @@ async def test_what_was_read_beyond_the_cost_is_owed(graph: Graph, stream: str, 
 
 
 async def test_each_event_of_a_subscription_is_counted_apart(graph: Graph) -> None:
-    context = replace(context_of(graph), most_rows=5)
+    context = context_of(graph)
+    context.rows.most = 5
 
     for _ in range(3):
-        context.for_one_execution().note_rows(5)
-        context.note_rows(5)
+        context.for_one_execution().rows.note(5)
+        context.rows.note(5)
         context.renew_loaders()
 
-    assert context.rows_read == 0
+    with pytest.raises(TooManyRows):
+        context.rows.note(6)

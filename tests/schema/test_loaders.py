@@ -12,7 +12,7 @@ async def test_a_caller_who_leaves_takes_nobody_with_him(db: Database, clock: Ma
     async with db.transaction() as tx:
         mat = await operations.create_mat(tx, name="Mat 1", now=clock.now())
     assert graph.viewer is not None
-    loaders = Loaders(db, graph.viewer, lambda _: None)
+    loaders = Loaders(db, graph.viewer)
 
     leaving, staying = (asyncio.create_task(loaders.one(queries.mat_by_id, mat.id)) for _ in range(2))
     await asyncio.sleep(0)
@@ -26,4 +26,4 @@ async def test_a_caller_who_leaves_takes_nobody_with_him(db: Database, clock: Ma
 async def test_a_key_without_a_row_is_nothing(db: Database, graph: Graph) -> None:
     assert graph.viewer is not None
 
-    assert await Loaders(db, graph.viewer, lambda _: None).one(queries.mat_by_id, new_id()) is None
+    assert await Loaders(db, graph.viewer).one(queries.mat_by_id, new_id()) is None

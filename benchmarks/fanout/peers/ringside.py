@@ -44,8 +44,8 @@ class _Stamp(Listener[ScoreboardChanged]):
         self.at = time.monotonic_ns()
 
 
-async def main(port: int, mats: str = "1", fights: str = "1") -> None:
-    """Serve `mats` until killed, the first `fights` of them with a fight."""
+async def main(port: int, mats: str = "1", fights: str = "1", manner: str = "served") -> None:
+    """Serve `mats` until killed, the first `fights` of them with a fight; the collector as `served`, or left alone."""
     with TemporaryDirectory(prefix="ringside-fanout-") as folder:
         url = f"sqlite:///{Path(folder) / 'fanout.db'}"
         migrate_up(url)
@@ -59,6 +59,8 @@ async def main(port: int, mats: str = "1", fights: str = "1") -> None:
             log_level="ERROR",
         )
         async with open_house(settings, SystemClock()) as house:
+            if manner == "served":
+                house.collector.begin()
             await _serve(house, settings, int(mats), int(fights))
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import orjson
 
-from tests.support.house import PATIENCE_SECONDS, GraphQLSocket, eventually, open_socket
+from tests.support.house import HASTY, PATIENCE_SECONDS, GraphQLSocket, eventually, open_socket
 
 _RINGSIDE = Path(sys.executable).with_name("ringside")
 
@@ -60,7 +60,7 @@ async def serving(
             stderr=errors,
             env={
                 **{name: value for name, value in os.environ.items() if not name.startswith("RINGSIDE_")},
-                **{f"RINGSIDE_{name.upper()}": str(value) for name, value in settings.items()},
+                **{f"RINGSIDE_{name.upper()}": str(value) for name, value in {**HASTY, **settings}.items()},
             },
         )
     try:

@@ -21,6 +21,7 @@ from api.tally import Tally
 from api.transport.events import EventDoor
 from api.transport.graphql import GraphQLDoor
 from api.transport.lane import ShortLane
+from api.transport.origins import Origins
 from api.transport.persisted import Persisted, identity_of, read_trusted
 from api.transport.sockets import SocketDoor, SocketLimits
 from api.transport.under_way import UnderWay
@@ -30,8 +31,7 @@ from db.clock import Clock
 from db.errors import Invalid
 from db.session import Database
 from schema import Schema, build_schema
-from schema.engine.cost import Budgets
-from schema.engine.executor import Engine
+from schema.engine.cost import Budgets, Rate
 from schema.engine.limits import Limits
 from schema.live.groups import Groups
 
@@ -49,7 +49,6 @@ def build_app(
 ) -> ASGIApp:
     """Put the doors together. Opens nothing and starts nothing."""
     schema = _schema(settings)
-    under_way.on_look = partial(_refill, schema.engine, clock)
     door = GraphQLDoor(
         schema,
         db,
@@ -61,7 +60,9 @@ def build_app(
         largest_body=settings.largest_body,
         is_draft=settings.http_draft,
         trusted_only=settings.trusted_only,
+        rate=Rate("operations", per_second=settings.operations_per_second),
     )
+    under_way.on_look = partial(_refill, door, clock)
     groups = Groups(schema, topics_of_an_overlay=settings.topics_per_overlay)
     door.stream = EventDoor(door, groups, doorkeeper)
     limits = _socket_limits(settings)
@@ -79,8 +80,22 @@ def build_app(
     routes = [*_graph(door, sockets), *Health(db, clock, supervisor, doorkeeper).routes(), *Hooks(db, clock).routes()]
     routes += [*Metrics(measured).routes(), *pages.routes()]
     hosts = [*settings.allowed_hosts, settings.host]
-    app = Starlette(routes=routes, middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts)])
-    return ShortLane(app, door, doorkeeper, sockets, hosts=hosts, largest_body=settings.largest_body)
+    app = Starlette(
+        routes=routes,
+        middleware=[
+            Middleware(TrustedHostMiddleware, allowed_hosts=hosts),
+            Middleware(Origins, origins=settings.allowed_origins),
+        ],
+    )
+    return ShortLane(
+        app,
+        door,
+        doorkeeper,
+        sockets,
+        hosts=hosts,
+        origins=settings.allowed_origins,
+        largest_body=settings.largest_body,
+    )
 
 
 def _schema(settings: Settings) -> Schema:
@@ -89,6 +104,8 @@ def _schema(settings: Settings) -> Schema:
     engine = schema.engine
     engine.slow_seconds = settings.slow_operation_seconds
     engine.budgets = Budgets(most=settings.budget, per_second=settings.budget_per_second)
+    engine.changes = Rate("changes", per_second=settings.changes_per_second)
+    engine.introspection = settings.introspection
     engine.documents.gives_hints = settings.hints
     engine.documents.limits = Limits(
         characters=settings.largest_body,
@@ -103,9 +120,12 @@ def _schema(settings: Settings) -> Schema:
     return schema
 
 
-def _refill(engine: Engine, clock: Clock) -> None:
-    if engine.budgets is not None:
-        engine.budgets.refill(clock.now())
+def _refill(door: GraphQLDoor, clock: Clock) -> None:
+    """Give everybody what time has brought."""
+    engine, now = door.schema.engine, clock.now()
+    for budgets in (engine.budgets, engine.changes, door.rate):
+        if budgets is not None:
+            budgets.refill(now)
 
 
 def _socket_limits(settings: Settings) -> SocketLimits:

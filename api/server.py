@@ -134,7 +134,12 @@ class Server(uvicorn.Server):
         self, app: ASGIApp, settings: Settings, on_started: Callable[[int], None], on_stopping: Callable[[], None]
     ) -> None:
         limits = ArrivalLimits(
-            headers=settings.largest_headers, url=settings.largest_url, seconds=settings.request_seconds
+            headers=settings.largest_headers,
+            url=settings.largest_url,
+            seconds=settings.request_seconds,
+            connections=settings.connections,
+            per_second=settings.connections_per_second,
+            proxies=frozenset(settings.trusted_proxies),
         )
         self.arrivals = Arrivals(limits)
         self._looking: asyncio.Task[None] | None = None
@@ -154,6 +159,8 @@ class Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                proxy_headers=bool(settings.trusted_proxies),
+                forwarded_allow_ips=settings.trusted_proxies,
             )
         )
         self._on_started = on_started

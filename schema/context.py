@@ -136,6 +136,8 @@ class Context:
     may_plan: bool = True
     # Which path answered: `planned`, `unplanned` (there was no plan) or `abandoned` (there was, and it gave up).
     path: str | None = None
+    # Whether it was counted among those that its token may send.
+    is_counted: bool = False
     # The operation, once it is known.
     operation: OperationDefinitionNode | None = None
     # How many statements its plan ran.

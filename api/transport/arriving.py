@@ -5,7 +5,7 @@ client to read what it is answered.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -14,12 +14,16 @@ from typing import Any
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from api.transport.answers import Fault
 from api.transport.line import Impatient
 
 # Where a request's scope holds its connection.
 CONNECTION = "ringside.connection"
 _LOOK_SECONDS = 0.25
 _MOST_HEADERS = 100
+_AT_ONCE = 10
+_FULL = Fault(status=503, code="UNAVAILABLE", message="As many are connected as may be. Try again later.")
+_TOO_FAST = Fault(status=429, code="RATE_LIMITED", message="Too many connections come from this address: keep them.")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,6 +33,11 @@ class ArrivalLimits:
     headers: int = 32_768
     url: int = 8192
     seconds: float = 10.0
+    # Connections at once, and how many of one address may come each second, ten times as many at once.
+    connections: int = 1000
+    per_second: float = 50.0
+    # Whoever comes through one of them cannot be told from the others here.
+    proxies: Collection[str] = ()
 
 
 class _TooLarge(Exception):
@@ -48,6 +57,8 @@ class Arrivals:
         self.refused = 0
         # By connection, when it began to be waited for; the oldest first.
         self._awaited: dict[Arriving, float] = {}
+        # By address, how many connections may come now, and when that was counted.
+        self._welcome: dict[str, tuple[float, float]] = {}
 
     def __len__(self) -> int:
         """How many there are."""
@@ -56,6 +67,22 @@ class Arrivals:
     def protocol(self) -> Callable[..., asyncio.Protocol]:
         """Return what makes a protocol for each connection."""
         return partial(Arriving, self)
+
+    def greet(self, address: str, now: float, present: int) -> Fault | None:
+        """Count a connection that was made, the latest of so many; return why it is not held, if it is not."""
+        if present > self.limits.connections:
+            self.refused += 1
+            return _FULL
+        if address in self.limits.proxies:
+            return None
+        most = self.limits.per_second * _AT_ONCE
+        left, counted_at = self._welcome.get(address, (most, now))
+        left = min(most, left + (now - counted_at) * self.limits.per_second) - 1
+        if left < 0:
+            self.refused += 1
+            return _TOO_FAST
+        self._welcome[address] = left, now
+        return None
 
     def begin(self, arriving: "Arriving", now: float) -> None:
         """Wait for a request."""
@@ -73,7 +100,8 @@ class Arrivals:
             self.look_once(asyncio.get_running_loop().time())
 
     def look_once(self, now: float) -> None:
-        """Let go of those that take too long."""
+        """Let go of those that take too long, and forget who has not come for a while."""
+        self._welcome = {address: seen for address, seen in self._welcome.items() if now - seen[1] < _AT_ONCE}
         for arriving, began in list(self._awaited.items()):
             if now - began < self.limits.seconds:
                 return
@@ -99,7 +127,13 @@ class Arriving(Impatient, HttpToolsProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for what the connection is for."""
         super().connection_made(transport)  # type: ignore[arg-type]  # uvicorn says the narrower type
-        self._arrivals.begin(self, self.loop.time())
+        now = self.loop.time()
+        fault = self._arrivals.greet(self.client[0] if self.client else "", now, len(self.connections))
+        if fault is None:
+            self._arrivals.begin(self, now)
+        else:
+            self._answer(HTTPStatus(fault.status), fault.message, fault.code)
+            self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing will come any more."""
@@ -191,8 +225,8 @@ class Arriving(Impatient, HttpToolsProtocol):
         self._arrivals.refused += 1
         raise fault
 
-    def _answer(self, status: HTTPStatus, message: str) -> None:
-        code = status.phrase.upper().replace(" ", "_").replace("-", "_")
+    def _answer(self, status: HTTPStatus, message: str, code: str = "") -> None:
+        code = code or status.phrase.upper().replace(" ", "_").replace("-", "_")
         body = orjson.dumps({"errors": [{"message": message, "extensions": {"code": code}}]})
         head = (
             f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/json; charset=utf-8\r\n"

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from time import perf_counter
 from typing import Any
 
-from graphql import OperationType
+from graphql import GraphQLError, OperationType
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -23,6 +23,7 @@ from db.errors import Refusal, Unauthenticated
 from db.session import Database
 from schema import Schema
 from schema.context import Context
+from schema.engine.cost import Rate
 from schema.engine.executor import Asked
 from schema.engine.explain import as_data
 
@@ -55,11 +56,14 @@ class GraphQLDoor:
         largest_body: int = LARGEST_BODY,
         is_draft: bool = False,
         trusted_only: bool = False,
+        rate: Rate | None = None,
     ) -> None:
         self.schema = schema
         self.reader = Reader(Persisted({}) if persisted is None else persisted)
         self.under_way = UnderWay(_PATIENCE_SECONDS) if under_way is None else under_way
         self.tally = Tally(clock) if tally is None else tally
+        # How often a token may send an operation; without it, as often as it likes.
+        self.rate = rate
         # Answers those that want a stream of events, if anybody does.
         self.stream: Stream | None = None
         self._db = db
@@ -97,8 +101,11 @@ class GraphQLDoor:
 
     async def _answer(self, request: Request, asked: Asked, context: Context, media: tuple[Media, ...]) -> Response:
         preferred = media[0]
-        if not self.may_run(asked, context.viewer):
-            return self.refused("FORBIDDEN", "Only the documents that were given to this server are run.", preferred)
+        unwelcome = self.refusal(asked, context)
+        if unwelcome is not None:
+            answer = {"errors": [dict(unwelcome.formatted)]}
+            status = status_of(answer, preferred, is_read=True, is_draft=self._is_draft)
+            return answered(answer, preferred, status, _retry(answer))
         operation = self.schema.engine.documents.get(asked.text).operation(asked.name)
         kind = None if operation is None else operation.operation
         if request.method == "GET" and kind not in {None, OperationType.QUERY}:
@@ -178,6 +185,21 @@ class GraphQLDoor:
             raise
         self.tally.note(context, perf_counter() - began, outcome_of(answer))
         return answer
+
+    def refusal(self, asked: Asked, context: Context) -> GraphQLError | None:
+        """Return why an operation is not even looked at, if it is not."""
+        if not self.may_run(asked, context.viewer):
+            told = "Only the documents that were given to this server are run."
+            return GraphQLError(told, extensions={"code": "FORBIDDEN"})
+        return self.count(context)
+
+    def count(self, context: Context) -> GraphQLError | None:
+        """Count an operation that somebody sends, once; return why it is refused if he has sent too many."""
+        if self.rate is None or context.is_counted:
+            return None
+        refused = self.rate.spend(context.viewer.token_id, 1, context.clock)
+        context.is_counted = refused is None
+        return refused
 
     def may_run(self, asked: Asked, viewer: Viewer) -> bool:
         """Say whether a document may be run for a viewer, where only trusted ones may."""

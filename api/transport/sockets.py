@@ -272,9 +272,9 @@ class Operation:
     def begin(self, context: Context) -> None:
         """Join the group of a subscription, or begin to answer anything else."""
         hall = self._hall
-        if not hall.door.may_run(self._asked, context.viewer):
-            told = "Only the documents that were given to this server are run."
-            self._finish([{"message": told, "extensions": {"code": "FORBIDDEN"}}])
+        unwelcome = hall.door.refusal(self._asked, context)
+        if unwelcome is not None:
+            self._finish([dict(unwelcome.formatted)])
             return
         if not is_subscription(hall.door.schema.engine, self._asked):
             self._task = asyncio.create_task(self._answer(context))

@@ -183,7 +183,16 @@ async def _added(db: Database, writers: int, increments: int) -> Figure:
 async def _told(url: str, overlays: int, changes: int, pause: float) -> Delay:
     """Change a goal that so many overlays watch, and take the time from the commit to each of them."""
     clock = SystemClock()
-    settings = Settings(database=url, port=0, pss_port=0, sockets_per_address=overlays, sockets_per_token=overlays)
+    settings = Settings(
+        database=url,
+        port=0,
+        pss_port=0,
+        sockets_per_address=overlays,
+        sockets_per_token=overlays,
+        connections=2 * overlays + 100,
+        connections_per_second=overlays,
+        operations_per_second=overlays,
+    )
     async with open_house(settings, clock) as house:
         async with house.db.transaction() as tx:
             admin = await access.create_user(tx, name=f"admin {time.time_ns()}", role=Role.ADMIN, now=clock.now())

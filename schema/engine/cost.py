@@ -55,6 +55,9 @@ _ROWS_TO_COUNT = 10
 # The arguments that say how many, as a number or as a list.
 _SIZES = ("first", "last", "ids")
 
+# How many may come at once, in multiples of what may come in a second.
+_AT_ONCE = 10
+
 # So many rows, times the values of these variables.
 _Term = tuple[int, tuple[str, ...]]
 # A factor: so many, or the name of the variable that says how many.
@@ -303,6 +306,22 @@ class Budgets:
         return GraphQLError(
             f"This costs {cost} and {left} are left of this token's budget. Try again in {seconds} s.",
             extensions={"code": "RATE_LIMITED", **numbers},
+        )
+
+
+class Rate(Budgets):
+    """How often a token may do something: so many times a second, and ten times as many at once."""
+
+    def __init__(self, what: str, *, per_second: float) -> None:
+        super().__init__(most=max(1, round(per_second * _AT_ONCE)), per_second=per_second)
+        self._what = what
+
+    def _refused(self, cost: int, budget: _Budget) -> GraphQLError:
+        seconds = max(1, ceil((cost - budget.left) / self.per_second))
+        return GraphQLError(
+            f"This token has sent too many {self._what}: {self.per_second:g} a second are taken, and {self.most} at "
+            f"once. Try again in {seconds} s.",
+            extensions={"code": "RATE_LIMITED", "retryAfterSeconds": seconds},
         )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import orjson
 
-from tests.support.house import PATIENCE_SECONDS, GraphQLSocket, eventually, open_http, open_socket
+from tests.support.house import HASTY, PATIENCE_SECONDS, GraphQLSocket, eventually, open_http, open_socket
 
 _DRAIN_SECONDS = 300
 _RINGSIDE = Path(sys.executable).with_name("ringside")
@@ -73,7 +73,7 @@ async def serving(
             env={
                 **{name: value for name, value in os.environ.items() if not name.startswith("RINGSIDE_")},
                 "RINGSIDE_DRAIN_SECONDS": str(_DRAIN_SECONDS),
-                **{f"RINGSIDE_{name.upper()}": str(value) for name, value in settings.items()},
+                **{f"RINGSIDE_{name.upper()}": str(value) for name, value in {**HASTY, **settings}.items()},
             },
         )
     try:

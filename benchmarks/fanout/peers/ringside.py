@@ -56,6 +56,9 @@ async def main(port: int, mats: str = "1", fights: str = "1", manner: str = "ser
             sockets_per_address=many,
             sockets_per_token=many,
             budget=many**2,
+            operations_per_second=many,
+            connections=many,
+            connections_per_second=many,
             log_level="ERROR",
         )
         async with open_house(settings, SystemClock()) as house:

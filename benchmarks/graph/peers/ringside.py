@@ -19,7 +19,7 @@ from db.access import operations as access
 from db.access.viewer import Role
 from db.clock import SystemClock
 from db.session import connect
-from schema.engine.cost import Budgets
+from schema.engine.cost import Budgets, Rate
 
 _USER = "benchmark"
 
@@ -38,7 +38,8 @@ async def open_app(url: str) -> AsyncIterator[ShortLane]:
         schema.engine.budgets = Budgets(most=10**15, per_second=1.0)
         under_way = UnderWay(settings.operation_seconds)
         supervisor.start("operations", under_way.look, lambda: {"underWay": len(under_way)})
-        door = GraphQLDoor(schema, db, clock, doorkeeper, under_way=under_way)
+        rate = Rate("operations", per_second=10**9)
+        door = GraphQLDoor(schema, db, clock, doorkeeper, under_way=under_way, rate=rate)
         hosts = [*settings.allowed_hosts, settings.host]
         app = Starlette(
             routes=[Route("/graphql", door)],

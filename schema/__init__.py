@@ -19,6 +19,10 @@ from schema.matches.mutations import MatchMutations
 from schema.matches.queries import MatchQueries
 from schema.matches.subscriptions import MatchSubscriptions
 from schema.matches.types import Athlete, Mat, Match, MatchEvent, MatchSide, Round, Tournament
+from schema.practice.goal_mutations import GoalMutations
+from schema.practice.queries import PracticeQueries
+from schema.practice.session_mutations import PracticeSessionMutations
+from schema.practice.types import Goal, PracticeSession, SessionTemplate
 from schema.scalars import SCALARS
 from schema.streams.goal_mutations import StreamGoalMutations
 from schema.streams.mutations import StreamMutations
@@ -29,12 +33,20 @@ from schema.streams.types import Stream, StreamGoal, StreamGoalChange, StreamSes
 
 
 @strawberry.type(description="Everything that can be asked.")
-class Query(MatchQueries, StreamQueries, AccessQueries, NodeQueries):
+class Query(MatchQueries, StreamQueries, PracticeQueries, AccessQueries, NodeQueries):
     """Everything that can be asked."""
 
 
 @strawberry.type(description="Everything that can be changed.")
-class Mutation(MatchMutations, StreamMutations, StreamGoalMutations, StreamSourceMutations, AccessMutations):
+class Mutation(
+    MatchMutations,
+    StreamMutations,
+    StreamGoalMutations,
+    StreamSourceMutations,
+    GoalMutations,
+    PracticeSessionMutations,
+    AccessMutations,
+):
     """Everything that can be changed."""
 
 
@@ -93,6 +105,7 @@ def build_schema() -> Schema:
         types=[
             *(Tournament, Mat, Match, MatchSide, Round, MatchEvent, Athlete),
             *(Stream, StreamSession, StreamGoal, StreamGoalChange, StreamSource),
+            *(Goal, PracticeSession, SessionTemplate),
             *(User, Token),
         ],
     )

@@ -27,6 +27,7 @@ from db.session import Database, connect, is_embedded
 from db.tables import metadata
 from tests.db.stored import NOW, everything
 from tests.support.competition import hold
+from tests.support.practice import fill
 from tests.support.streaming import FRAMES, make_source, make_stream, take
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ async def populate(db: Database) -> None:
         await access.revoke_token(tx, overlay.token.id, viewer=None, now=NOW)
     stream = await make_stream(db, NOW, owner_id=user.id)
     await take(db, await make_source(db, stream, NOW), *FRAMES, at=NOW)
+    await fill(db, user.id, stream.owner_id)
 
 
 async def populated(url: str) -> dict[str, Any]:

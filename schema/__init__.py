@@ -21,6 +21,10 @@ from schema.matches.mutations import MatchMutations
 from schema.matches.queries import MatchQueries
 from schema.matches.subscriptions import MatchSubscriptions
 from schema.matches.types import Athlete, Mat, Match, MatchEvent, MatchSide, Round, Tournament
+from schema.practice.goal_mutations import GoalMutations
+from schema.practice.queries import PracticeQueries
+from schema.practice.session_mutations import PracticeSessionMutations
+from schema.practice.types import Goal, PracticeSession, SessionTemplate
 from schema.scalars import SCALARS
 from schema.social.mutations import SocialMutations
 from schema.social.queries import SocialQueries
@@ -34,13 +38,20 @@ from schema.streams.types import Stream, StreamGoal, StreamGoalChange, StreamSes
 
 
 @strawberry.type(description="Everything that can be asked.")
-class Query(MatchQueries, StreamQueries, SocialQueries, AccessQueries, NodeQueries):
+class Query(MatchQueries, StreamQueries, SocialQueries, PracticeQueries, AccessQueries, NodeQueries):
     """Everything that can be asked."""
 
 
 @strawberry.type(description="Everything that can be changed.")
 class Mutation(
-    MatchMutations, StreamMutations, StreamGoalMutations, StreamSourceMutations, SocialMutations, AccessMutations
+    MatchMutations,
+    StreamMutations,
+    StreamGoalMutations,
+    StreamSourceMutations,
+    GoalMutations,
+    PracticeSessionMutations,
+    SocialMutations,
+    AccessMutations,
 ):
     """Everything that can be changed."""
 
@@ -115,6 +126,7 @@ def _joined() -> Schema:
             *(Tournament, Mat, Match, MatchSide, Round, MatchEvent, Athlete),
             *(Stream, StreamSession, StreamGoal, StreamGoalChange, StreamSource),
             *(User, Token, Entry),
+            *(Goal, PracticeSession, SessionTemplate),
         ],
     )
 

@@ -23,6 +23,7 @@ _DOMAINS_MAY_KNOW: dict[str, set[str]] = {
     "matches": {"access"},
     "streams": {"access"},
     "social": {"access", "matches", "streams"},
+    "practice": {"access"},
 }
 
 # These say who asks; every domain's visibility is written in their words.

@@ -33,11 +33,17 @@ _UPPER_CASE = re.compile(r"[A-Z][A-Z0-9_]*")
 # Those about whoever asks begin with him.
 _CLAIM = re.compile(r"(is|has|can|viewer(Is|Has|Can))[A-Z]")
 # Instants whose names are no past participles: a clock's "as of" is not something that happened.
-_TIMES_OF_ANOTHER_NAME = {"Clock.asOf"}
+_TIMES_OF_ANOTHER_NAME = {"Clock.asOf", "PracticeTimer.asOf"}
 
 # What each root field answers to: nobody, an overlay and the four roles are told the rest.
 _DEMANDS = {
     "Query.mat": None,
+    "Query.deletedGoals": None,
+    "Query.goal": None,
+    "Query.goals": None,
+    "Query.practiceSession": None,
+    "Query.practiceSessions": None,
+    "Query.sessionTemplates": None,
     "Query.match": None,
     "Query.matches": None,
     "Query.mats": None,
@@ -63,6 +69,26 @@ _DEMANDS = {
     "Mutation.userFollow": Role.MEMBER,
     "Mutation.userUnfollow": Role.MEMBER,
     "Mutation.userUpdate": Role.MEMBER,
+    "Mutation.goalComplete": Role.MEMBER,
+    "Mutation.goalConvert": Role.MEMBER,
+    "Mutation.goalCreate": Role.MEMBER,
+    "Mutation.goalDelete": Role.MEMBER,
+    "Mutation.goalMove": Role.MEMBER,
+    "Mutation.goalReopen": Role.MEMBER,
+    "Mutation.goalRestore": Role.MEMBER,
+    "Mutation.goalUpdate": Role.MEMBER,
+    "Mutation.practiceSessionCreate": Role.MEMBER,
+    "Mutation.practiceSessionDelete": Role.MEMBER,
+    "Mutation.practiceSessionFinish": Role.MEMBER,
+    "Mutation.practiceSessionInterrupt": Role.MEMBER,
+    "Mutation.practiceSessionLog": Role.MEMBER,
+    "Mutation.practiceSessionPause": Role.MEMBER,
+    "Mutation.practiceSessionRestore": Role.MEMBER,
+    "Mutation.practiceSessionResume": Role.MEMBER,
+    "Mutation.practiceSessionReview": Role.MEMBER,
+    "Mutation.practiceSessionSetGoals": Role.MEMBER,
+    "Mutation.practiceSessionStart": Role.MEMBER,
+    "Mutation.practiceSessionUpdate": Role.MEMBER,
     "Mutation.matCreate": Role.OPERATOR,
     "Mutation.matRename": Role.OPERATOR,
     "Mutation.streamCreate": Role.MEMBER,

@@ -108,6 +108,7 @@ def _schema(settings: Settings) -> Schema:
     engine.introspection = settings.introspection
     engine.documents.gives_hints = settings.hints
     engine.documents.limits = Limits(
+        characters=settings.largest_body,
         tokens=settings.largest_tokens,
         depth=settings.largest_depth,
         fields=settings.largest_fields,

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from api.capture import CaptureError
 from api.client import Client
-from api.commands import explaining, goals, migrations, replaying, simulating, tokens
+from api.commands import explaining, goals, migrations, recounting, replaying, simulating, tokens
 from api.commands import serve as serving
 from api.commands.output import fail
 from api.server import run
@@ -33,7 +33,9 @@ app.add_typer(migrate, name="migrate")
 app.add_typer(token, name="token")
 goal = typer.Typer(help="Set, fill and watch the goals of streams, on a server that runs.", no_args_is_help=True)
 simulate = typer.Typer(help="Be what the outside world would be, for who has none at hand.", no_args_is_help=True)
+social = typer.Typer(help="Look after what people write.", no_args_is_help=True)
 app.add_typer(goal, name="goals")
+app.add_typer(social, name="social")
 app.add_typer(simulate, name="simulate")
 
 Database = Annotated[
@@ -356,9 +358,17 @@ def simulate_stream(
     )
 
 
-def main() -> None:
-    """Run `ringside`."""
-    app()
+@social.command("recount", epilog="Example: ringside social recount --repair")
+def recount(
+    *,
+    repair: Annotated[bool, typer.Option("--repair", help="Mend the counters that are wrong.")] = False,
+    database: Database = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Compare counters with what they count. Ends with 1 if one of them is wrong and was not mended."""
+    url = _url(database)
+    _plainly(lambda: tokens.prepare(url, may_make=False))
+    _run(lambda: recounting.recount(url, repairs=repair, as_json=as_json))
 
 
 def _settings(**given: Any) -> Settings:

@@ -14,12 +14,14 @@ from sqlalchemy import (
     BindParameter,
     Column,
     ColumnElement,
+    FromClause,
     Integer,
     Select,
     Table,
     bindparam,
     column,
     func,
+    literal_column,
     select,
     true,
     tuple_,
@@ -117,7 +119,7 @@ class ToMany(Generic[T]):
         """Select the rows of all `keys`, those of one key together."""
         table = table_of(self.model)
         found = _columns(table, columns).where(any_of(table.c[self.by], "keys"))
-        return _seen(found, self.visible, kind).order_by(table.c[self.by], *_ordering(table, self.order))
+        return _seen(found, self.visible, kind).order_by(table.c[self.by], *ordering_of(table, self.order))
 
     async def read(self, session: Session, viewer: Viewer, keys: Iterable[Key]) -> dict[Key, list[T]]:
         """Read the rows of all keys in one statement."""
@@ -148,14 +150,14 @@ class Pages(Generic[T]):
     def statement(self, dialect: str, kind: ViewerKind, asked: Asked, columns: Sequence[str] | None = None) -> Chosen:
         """Select one page for each of `keys`: `limit` rows, which is one more than wanted, to know of a next page.
 
-        PostgreSQL: a lateral top-N per key. SQLite: `id IN (SELECT … LIMIT n)` per key. Neither reads the rest. The
+        PostgreSQL: a lateral top-N per key. SQLite: `rowid IN (SELECT … LIMIT n)` per key. Neither reads the rest. The
         rows of one key come together, in the order of the keys.
         The columns chosen come first, then those that the statement itself needs.
         """
         table = table_of(self.model)
         order = asked.order
-        conditions = [*self._conditions(kind, asked.filters), *_between(table, asked)]
-        ordering = _ordering(table, order, is_reversed=asked.is_backward)
+        conditions = [*self._conditions(kind, asked.filters), *between(table, table, asked)]
+        ordering = ordering_of(table, order, is_reversed=asked.is_backward)
         limit: BindParameter[int] = bindparam("limit", type_=_INTEGER)
         names = None if columns is None else [*dict.fromkeys((*columns, *filter(None, [self.by]), *order.columns))]
         if self.by is None:
@@ -259,14 +261,16 @@ def _seen(statement: Chosen, visible: Visible, kind: ViewerKind) -> Chosen:
     return statement if seen is None else statement.where(seen)
 
 
-def _ordering(table: Any, order: Order, *, is_reversed: bool = False) -> list[ColumnElement[Any]]:
+def ordering_of(table: Any, order: Order, *, is_reversed: bool = False) -> list[ColumnElement[Any]]:
+    """Return an order's columns, each with its direction."""
     descending = order.is_descending != is_reversed
     return [table.c[name].desc() if descending else table.c[name].asc() for name in order.columns]
 
 
-def _between(table: Table, asked: Asked) -> Iterable[ColumnElement[bool]]:
+def between(table: Table, found: FromClause, asked: Asked) -> Iterable[ColumnElement[bool]]:
+    """Say that rows lie between the places of a page: `found` gives them, with the columns of `table`."""
     columns = [table.c[name] for name in asked.order.columns]
-    place = tuple_(*columns)
+    place = tuple_(*(found.c[name] for name in asked.order.columns))
     for name, is_given in (("after", asked.has_after), ("before", asked.has_before)):
         if is_given:
             values = tuple_(*(bindparam(f"{name}_{index}", type_=one.type) for index, one in enumerate(columns)))
@@ -286,7 +290,7 @@ def _top_of_each_on_postgresql(
     parent = keys.table_valued(column("key", by.type), with_ordinality="place", name="parent").render_derived()
     within = _columns(table, columns).where(by == parent.c.key, *conditions)
     top = within.order_by(*ordering).limit(limit).lateral("top")
-    return select(*top.c).select_from(parent).join(top, true()).order_by(parent.c.place, *_ordering(top, order))
+    return select(*top.c).select_from(parent).join(top, true()).order_by(parent.c.place, *ordering_of(top, order))
 
 
 def _top_of_each_on_sqlite(
@@ -300,13 +304,18 @@ def _top_of_each_on_sqlite(
 ) -> Chosen:
     parent = func.json_each(list_parameter(by.type, "keys")).table_valued("key", "value", name="parent")
     top = table.alias("top")
-    ids = select(table.c.id).where(by == parent.c.value, *conditions).order_by(*ordering).limit(limit)
+    # By the number that SQLite itself knows a row by: not every table has an id.
+    rows = select(_rowid(table.name)).where(by == parent.c.value, *conditions).order_by(*ordering).limit(limit)
     chosen = top.c if columns is None else [top.c[name] for name in columns]
-    found = select(*chosen).select_from(parent).join(top, top.c.id.in_(ids.correlate(parent)))
-    return found.order_by(parent.c.key, *_ordering(top, order))
+    found = select(*chosen).select_from(parent).join(top, _rowid("top").in_(rows.correlate(parent)))
+    return found.order_by(parent.c.key, *ordering_of(top, order))
+
+
+def _rowid(table: str) -> ColumnElement[int]:
+    return literal_column(f"{table}.rowid", _INTEGER)
 
 
 def _turned_round(statement: Chosen, order: Order) -> Chosen:
     """Put the last rows, which were read backward, in their own order again: by the database, which knows how."""
     found = statement.subquery("found")
-    return select(*found.c).order_by(*_ordering(found, order))
+    return select(*found.c).order_by(*ordering_of(found, order))

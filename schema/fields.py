@@ -20,7 +20,7 @@ from strawberry.types.field import StrawberryField
 from db.access.viewer import Role
 from db.batches import Pages, ToMany, ToOne, table_of
 from db.errors import Forbidden
-from schema.connections import Connected, PageArguments
+from schema.connections import Connected, Linked, PageArguments
 from schema.context import Context, Raised
 from schema.ids import decode_id, encode_id
 
@@ -70,11 +70,31 @@ class EdgeToMany:
 
 
 @dataclass(frozen=True)
+class Claim:
+    """The field says whether there is a row whose key stands in column `key` of this row."""
+
+    batch: ToOne[Any]
+    key: str
+
+
+@dataclass(frozen=True)
+class LinkNode:
+    """The rows of a connection are links: each leads to the row whose key stands in its column `key`."""
+
+    batch: ToOne[Any]
+    key: str
+
+
+@dataclass(frozen=True)
 class EdgePages:
-    """The field is a connection over the rows that name this row's column `key`; over all rows if `key` is None."""
+    """The field is a connection over the rows that name this row's column `key`; over all rows if `key` is None.
+
+    With a `link` it shows what those rows lead to.
+    """
 
     batch: Pages[Any]
     key: str | None
+    link: LinkNode | None = None
 
 
 @dataclass(frozen=True)
@@ -85,7 +105,7 @@ class Lookup:
     kind: str
 
 
-Declaration = Column | Identity | Computed | EdgeToOne | EdgeToMany | EdgePages | Lookup
+Declaration = Column | Identity | Computed | EdgeToOne | EdgeToMany | EdgePages | Claim | Lookup
 
 
 @dataclass(frozen=True)
@@ -180,25 +200,37 @@ def to_many(description: str, batch: ToMany[Any], *, key: str = "id") -> Any:
     return _field(description, EdgeToMany(batch, key), resolve)
 
 
+def claim(description: str, batch: ToOne[Any], *, key: str = "id") -> Any:
+    """Declare a field that says whether there is a row for this one, as seen by the viewer."""
+
+    async def resolve(root: Any, info: Info[Context, None]) -> bool:
+        return await info.context.loaders.one(batch, getattr(root, key)) is not None
+
+    return _field(description, Claim(batch, key), resolve)
+
+
 def connection(
     description: str,
     batch: Pages[Any],
     *,
     key: str | None = "id",
+    link: LinkNode | None = None,
     order: type[StrEnum] | None = None,
     filter: type[Any] | None = None,
     demand: Demand | None = None,
 ) -> Any:
     """Declare a connection to the rows that name this one, or with `key=None` to all rows.
 
-    `order` is the enum of the batch's orders, `filter` an input whose fields are the batch's filters.
+    `order` is the enum of the batch's orders, `filter` an input whose fields are the batch's filters. With a `link` the
+    rows are links: the connection's nodes are what they lead to, and its edges have fields of the link.
     """
 
     async def resolve(root: Any, info: Info[Context, None], **arguments: Any) -> Any:
-        return await _connect(info.context, batch, None if key is None else getattr(root, key), arguments)
+        found = await _connect(info.context, batch, None if key is None else getattr(root, key), arguments)
+        return found if link is None else Linked(found=found, batch=link.batch, key=link.key)
 
     resolve.__signature__ = _connection_signature(order, filter)  # type: ignore[attr-defined]  # read by inspect
-    return _field(description, EdgePages(batch, key), resolve, demand)
+    return _field(description, EdgePages(batch, key, link), resolve, demand)
 
 
 def lookup(description: str, kind: str, batch: ToOne[Any], *, demand: Demand) -> Any:

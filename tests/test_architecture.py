@@ -18,7 +18,13 @@ _FLOORS: dict[str, set[str]] = {
 _OURS = {*_FLOORS, "tests", "benchmarks"}
 
 # In `db`, operations of the left may call those of the right, and nothing goes the other way.
-_DOMAINS_MAY_KNOW: dict[str, set[str]] = {"access": set(), "matches": {"access"}, "streams": {"access"}}
+_DOMAINS_MAY_KNOW: dict[str, set[str]] = {
+    "access": set(),
+    "matches": {"access"},
+    "streams": {"access"},
+    "social": {"access", "matches", "streams"},
+    "practice": {"access"},
+}
 
 # These say who asks; every domain's visibility is written in their words.
 _KNOWN_TO_ALL = {"db.access.viewer"}

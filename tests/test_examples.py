@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from graphql import DocumentNode, FieldNode, NonNullTypeNode, OperationDefinitionNode, parse, validate
@@ -14,6 +15,8 @@ from schema.ids import encode_id
 from tests.conftest import ManualClock
 from tests.support.competition import Competition, hold
 from tests.support.graph import Graph, the_schema
+from tests.support.practice import practice_variables
+from tests.support.social import make_person, viewer_of, write
 from tests.support.streaming import make_goal, make_source, make_stream
 
 _FOLDER = Path(__file__).parents[1] / "graphql-examples"
@@ -145,7 +148,7 @@ async def test_the_examples_that_watch_are_answered(
             await messages.aclose()
 
 
-async def _variables(graph: Graph, competition: Competition, admin: User) -> dict[str, dict[str, object]]:
+async def _variables(graph: Graph, competition: Competition, admin: User) -> dict[str, dict[str, Any]]:
     """What each example is asked with, by its name: ids of the first mat, its fight and an athlete of it."""
     mat = encode_id("mat", competition.mats[0].id)
     made = await graph.execute(_TOKEN)
@@ -156,6 +159,7 @@ async def _variables(graph: Graph, competition: Competition, admin: User) -> dic
     stream, goals, (source, webhook, gone) = await _stream(graph, admin)
     of_stream, of_goal = {"streamId": stream}, {"goalId": goals[0]}
     return {
+        **await practice_variables(graph, admin),
         "CreateOverlayToken": of_mat,
         "CreateScriptToken": {"label": "Script"},
         "FightInFull": of_match,
@@ -196,6 +200,27 @@ async def _variables(graph: Graph, competition: Competition, admin: User) -> dic
         "SwitchSourceOff": {"id": source},
         "SwitchSourceOn": {"id": source},
         "TryOverlayOut": {"id": goals[0], "delta": 100},
+        **await _social(graph, admin),
+    }
+
+
+async def _social(graph: Graph, admin: User) -> dict[str, dict[str, object]]:
+    """Entries of the one who asks and of somebody else, with a reply, and what the examples are asked with."""
+    now = graph.clock.now()
+    mine, other = viewer_of(admin), await make_person(graph.db, now, "Ann")
+    entry = await write(graph.db, mine, now)
+    await write(graph.db, other, now, parent=entry)
+    regretted = await write(graph.db, mine, now)
+    of_entry: dict[str, object] = {"id": encode_id("entry", entry.id)}
+    of_user: dict[str, object] = {"id": encode_id("user", other.user_id)}
+    marks = ("ResonateWithEntry", "CeaseToResonate", "AmplifyEntry", "CeaseToAmplify", "ShareEntry")
+    return {
+        "ChangeProfile": {"bio": "I dream."},
+        "DeleteEntry": {"id": encode_id("entry", regretted.id)},
+        "UserByName": {"username": "ann"},
+        "WriteEntry": {"content": "I flew.", "key": "one"},
+        **dict.fromkeys((*marks, "ChangeEntry", "EntryWithReplies"), of_entry),
+        **dict.fromkeys(("FollowUser", "ProfileOfUser", "UnfollowUser"), of_user),
     }
 
 

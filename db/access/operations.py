@@ -13,7 +13,8 @@ from sqlmodel import col, select
 from db.access.events import TokenRevoked
 from db.access.secrets import is_proof, new_secret, split_secret
 from db.access.tables import Token, TokenNode, User
-from db.access.viewer import Role, TokenKind, Viewer
+from db.access.usernames import checked_username, taken_username, username_of
+from db.access.viewer import Role, TokenKind, UserKind, Viewer
 from db.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 from db.ids import new_id
 from db.session import Session, Transaction
@@ -24,6 +25,16 @@ LONGEST_LABEL = 200
 MOST_NODES = 20
 LONGEST_LIFETIME = timedelta(days=36_525)
 _USED_EVERY = timedelta(hours=1)
+_NEW = {
+    "bio": "",
+    "location": "",
+    "avatar_url": "",
+    "follower_count": 0,
+    "following_count": 0,
+    "entry_count": 0,
+    "dream_count": 0,
+    "revision": 0,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,19 +45,43 @@ class NewToken:
     secret: str
 
 
-async def create_user(tx: Transaction, *, name: str, role: Role, now: datetime) -> User:
-    """Make a user. Raises `Invalid` for an empty name and `Conflict` for a taken one."""
+async def create_user(
+    tx: Transaction,
+    *,
+    name: str,
+    role: Role,
+    now: datetime,
+    username: str | None = None,
+    kind: UserKind = UserKind.HUMAN,
+) -> User:
+    """Make a user. Without a username he gets one that is made of his name.
+
+    Raises `Invalid` for a name or username that cannot be and `Conflict` for one that is taken.
+    """
+    user_id = new_id()
     name = checked(name, "A name", field="name", longest=LONGEST_LABEL)
-    statement = upsert(User).values(id=new_id(), name=name, role=role, created_at=now)
-    created = await tx.row(statement.on_conflict_do_nothing(index_elements=["name"]).returning(User))
-    if created is None:
+    chosen = username_of(name, user_id) if username is None else checked_username(username)
+    statement = upsert(User).values(
+        id=user_id,
+        name=name,
+        role=role,
+        created_at=now,
+        username=chosen,
+        username_key=chosen.lower(),
+        kind=kind,
+        **_NEW,
+    )
+    created = await tx.row(statement.on_conflict_do_nothing(index_elements=["username_key"]).returning(User))
+    if created is None and username is None:
         raise Conflict("There is a user of this name.", field="name")
+    if created is None:
+        raise taken_username()
     return created
 
 
 async def find_user(session: Session, name: str) -> User | None:
-    """Return the user of a name."""
-    return await session.row(select(User).where(col(User.name) == name))
+    """Return the user of a username, or of a name that his username was made of."""
+    return await session.row(select(User).where(col(User.username_key) == username_of(name.strip(), UUID(int=0))))
 
 
 async def has_users(session: Session) -> bool:

@@ -143,7 +143,19 @@ class EdgePage:
     compiled: dict[Any, CompiledStatement] = field(default_factory=dict)
 
 
-Edge = EdgeOne | EdgeMany | EdgePage
+@dataclass(eq=False, slots=True)
+class EdgeClaim:
+    """Whether there is a row for a parent: something that is true of it for the viewer."""
+
+    key: str
+    path: str
+    batch: ToOne[Any]
+    parent_key: str
+    selection: "RowSelection"
+    compiled: dict[Any, CompiledStatement] = field(default_factory=dict)
+
+
+Edge = EdgeOne | EdgeMany | EdgePage | EdgeClaim
 
 
 @dataclass(slots=True)
@@ -211,7 +223,11 @@ class EdgeStep:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionStep:
-    """One of the fields of a connection: `nodes`, `edges`, `page_info`, `total_count`, or None for `__typename`."""
+    """One of the fields of a connection: `nodes`, `edges`, `page_info`, `total_count`, or None for `__typename`.
+
+    Where the rows of the connection are links, `link` is what is wanted of each: under `nodes` the row it leads to,
+    as `node`, and under `edges` all that is asked of the edge but its cursor.
+    """
 
     key: str
     name: str | None
@@ -219,6 +235,7 @@ class ConnectionStep:
     nodes: RowSelection | None = None
     edges: tuple[EdgeStep, ...] = ()
     page_info: tuple[PageInfoStep, ...] = ()
+    link: RowSelection | None = None
 
 
 @dataclass(slots=True)
@@ -243,7 +260,8 @@ class ConnectionSelection:
 
     def row_selections(self) -> "list[RowSelection]":
         """What is wanted of the rows, under `nodes` and under each `node`."""
-        found = [step.nodes for step in self.steps] + [edge.selection for step in self.steps for edge in step.edges]
+        found = [one for step in self.steps for one in (step.nodes, step.link)]
+        found += [edge.selection for step in self.steps for edge in step.edges]
         return [selection for selection in found if selection is not None]
 
 

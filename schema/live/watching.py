@@ -27,6 +27,7 @@ from schema.engine.executor import Asked, Engine
 from schema.engine.plan import (
     ByTable,
     Composed,
+    EdgeClaim,
     EdgeMany,
     EdgeOne,
     EdgePage,
@@ -177,6 +178,8 @@ def _conditions(plan: Plan, kind: ViewerKind) -> Iterator[ColumnElement[bool]]:
                 waiting.append(selection)
             case EdgeOne() | EdgeMany() as edge:
                 waiting.append(edge.selection)
+                yield from _seen(edge.batch.visible(kind))
+            case EdgeClaim() as edge:
                 yield from _seen(edge.batch.visible(kind))
             case EdgePage() as edge:
                 waiting += edge.connection.row_selections()

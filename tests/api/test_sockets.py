@@ -647,9 +647,13 @@ async def deaf(house: RunningHouse) -> AsyncIterator[GraphQLSocket]:
     async with house.socket(sock=connection, max_queue=1) as opened:
         await opened.init({"token": house.secret})
         await anext(opened.subscribe(BOARD, mat=house.mat))
+        # The network holds little as well, however fast it is, so that the line stays full once it is.
+        (line,) = _lines(house)
+        line.transport.get_extra_info("socket").setsockopt(socket_module.SOL_SOCKET, socket_module.SO_SNDBUF, 4096)
         for _ in range(10):
             await opened.begin(NAMES)
-        await eventually(lambda: any(line.is_full for line in _lines(house)), "a line that is full")
+        reading = opened.connection.transport
+        await eventually(lambda: line.is_full and not reading.is_reading(), "a line that is full")
         yield opened
         opened.kill()
 
@@ -676,9 +680,7 @@ async def test_a_client_that_does_not_read_slows_nobody_and_holds_little(house: 
                 boards.append(message["payload"]["data"]["scoreboardChanged"]["scoreboard"]["blue"]["score"])
 
     assert scores == list(range(11))
-    # What fitted into its line before that is shown as well, never all.
-    assert boards[-1] == 10
-    assert len(boards) < 5
+    assert boards == [10]
     # One answer of a hundred kilobytes, and not ten of them.
     assert waiting < FULL_AT + 110_000
 

@@ -1,7 +1,6 @@
 """Operations that take too long, and clients that do not wait: nothing goes on for nobody, what was meant is done."""
 
 import asyncio
-import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -135,7 +134,6 @@ async def test_a_query_ends_when_its_client_leaves_and_a_change_does_not(databas
 
 
 async def test_who_stops_the_server_loses_no_change_that_was_answered(database_url: str, tmp_path: Path) -> None:
-    loop = asyncio.get_running_loop()
     answered: set[str] = set()
 
     async with serving(database_url, tmp_path / "server.log") as server:
@@ -143,17 +141,13 @@ async def test_who_stops_the_server_loses_no_change_that_was_answered(database_u
             await _create(server, f"before {_}", answered)
         changes = [asyncio.create_task(_create(server, f"mat {number}", answered)) for number in range(20)]
         await changes[0]
-        asked = loop.time()
-        server.process.send_signal(signal.SIGTERM)
+        code = await server.stop()
         await asyncio.wait(changes)
-        code = await server.process.wait()
-        seconds = loop.time() - asked
 
     async with running_house(database_url, has_listener=False) as house:
         page = await house.execute("{ mats(first: 100) { nodes { name } } }")
     stored = {mat["name"] for mat in page["mats"]["nodes"]}
     assert code == 0
-    assert seconds < 10
     assert len(answered) >= 4
     assert answered <= stored
     assert "Traceback" not in (tmp_path / "server.log").read_text()

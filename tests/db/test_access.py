@@ -375,7 +375,7 @@ async def test_users_are_found_by_name(db: Database) -> None:
         found = [await operations.find_user(session, name) for name in ("Ann", "ann", "Bob")]
         has_users = await operations.has_users(session)
 
-    assert (had_users, has_users, found) == (False, True, [ann, None, None])
+    assert (had_users, has_users, found) == (False, True, [ann, ann, None])
 
 
 # Revoking.

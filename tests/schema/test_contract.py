@@ -30,12 +30,20 @@ _PRINTED = Path(__file__).parents[2] / "schema" / "schema.graphql"
 _ROOTS = ("Query", "Mutation", "Subscription")
 _CAMEL_CASE = re.compile(r"[a-z][A-Za-z0-9]*")
 _UPPER_CASE = re.compile(r"[A-Z][A-Z0-9_]*")
+# Those about whoever asks begin with him.
+_CLAIM = re.compile(r"(is|has|can|viewer(Is|Has|Can))[A-Z]")
 # Instants whose names are no past participles: a clock's "as of" is not something that happened.
-_TIMES_OF_ANOTHER_NAME = {"Clock.asOf"}
+_TIMES_OF_ANOTHER_NAME = {"Clock.asOf", "PracticeTimer.asOf"}
 
 # What each root field answers to: nobody, an overlay and the four roles are told the rest.
 _DEMANDS = {
     "Query.mat": None,
+    "Query.deletedGoals": None,
+    "Query.goal": None,
+    "Query.goals": None,
+    "Query.practiceSession": None,
+    "Query.practiceSessions": None,
+    "Query.sessionTemplates": None,
     "Query.match": None,
     "Query.matches": None,
     "Query.mats": None,
@@ -46,7 +54,41 @@ _DEMANDS = {
     "Query.streamGoal": None,
     "Query.streams": None,
     "Query.tournaments": None,
+    "Query.entry": None,
+    "Query.user": None,
+    "Query.userNamed": None,
     "Query.viewer": None,
+    "Mutation.entryAmplify": Role.MEMBER,
+    "Mutation.entryCreate": Role.MEMBER,
+    "Mutation.entryDelete": Role.MEMBER,
+    "Mutation.entryResonate": Role.MEMBER,
+    "Mutation.entryShare": Role.MEMBER,
+    "Mutation.entryUnamplify": Role.MEMBER,
+    "Mutation.entryUnresonate": Role.MEMBER,
+    "Mutation.entryUpdate": Role.MEMBER,
+    "Mutation.userFollow": Role.MEMBER,
+    "Mutation.userUnfollow": Role.MEMBER,
+    "Mutation.userUpdate": Role.MEMBER,
+    "Mutation.goalComplete": Role.MEMBER,
+    "Mutation.goalConvert": Role.MEMBER,
+    "Mutation.goalCreate": Role.MEMBER,
+    "Mutation.goalDelete": Role.MEMBER,
+    "Mutation.goalMove": Role.MEMBER,
+    "Mutation.goalReopen": Role.MEMBER,
+    "Mutation.goalRestore": Role.MEMBER,
+    "Mutation.goalUpdate": Role.MEMBER,
+    "Mutation.practiceSessionCreate": Role.MEMBER,
+    "Mutation.practiceSessionDelete": Role.MEMBER,
+    "Mutation.practiceSessionFinish": Role.MEMBER,
+    "Mutation.practiceSessionInterrupt": Role.MEMBER,
+    "Mutation.practiceSessionLog": Role.MEMBER,
+    "Mutation.practiceSessionPause": Role.MEMBER,
+    "Mutation.practiceSessionRestore": Role.MEMBER,
+    "Mutation.practiceSessionResume": Role.MEMBER,
+    "Mutation.practiceSessionReview": Role.MEMBER,
+    "Mutation.practiceSessionSetGoals": Role.MEMBER,
+    "Mutation.practiceSessionStart": Role.MEMBER,
+    "Mutation.practiceSessionUpdate": Role.MEMBER,
     "Mutation.matCreate": Role.OPERATOR,
     "Mutation.matRename": Role.OPERATOR,
     "Mutation.streamCreate": Role.MEMBER,
@@ -178,7 +220,7 @@ def test_booleans_read_as_claims_and_are_never_null() -> None:
         path
         for path, field in _output_fields()
         if get_named_type(field.type).name == "Boolean"
-        and not (isinstance(field.type, GraphQLNonNull) and re.match(r"(is|has|can)[A-Z]", path.partition(".")[2]))
+        and not (isinstance(field.type, GraphQLNonNull) and _CLAIM.match(path.partition(".")[2]))
     ]
 
     assert wrong == []
@@ -356,6 +398,17 @@ _ASKED = {
         ("streamSourceDelete", "streamSourceDisable", "streamSourceEnable", "streamSourceRotateSecret"),
         f'(id: "streamsource_{_NOTHING}") {{ errors {{ code }} }}',
     ),
+    "entry": f'(id: "entry_{_NOTHING}") {{ id }}',
+    "user": f'(id: "user_{_NOTHING}") {{ id }}',
+    "userNamed": '(username: "") { id }',
+    "entryCreate": "(input: {}) { errors { code } }",
+    "entryUpdate": f'(id: "entry_{_NOTHING}", input: {{}}) {{ errors {{ code }} }}',
+    **dict.fromkeys(
+        ("entryDelete", "entryResonate", "entryUnresonate", "entryAmplify", "entryUnamplify", "entryShare"),
+        f'(id: "entry_{_NOTHING}") {{ errors {{ code }} }}',
+    ),
+    **dict.fromkeys(("userFollow", "userUnfollow"), f'(id: "user_{_NOTHING}") {{ errors {{ code }} }}'),
+    "userUpdate": "(input: {}) { errors { code } }",
     "streamGoalChanged": f'(goalId: "streamgoal_{_NOTHING}") {{ sentAt }}',
     "streamGoalChanges": f'(goalId: "streamgoal_{_NOTHING}") {{ cursor }}',
 }

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -34,6 +35,8 @@ HASTY = {
     "connections_per_second": 100_000,
 }
 _BETWEEN_LOOKS_SECONDS = 0.005
+# Nothing of ours is asked over TLS, and to read whom the world trusts takes longer than most tests.
+_TRUSTED = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 async def eventually(condition: Callable[[], Awaitable[bool] | bool], what: str = "it") -> None:
@@ -247,11 +250,16 @@ async def running_house(
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 port = await started
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:
+            async with open_http(f"http://127.0.0.1:{port}") as http:
                 yield RunningHouse(house, port, secret, mat_id, listener, http, partial(_stop, server, serving))
         finally:
             server.stop()
             await serving
+
+
+def open_http(url: str, **options: Any) -> httpx.AsyncClient:
+    """Make a client for a server of ours."""
+    return httpx.AsyncClient(base_url=url, trust_env=False, verify=_TRUSTED, **options)
 
 
 async def _stop(server: _Server, serving: "asyncio.Task[None]") -> None:

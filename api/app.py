@@ -1,5 +1,6 @@
 """The application: every door on one Starlette, over a database that somebody else opened."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -65,8 +66,6 @@ def build_app(
     under_way.on_look = partial(_refill, door, clock)
     groups = Groups(schema, topics_of_an_overlay=settings.topics_per_overlay)
     door.stream = EventDoor(door, groups, doorkeeper)
-    limits = _socket_limits(settings)
-    sockets = SocketDoor(door, groups, doorkeeper, limits=limits, origins=settings.allowed_origins)
     measured = Measured(
         tally=tally,
         schema=schema,
@@ -77,25 +76,30 @@ def build_app(
         supervisor=supervisor,
         watchdog=watchdog,
     )
-    routes = [*_graph(door, sockets), *Health(db, clock, supervisor, doorkeeper).routes(), *Hooks(db, clock).routes()]
-    routes += [*Metrics(measured).routes(), *pages.routes()]
-    hosts = [*settings.allowed_hosts, settings.host]
-    app = Starlette(
-        routes=routes,
-        middleware=[
-            Middleware(TrustedHostMiddleware, allowed_hosts=hosts),
-            Middleware(Origins, origins=settings.allowed_origins),
-        ],
+    routes = [*Health(db, clock, supervisor, doorkeeper).routes(), *Hooks(db, clock).routes(), *pages.routes()]
+    routes += Metrics(measured).routes()
+    return _behind_the_lane(settings, door, _sockets(settings, door, groups, doorkeeper), doorkeeper, routes)
+
+
+def _sockets(settings: Settings, door: GraphQLDoor, groups: Groups, doorkeeper: Doorkeeper) -> SocketDoor:
+    limits = SocketLimits(
+        init_seconds=settings.socket_init_seconds,
+        operations=settings.operations_per_socket,
+        messages_per_second=settings.messages_per_second,
     )
-    return ShortLane(
-        app,
-        door,
-        doorkeeper,
-        sockets,
-        hosts=hosts,
-        origins=settings.allowed_origins,
-        largest_body=settings.largest_body,
-    )
+    return SocketDoor(door, groups, doorkeeper, limits=limits, origins=settings.allowed_origins)
+
+
+def _behind_the_lane(
+    settings: Settings, door: GraphQLDoor, sockets: SocketDoor, doorkeeper: Doorkeeper, routes: Sequence[BaseRoute]
+) -> ASGIApp:
+    """Put what is unusual behind what is usual, and both doors of the graph beside all else there is."""
+    hosts, origins = [*settings.allowed_hosts, settings.host], settings.allowed_origins
+    # Two routes to one path: a Mount would answer 307 to a POST and 403 to a socket.
+    graph = [Route("/", _home), Route("/graphql", door), WebSocketRoute("/graphql", sockets)]
+    guards = [Middleware(TrustedHostMiddleware, allowed_hosts=hosts), Middleware(Origins, origins=origins)]
+    app = Starlette(routes=[*graph, *routes], middleware=guards)
+    return ShortLane(app, door, doorkeeper, sockets, hosts=hosts, origins=origins, largest_body=settings.largest_body)
 
 
 def _schema(settings: Settings) -> Schema:
@@ -126,19 +130,6 @@ def _refill(door: GraphQLDoor, clock: Clock) -> None:
     for budgets in (engine.budgets, engine.changes, door.rate):
         if budgets is not None:
             budgets.refill(now)
-
-
-def _socket_limits(settings: Settings) -> SocketLimits:
-    return SocketLimits(
-        init_seconds=settings.socket_init_seconds,
-        operations=settings.operations_per_socket,
-        messages_per_second=settings.messages_per_second,
-    )
-
-
-def _graph(door: GraphQLDoor, sockets: SocketDoor) -> list[BaseRoute]:
-    """Return two routes to one path: a Mount would answer 307 to a POST and 403 to a socket."""
-    return [Route("/", _home), Route("/graphql", door), WebSocketRoute("/graphql", sockets)]
 
 
 def _persisted(settings: Settings, schema: Schema) -> Persisted:

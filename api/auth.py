@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from starlette.requests import Request
 
 from api.collector import Collector
+from api.transport.buckets import Buckets
 from db.access import operations
 from db.access.viewer import Viewer
 from db.clock import Clock
@@ -43,6 +44,12 @@ class Guest(Protocol):
         ...
 
 
+class TooManyWrongTokens(Refusal):
+    """From an address came so many tokens that are none that another is not looked up."""
+
+    code = "RATE_LIMITED"
+
+
 class TooManyGuests(Refusal):
     """There are as many as there may be."""
 
@@ -56,6 +63,8 @@ class GuestLimits:
     per_address: int = 50
     per_token: int = 20
     per_overlay: int = 5
+    # Of one address, not guests but tokens that are none.
+    wrong_tokens_per_minute: int = 10
 
 
 class Doorkeeper:
@@ -69,12 +78,16 @@ class Doorkeeper:
         self._limits = limits or GuestLimits()
         self._collector = collector or Collector()
         self._known: dict[bytes, tuple[Viewer, datetime]] = {}
+        most = self._limits.wrong_tokens_per_minute
+        self._wrong = Buckets(most=most, per_second=most / 60)
+        # How many there were, from anywhere.
+        self.wrong_tokens = 0
         self._guests: dict[Guest, Viewer] = {}
         self._by_token: Counter[UUID] = Counter()
         self._by_address: Counter[str] = Counter()
 
-    async def admit(self, secret: str | None) -> Viewer:
-        """Return the viewer behind a secret. Raises `Unauthenticated`, saying what to do."""
+    async def admit(self, secret: str | None, address: str = "") -> Viewer:
+        """Return the viewer behind a secret. Raises `Unauthenticated`, saying what to do, and `TooManyWrongTokens`."""
         if not secret:
             raise Unauthenticated(
                 'This needs a token: send `Authorization: Bearer …`, or `{"token": "…"}` in connection_init. '
@@ -84,7 +97,10 @@ class Doorkeeper:
         key = hashlib.sha256(secret.encode("utf-8", "replace")).digest()
         viewer, until = self._known.get(key, (None, now))
         if viewer is None or until <= now:
-            viewer = await self._look_up(secret, now)
+            # Whoever was admitted before has not guessed.
+            if viewer is None and self._wrong.left(address, now.timestamp()) < 1:
+                raise TooManyWrongTokens("Too many tokens that are none came from this address. Try again in a minute.")
+            viewer = await self._look_up(secret, address, now)
             self._remember(key, viewer, now)
         return viewer
 
@@ -104,9 +120,9 @@ class Doorkeeper:
         """Count a guest less from an address."""
         _less(self._by_address, address)
 
-    async def admit_guest(self, guest: Guest, parameters: Mapping[str, object]) -> Viewer:
+    async def admit_guest(self, guest: Guest, parameters: Mapping[str, object], address: str) -> Viewer:
         """Return the viewer of a socket by its `connection_init` payload, and watch the socket from now on."""
-        viewer = await self.admit(_secret_in(parameters))
+        viewer = await self.admit(_secret_in(parameters), address)
         self.hold(guest, viewer)
         return viewer
 
@@ -129,6 +145,7 @@ class Doorkeeper:
         """Close sockets whose token has ended or opens something else, within seconds of it. Runs until cancelled."""
         while True:
             await asyncio.sleep(RECHECK_SECONDS)
+            self._wrong.forget(self._clock.now().timestamp())
             await self.look_again()
 
     async def look_again(self) -> None:
@@ -161,14 +178,23 @@ class Doorkeeper:
         for guest in list(self._guests):
             guest.cut()
 
+    def facts(self) -> dict[str, object]:
+        """Say what health shows."""
+        return {"sockets": self.socket_count, "wrongTokens": self.wrong_tokens}
+
     @property
     def socket_count(self) -> int:
         """How many sockets and streams are watched."""
         return len(self._guests)
 
-    async def _look_up(self, secret: str, now: datetime) -> Viewer:
-        async with self._db.read() as session:
-            viewer, token = await operations.authenticate(session, secret, now=now)
+    async def _look_up(self, secret: str, address: str, now: datetime) -> Viewer:
+        try:
+            async with self._db.read() as session:
+                viewer, token = await operations.authenticate(session, secret, now=now)
+        except Unauthenticated:
+            self.wrong_tokens += 1
+            self._wrong.take(address, now.timestamp())
+            raise
         if operations.is_use_worth_noting(token, now):
             async with self._db.transaction() as tx:
                 await operations.note_use(tx, token, now=now)

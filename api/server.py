@@ -71,11 +71,12 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
         per_address=settings.sockets_per_address,
         per_token=settings.sockets_per_token,
         per_overlay=settings.sockets_per_overlay,
+        wrong_tokens_per_minute=settings.wrong_tokens_per_minute,
     )
     collector = Collector()
     doorkeeper = Doorkeeper(db, clock, guests, collector)
     try:
-        supervisor.start("doorkeeper", doorkeeper.watch, lambda: {"sockets": doorkeeper.socket_count})
+        supervisor.start("doorkeeper", doorkeeper.watch, doorkeeper.facts)
         sources = StreamSources(db, clock, supervisor)
         supervisor.start("stream sources", sources.run, sources.facts)
         keeper = GoalKeeper(db, clock, kept=settings.stream_history)

@@ -83,6 +83,8 @@ class Settings(BaseSettings):
     sockets_per_overlay: int = Field(default=5, ge=1)
     # Different things that an overlay's token may watch at once.
     topics_per_overlay: int = Field(default=20, ge=1)
+    # Tokens that are none, from one address.
+    wrong_tokens_per_minute: int = Field(default=10, ge=1)
     operations_per_socket: int = Field(default=50, ge=1)
     # Five times as many may come at once.
     messages_per_second: float = Field(default=20.0, gt=0)

@@ -15,6 +15,7 @@ import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.transport.answers import Fault
+from api.transport.buckets import Buckets
 from api.transport.line import Impatient
 
 # Where a request's scope holds its connection.
@@ -57,8 +58,8 @@ class Arrivals:
         self.refused = 0
         # By connection, when it began to be waited for; the oldest first.
         self._awaited: dict[Arriving, float] = {}
-        # By address, how many connections may come now, and when that was counted.
-        self._welcome: dict[str, tuple[float, float]] = {}
+        # By address, how many connections may come now.
+        self._welcome = Buckets(most=max(1.0, limits.per_second * _AT_ONCE), per_second=limits.per_second)
 
     def __len__(self) -> int:
         """How many there are."""
@@ -73,16 +74,10 @@ class Arrivals:
         if present > self.limits.connections:
             self.refused += 1
             return _FULL
-        if address in self.limits.proxies:
+        if address in self.limits.proxies or self._welcome.take(address, now):
             return None
-        most = self.limits.per_second * _AT_ONCE
-        left, counted_at = self._welcome.get(address, (most, now))
-        left = min(most, left + (now - counted_at) * self.limits.per_second) - 1
-        if left < 0:
-            self.refused += 1
-            return _TOO_FAST
-        self._welcome[address] = left, now
-        return None
+        self.refused += 1
+        return _TOO_FAST
 
     def begin(self, arriving: "Arriving", now: float) -> None:
         """Wait for a request."""
@@ -101,7 +96,7 @@ class Arrivals:
 
     def look_once(self, now: float) -> None:
         """Let go of those that take too long, and forget who has not come for a while."""
-        self._welcome = {address: seen for address, seen in self._welcome.items() if now - seen[1] < _AT_ONCE}
+        self._welcome.forget(now)
         for arriving, began in list(self._awaited.items()):
             if now - began < self.limits.seconds:
                 return

@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from api.auth import Doorkeeper, bearer_of
+from api.auth import Doorkeeper, TooManyWrongTokens, bearer_of
 from api.pages import page
 from api.tally import Tally
 from api.transport.answers import Fault, Media, acceptable, answered, refused, status_of
@@ -210,11 +210,13 @@ class GraphQLDoor:
     async def _admit(self, request: Request) -> Context:
         """Return the context of a request, which is that of the one who sends it."""
         try:
-            viewer = await self._doorkeeper.admit(bearer_of(request))
+            viewer = await self._doorkeeper.admit(bearer_of(request), request.client.host if request.client else "")
         except Unauthenticated as refusal:
             raise Fault(
                 status=401, code=refusal.code, message=refusal.message, headers={"WWW-Authenticate": "Bearer"}
             ) from None
+        except TooManyWrongTokens as refusal:
+            raise Fault(status=429, code=refusal.code, message=refusal.message, headers={"Retry-After": "60"}) from None
         except Refusal as refusal:
             raise Fault(status=503, code=refusal.code, message=refusal.message, headers={"Retry-After": "1"}) from None
         tried: Context | None = request.scope.get("state", {}).get(CONTEXT)

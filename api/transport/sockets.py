@@ -91,7 +91,7 @@ class SocketDoor:
             await _refuse(send)
             return
         try:
-            await self._hold(scope, receive, send)
+            await self._hold(address, scope, receive, send)
         finally:
             self.doorkeeper.let_out(address)
 
@@ -103,7 +103,7 @@ class SocketDoor:
             self._frame = frame_of(head, payload.data, b"}")
         return self._frame
 
-    async def _hold(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _hold(self, address: str, scope: Scope, receive: Receive, send: Send) -> None:
         line: Line = scope["extensions"][LINE]
         is_understood = PROTOCOL in scope["subprotocols"]
         await receive()
@@ -111,7 +111,7 @@ class SocketDoor:
         line.forget_handshake()
         if not is_understood:
             line.hang_up(WRONG_PROTOCOL, "Subprotocol not acceptable")
-        await Socket(self, line).listen(receive)
+        await Socket(self, line, address).listen(receive)
 
     def _is_welcome(self, scope: Scope) -> bool:
         """Say whether a socket may be opened from the page it comes from: none, one of ours, or one that is named."""
@@ -126,9 +126,10 @@ class SocketDoor:
 class Socket:
     """One client's socket, and the operations that run on it."""
 
-    def __init__(self, hall: SocketDoor, line: Line) -> None:
+    def __init__(self, hall: SocketDoor, line: Line, address: str) -> None:
         self.hall = hall
         self.line = line
+        self._address = address
         self.viewer: Viewer | None = None
         # Those that had something to say while the line was full.
         self.waiting: dict[Operation, None] = {}
@@ -209,7 +210,7 @@ class Socket:
         self._has_begun = True
         self._patience.cancel()
         try:
-            self.viewer = await self.hall.doorkeeper.admit_guest(self, payload)
+            self.viewer = await self.hall.doorkeeper.admit_guest(self, payload, self._address)
         except TooManyGuests as refusal:
             raise _Fault(TOO_MANY_SOCKETS, refusal.message) from refusal
         except Unauthenticated as refusal:

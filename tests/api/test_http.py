@@ -200,7 +200,15 @@ async def test_health_is_told_without_a_token_and_without_secrets(house: Running
         "at": at,
         "database": database,
         "workers": [
-            {"name": "doorkeeper", "state": "running", "since": at, "restarts": 0, "lastError": None, "sockets": 0},
+            {
+                "name": "doorkeeper",
+                "state": "running",
+                "since": at,
+                "restarts": 0,
+                "lastError": None,
+                "sockets": 0,
+                "wrongTokens": 0,
+            },
             {"name": "stream sources", "state": "running", "since": at, "restarts": 0, "lastError": None, "sources": 0},
             {"name": "goal keeper", "state": "running", "since": at, "restarts": 0, "lastError": None},
             {"name": "operations", "state": "running", "since": at, "restarts": 0, "lastError": None, "underWay": 0},

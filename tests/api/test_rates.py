@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from api.transport.buckets import Buckets
 from tests.conftest import ManualClock
 from tests.support.house import RunningHouse, eventually, running_house
 from tests.support.requests import HEAD, send
@@ -118,3 +119,42 @@ async def test_a_proxy_is_believed_if_it_was_named(database_url: str, proxies: l
             present = list(house.house.doorkeeper._by_address)
 
     assert present == [address]
+
+
+async def test_an_address_tries_so_many_wrong_tokens_and_no_more(database_url: str, clock: ManualClock) -> None:
+    async with running_house(database_url, clock=clock, has_listener=False, wrong_tokens_per_minute=3) as house:
+        new = (await post(house, ANOTHER, house.secret)).json()["data"]["tokenCreate"]["secret"]
+        wrong = f"rs_WRONGWRG_{'w' * 43}"
+        tried = [(await post(house, ROLE, wrong)).status_code for _ in range(4)]
+        beyond = await post(house, ROLE, new)
+        async with house.socket() as socket:
+            await socket.send({"type": "connection_init", "payload": {"token": wrong}})
+            over_socket = await socket.closed()
+        # Whoever is known comes in as before, also when that has to be looked up again.
+        clock.move(timedelta(seconds=3))
+        known = await post(house, ROLE, house.secret)
+        clock.move(timedelta(seconds=20))
+        later = await post(house, ROLE, new)
+        (keeper,) = (one for one in house.house.supervisor.health() if one.name == "doorkeeper")
+
+    message = "Too many tokens that are none came from this address. Try again in a minute."
+    assert tried == [401, 401, 401, 429]
+    assert told(beyond) == (429, "60", {"message": message, "extensions": {"code": "RATE_LIMITED"}})
+    assert over_socket == (1013, message)
+    assert (known.status_code, later.status_code) == (200, 200)
+    assert keeper.facts() == {"sockets": 0, "wrongTokens": 3}
+
+
+def test_a_bucket_is_emptied_refilled_and_forgotten() -> None:
+    buckets = Buckets(most=2, per_second=1)
+
+    taken = [buckets.take("a", at) for at in (0, 0, 0, 0.5, 1, 1)]
+    other = buckets.take("b", 1)
+    # A clock that is put back gives nothing.
+    back = buckets.take("a", -5)
+    buckets.forget(2)
+
+    assert taken == [True, True, False, False, True, False]
+    assert (other, back, len(buckets)) == (True, False, 1)
+    buckets.forget(10)
+    assert (len(buckets), buckets.left("a", 10)) == (0, 2)

@@ -22,6 +22,10 @@ from schema.matches.types import Athlete, Mat, Match, MatchEvent, MatchSide, Rou
 from schema.practice.goal_mutations import GoalMutations
 from schema.practice.queries import PracticeQueries
 from schema.practice.session_mutations import PracticeSessionMutations
+from schema.practice.statistics import PracticeStatisticsQueries
+from schema.practice.subscriptions import PracticeSubscriptions
+from schema.practice.template_mutations import SessionTemplateMutations
+from schema.practice.transfer import GoalTransferMutations, GoalTransferQueries
 from schema.practice.types import Goal, PracticeSession, SessionTemplate
 from schema.scalars import SCALARS
 from schema.streams.goal_mutations import StreamGoalMutations
@@ -33,7 +37,15 @@ from schema.streams.types import Stream, StreamGoal, StreamGoalChange, StreamSes
 
 
 @strawberry.type(description="Everything that can be asked.")
-class Query(MatchQueries, StreamQueries, PracticeQueries, AccessQueries, NodeQueries):
+class Query(
+    MatchQueries,
+    StreamQueries,
+    PracticeQueries,
+    PracticeStatisticsQueries,
+    GoalTransferQueries,
+    AccessQueries,
+    NodeQueries,
+):
     """Everything that can be asked."""
 
 
@@ -45,13 +57,15 @@ class Mutation(
     StreamSourceMutations,
     GoalMutations,
     PracticeSessionMutations,
+    SessionTemplateMutations,
+    GoalTransferMutations,
     AccessMutations,
 ):
     """Everything that can be changed."""
 
 
 @strawberry.type(description="Everything that can be watched.")
-class Subscription(MatchSubscriptions, StreamSubscriptions):
+class Subscription(MatchSubscriptions, StreamSubscriptions, PracticeSubscriptions):
     """Everything that can be watched."""
 
 

@@ -101,7 +101,7 @@ async def give_out(url: str, file: Path | None, *, user: str, as_json: bool) -> 
     try:
         async with db.read() as session:
             owner = await _user(session, user)
-            text = await export_goals(session, owner_id=owner.id, zone=await zone_of(session, owner.id))
+            text = await export_goals(session, owner_id=owner.id, zone=await zone_of(session, owner.id), viewer=None)
     finally:
         await db.close()
     if file is None:

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlmodel import col, select
 
-from db.access.viewer import Viewer
+from db.access.viewer import Role, Viewer, ViewerKind
 from db.batches import table_of
 from db.errors import Forbidden, Refusal
 from db.practice.document import Document, GoalNode, Refused, SessionNode, print_document, read_document
@@ -25,12 +25,15 @@ from db.practice.paths import STEP, depth_of, label
 from db.practice.placing import Candidate, Place, check_place
 from db.practice.sessions import MOST_GOALS_OF_SESSION, NEW_SESSION, session_columns
 from db.practice.tables import Goal, PracticeSession, PracticeSessionGoal
+from db.practice.visibility import visible_goals, visible_sessions
 from db.practice.vocabulary import GoalCompletionCause, GoalLevel, PracticeSessionState
 from db.practice.writing import hold_practice, may_change, settle, touch
 from db.session import Session, Transaction
 from db.statements import any_of
 from db.zones import time_zone
 
+# The house itself sees everything.
+_HOUSE = ViewerKind(Role.ADMIN, is_overlay=False)
 _AT_ONCE = 500
 _MOST_REFUSED = 1000
 _GOAL_COLUMNS = tuple(table_of(Goal).c.keys())
@@ -104,13 +107,15 @@ async def import_goals(
     return report
 
 
-async def export_goals(session: Session, *, owner_id: UUID, zone: ZoneInfo) -> bytes:
+async def export_goals(session: Session, *, owner_id: UUID, zone: ZoneInfo, viewer: Viewer | None) -> bytes:
     """Print what somebody practises as a file, times by the clocks of a zone. What was deleted is left out."""
-    live = col(Goal.owner_id) == owner_id, col(Goal.deleted_at).is_(None)
-    goals = await session.rows(select(Goal).where(*live).order_by(col(Goal.path)))
-    own = col(PracticeSession.owner_id) == owner_id, col(PracticeSession.deleted_at).is_(None)
+    kind = _HOUSE if viewer is None else viewer.kind
+    parameters = {} if viewer is None else viewer.parameters
+    live = col(Goal.owner_id) == owner_id, visible_goals(kind)
+    goals = await session.rows(select(Goal).where(*live).order_by(col(Goal.path)), **parameters)
+    own = col(PracticeSession.owner_id) == owner_id, visible_sessions(kind)
     newest_last = col(PracticeSession.created_at), col(PracticeSession.id)
-    sessions = await session.rows(select(PracticeSession).where(*own).order_by(*newest_last))
+    sessions = await session.rows(select(PracticeSession).where(*own).order_by(*newest_last), **parameters)
     known = {goal.id for goal in goals}
     order = {goal.id: number for number, goal in enumerate(goals)}
     links = any_of(col(PracticeSessionGoal.session_id), [one.id for one in sessions])

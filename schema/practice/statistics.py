@@ -8,7 +8,6 @@ import strawberry
 from db.practice.statistics import PracticePeriod, Statistics, Sum, read_statistics
 from schema.context import Asked
 from schema.fields import Demand, enum, value
-from schema.practice.inputs import decode_some
 
 _MILLISECONDS = 1000
 
@@ -69,17 +68,12 @@ class PracticeStatisticsQueries:
         period: Annotated[PracticePeriod, strawberry.argument(description="What is taken together.")] = (
             PracticePeriod.DAY
         ),
-        owner_id: Annotated[
-            strawberry.ID | None,
-            strawberry.argument(description="Whose sessions, for admins: others find nothing. Null: your own."),
-        ] = None,
     ) -> PracticeStatistics:
         """Read and add up."""
         context = info.context
-        owner = decode_some(owner_id, kind="user", field="owner_id") or context.viewer.user_id
         asked: dict[str, Any] = {"period": period, "first": first_on, "last": last_on, "now": context.now()}
         async with context.db.read() as session:
-            found = await read_statistics(session, context.viewer, owner, **asked)
+            found = await read_statistics(session, context.viewer, context.viewer.user_id, **asked)
         return _shown(found)
 
 

@@ -40,7 +40,7 @@ async def take_in(db: Database, owner: User, trees: Any, **named: Any) -> Report
 
 async def give_out(db: Database, owner: User, zone: str = "UTC") -> Any:
     async with db.read() as reader:
-        return orjson.loads(await export_goals(reader, owner_id=owner.id, zone=ZoneInfo(zone)))
+        return orjson.loads(await export_goals(reader, owner_id=owner.id, zone=ZoneInfo(zone), viewer=None))
 
 
 def in_order(trees: Any) -> Any:

@@ -42,7 +42,7 @@ _DEMANDS = {
     "Query.practiceSession": None,
     "Query.practiceSessions": None,
     "Query.practiceStatistics": None,
-    "Query.goalsExport": Role.MEMBER,
+    "Query.goalsExport": None,
     "Query.sessionTemplates": None,
     "Query.match": None,
     "Query.matches": None,

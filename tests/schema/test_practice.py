@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+import orjson
 import pytest
 
 from db.access.tables import User
@@ -167,6 +168,7 @@ async def test_what_somebody_practises_is_seen_by_nobody_but_him_and_an_admin(
     asked = """query ($goal: ID!, $session: ID!, $ids: [ID!]!) {
       goal(id: $goal) { name } practiceSession(id: $session) { name } nodes(ids: $ids) { __typename }
       goals { totalCount } practiceSessions { totalCount } deletedGoals { totalCount } sessionTemplates { totalCount }
+      goalsExport
     }"""
     overlay = Viewer(user_id=member.id, token_id=new_id(), role=Role.ADMIN, nodes=frozenset([goal.id]))
 
@@ -179,9 +181,10 @@ async def test_what_somebody_practises_is_seen_by_nobody_but_him_and_an_admin(
         {"name": "Practice"},
         [{"__typename": "Goal"}, {"__typename": "PracticeSession"}],
     ]
-    nothing = [None, None, [None, None], 0, 0, 0, 0]
-    assert await seen(own) == [*everything, 1, 1, 0, 0]
-    assert await seen(graph) == [*everything, 1, 1, 0, 0]
+    nothing = [None, None, [None, None], 0, 0, 0, 0, "[]"]
+    *found, file = await seen(own)
+    assert (found, orjson.loads(file)[0]["name"]) == ([*everything, 1, 1, 0, 0], "Short_Term")
+    assert await seen(graph) == [*everything, 1, 1, 0, 0, "[]"]
     assert await seen(graph.as_viewer(viewer_of(await make_user(own.db, role=Role.OPERATOR)))) == nothing
     assert await seen(graph.as_viewer(overlay)) == nothing
 

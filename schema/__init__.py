@@ -24,6 +24,10 @@ from schema.matches.types import Athlete, Mat, Match, MatchEvent, MatchSide, Rou
 from schema.practice.goal_mutations import GoalMutations
 from schema.practice.queries import PracticeQueries
 from schema.practice.session_mutations import PracticeSessionMutations
+from schema.practice.statistics import PracticeStatisticsQueries
+from schema.practice.subscriptions import PracticeSubscriptions
+from schema.practice.template_mutations import SessionTemplateMutations
+from schema.practice.transfer import GoalTransferMutations, GoalTransferQueries
 from schema.practice.types import Goal, PracticeSession, SessionTemplate
 from schema.scalars import SCALARS
 from schema.social.mutations import SocialMutations
@@ -39,7 +43,16 @@ from schema.streams.types import Stream, StreamGoal, StreamGoalChange, StreamSes
 
 
 @strawberry.type(description="Everything that can be asked.")
-class Query(MatchQueries, StreamQueries, SocialQueries, PracticeQueries, AccessQueries, NodeQueries):
+class Query(
+    MatchQueries,
+    StreamQueries,
+    SocialQueries,
+    PracticeQueries,
+    PracticeStatisticsQueries,
+    GoalTransferQueries,
+    AccessQueries,
+    NodeQueries,
+):
     """Everything that can be asked."""
 
 
@@ -51,6 +64,8 @@ class Mutation(
     StreamSourceMutations,
     GoalMutations,
     PracticeSessionMutations,
+    SessionTemplateMutations,
+    GoalTransferMutations,
     SocialMutations,
     AccessMutations,
 ):
@@ -58,7 +73,7 @@ class Mutation(
 
 
 @strawberry.type(description="Everything that can be watched.")
-class Subscription(MatchSubscriptions, StreamSubscriptions, SocialSubscriptions):
+class Subscription(MatchSubscriptions, StreamSubscriptions, SocialSubscriptions, PracticeSubscriptions):
     """Everything that can be watched."""
 
 

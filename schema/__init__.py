@@ -24,10 +24,15 @@ from schema.matches.types import Athlete, Mat, Match, MatchEvent, MatchSide, Rou
 from schema.practice.goal_mutations import GoalMutations
 from schema.practice.queries import PracticeQueries
 from schema.practice.session_mutations import PracticeSessionMutations
+from schema.practice.statistics import PracticeStatisticsQueries
+from schema.practice.subscriptions import PracticeSubscriptions
+from schema.practice.template_mutations import SessionTemplateMutations
+from schema.practice.transfer import GoalTransferMutations, GoalTransferQueries
 from schema.practice.types import Goal, PracticeSession, SessionTemplate
 from schema.scalars import SCALARS
 from schema.social.mutations import SocialMutations
 from schema.social.queries import SocialQueries
+from schema.social.subscriptions import SocialSubscriptions
 from schema.social.types import Entry
 from schema.streams.goal_mutations import StreamGoalMutations
 from schema.streams.mutations import StreamMutations
@@ -38,7 +43,16 @@ from schema.streams.types import Stream, StreamGoal, StreamGoalChange, StreamSes
 
 
 @strawberry.type(description="Everything that can be asked.")
-class Query(MatchQueries, StreamQueries, SocialQueries, PracticeQueries, AccessQueries, NodeQueries):
+class Query(
+    MatchQueries,
+    StreamQueries,
+    SocialQueries,
+    PracticeQueries,
+    PracticeStatisticsQueries,
+    GoalTransferQueries,
+    AccessQueries,
+    NodeQueries,
+):
     """Everything that can be asked."""
 
 
@@ -50,6 +64,8 @@ class Mutation(
     StreamSourceMutations,
     GoalMutations,
     PracticeSessionMutations,
+    SessionTemplateMutations,
+    GoalTransferMutations,
     SocialMutations,
     AccessMutations,
 ):
@@ -57,7 +73,7 @@ class Mutation(
 
 
 @strawberry.type(description="Everything that can be watched.")
-class Subscription(MatchSubscriptions, StreamSubscriptions):
+class Subscription(MatchSubscriptions, StreamSubscriptions, SocialSubscriptions, PracticeSubscriptions):
     """Everything that can be watched."""
 
 

@@ -33,7 +33,7 @@ from db.practice.tables import (
 )
 from db.practice.vocabulary import Weekday
 from db.practice.writing import held_template, hold_practice, may_change, touch_session
-from db.session import Transaction
+from db.session import Session, Transaction
 from db.zones import time_zone
 
 MOST_DAYS_AHEAD = 92
@@ -191,6 +191,12 @@ async def set_time_zone(
     await hold_practice(tx, owner_id)
     changed = update(Practice).where(col(Practice.owner_id) == owner_id).values(time_zone=zone.key)
     return cast("Practice", await tx.row(changed.returning(Practice)))
+
+
+async def zone_of(session: Session, owner_id: UUID) -> ZoneInfo:
+    """Return the zone in which somebody's days begin: UTC where he never said."""
+    practice = await session.row(select(Practice).where(col(Practice.owner_id) == owner_id))
+    return time_zone("UTC" if practice is None else practice.time_zone)
 
 
 def template_columns(changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -43,6 +43,8 @@ _DEMANDS = {
     "Query.goals": None,
     "Query.practiceSession": None,
     "Query.practiceSessions": None,
+    "Query.practiceStatistics": None,
+    "Query.goalsExport": None,
     "Query.sessionTemplates": None,
     "Query.match": None,
     "Query.matches": None,
@@ -55,6 +57,9 @@ _DEMANDS = {
     "Query.streams": None,
     "Query.tournaments": None,
     "Query.entry": None,
+    "Query.homeFeed": None,
+    "Query.publicFeed": None,
+    "Query.trending": None,
     "Query.user": None,
     "Query.userNamed": None,
     "Query.viewer": None,
@@ -89,6 +94,13 @@ _DEMANDS = {
     "Mutation.practiceSessionSetGoals": Role.MEMBER,
     "Mutation.practiceSessionStart": Role.MEMBER,
     "Mutation.practiceSessionUpdate": Role.MEMBER,
+    "Mutation.goalsImport": Role.MEMBER,
+    "Mutation.practicePlanRecurring": Role.MEMBER,
+    "Mutation.practiceSetTimeZone": Role.MEMBER,
+    "Mutation.sessionTemplateCreate": Role.MEMBER,
+    "Mutation.sessionTemplateDelete": Role.MEMBER,
+    "Mutation.sessionTemplateUpdate": Role.MEMBER,
+    "Mutation.sessionTemplateUse": Role.MEMBER,
     "Mutation.matCreate": Role.OPERATOR,
     "Mutation.matRename": Role.OPERATOR,
     "Mutation.streamCreate": Role.MEMBER,
@@ -114,6 +126,11 @@ _DEMANDS = {
     "Mutation.tokenCreate": Role.OPERATOR,
     "Mutation.tokenRevoke": Role.VIEWER,
     "Mutation.tournamentCreate": Role.OPERATOR,
+    "Subscription.entryAdded": None,
+    "Subscription.entryCountsChanged": None,
+    "Subscription.userCountsChanged": None,
+    "Subscription.goalTreeChanged": None,
+    "Subscription.practiceSessionChanged": None,
     "Subscription.matchEvents": None,
     "Subscription.scoreboardChanged": None,
     "Subscription.streamGoalChanged": None,
@@ -349,9 +366,11 @@ async def _refusal(graph: Graph, path: str) -> str | None:
     operation = f"{root.lower()} {{ {name}{_ASKED[name]} }}"
     if root == "Subscription":
         stream = await the_schema().subscribe(operation, context_value=graph._context())
-        first = await anext(stream)
+        # A feed has nothing to say, and ends at once.
+        graph.db.bus.close()
+        first = await anext(stream, None)
         await stream.aclose()
-        errors = [(error.extensions or {})["code"] for error in first.errors or []]
+        errors = [(error.extensions or {})["code"] for error in (first and first.errors) or []]
     else:
         errors = [error["code"] for error in await graph.refused(operation)]
     return next((code for code in errors if code in {"FORBIDDEN", "UNAUTHENTICATED"}), None)
@@ -400,6 +419,10 @@ _ASKED = {
     ),
     "entry": f'(id: "entry_{_NOTHING}") {{ id }}',
     "user": f'(id: "user_{_NOTHING}") {{ id }}',
+    **dict.fromkeys(("homeFeed", "publicFeed", "trending"), " { totalCount }"),
+    "entryAdded": " { cursor }",
+    "entryCountsChanged": f'(entryId: "entry_{_NOTHING}") {{ entry {{ id }} }}',
+    "userCountsChanged": f'(userId: "user_{_NOTHING}") {{ user {{ id }} }}',
     "userNamed": '(username: "") { id }',
     "entryCreate": "(input: {}) { errors { code } }",
     "entryUpdate": f'(id: "entry_{_NOTHING}", input: {{}}) {{ errors {{ code }} }}',
@@ -411,4 +434,41 @@ _ASKED = {
     "userUpdate": "(input: {}) { errors { code } }",
     "streamGoalChanged": f'(goalId: "streamgoal_{_NOTHING}") {{ sentAt }}',
     "streamGoalChanges": f'(goalId: "streamgoal_{_NOTHING}") {{ cursor }}',
+    **dict.fromkeys(("goals", "deletedGoals", "practiceSessions", "sessionTemplates"), " { totalCount }"),
+    "goal": f'(id: "goal_{_NOTHING}") {{ id }}',
+    "practiceSession": f'(id: "practicesession_{_NOTHING}") {{ id }}',
+    "practiceStatistics": '(firstOn: "2026-01-01", lastOn: "2026-01-02") { timeZone }',
+    "goalsExport": "",
+    "goalsImport": '(document: "") { errors { code } }',
+    "goalCreate": "(level: MICRO, input: {}) { errors { code } }",
+    "goalUpdate": f'(id: "goal_{_NOTHING}", input: {{}}) {{ errors {{ code }} }}',
+    "goalConvert": f'(id: "goal_{_NOTHING}", level: MICRO) {{ errors {{ code }} }}',
+    **dict.fromkeys(
+        ("goalComplete", "goalDelete", "goalMove", "goalReopen", "goalRestore"),
+        f'(id: "goal_{_NOTHING}") {{ errors {{ code }} }}',
+    ),
+    "practiceSessionCreate": "(goalIds: [], input: {}) { errors { code } }",
+    "practiceSessionLog": (
+        '(goalIds: [], input: {}, startedAt: "2026-01-01T00:00:00Z", endedAt: "2026-01-01T00:00:00Z")'
+        " { errors { code } }"
+    ),
+    "practiceSessionSetGoals": f'(id: "practicesession_{_NOTHING}", goalIds: []) {{ errors {{ code }} }}',
+    **dict.fromkeys(
+        ("practiceSessionReview", "practiceSessionUpdate"),
+        f'(id: "practicesession_{_NOTHING}", input: {{}}) {{ errors {{ code }} }}',
+    ),
+    **dict.fromkeys(
+        [f"practiceSession{verb}" for verb in ("Delete", "Finish", "Interrupt", "Pause", "Restore", "Resume", "Start")],
+        f'(id: "practicesession_{_NOTHING}") {{ errors {{ code }} }}',
+    ),
+    "sessionTemplateCreate": "(goalIds: [], input: {}) { errors { code } }",
+    "sessionTemplateUpdate": f'(id: "sessiontemplate_{_NOTHING}", input: {{}}) {{ errors {{ code }} }}',
+    **dict.fromkeys(
+        ("sessionTemplateDelete", "sessionTemplateUse"),
+        f'(id: "sessiontemplate_{_NOTHING}") {{ errors {{ code }} }}',
+    ),
+    "practicePlanRecurring": '(until: "2026-01-01") { errors { code } }',
+    "practiceSetTimeZone": '(timeZone: "") { errors { code } }',
+    "goalTreeChanged": f'(rootId: "goal_{_NOTHING}") {{ sentAt }}',
+    "practiceSessionChanged": f'(id: "practicesession_{_NOTHING}") {{ sentAt }}',
 }

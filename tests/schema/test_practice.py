@@ -3,16 +3,17 @@
 from datetime import timedelta
 from typing import Any
 
+import orjson
 import pytest
 
 from db.access.tables import User
 from db.access.viewer import Role, Viewer
 from db.ids import new_id
-from db.practice import sessions
+from db.practice import operations, sessions
 from db.session import Database
 from schema.ids import encode_id
 from tests.conftest import ManualClock
-from tests.support.graph import Graph
+from tests.support.graph import Graph, the_schema
 from tests.support.practice import LEVELS, make_goal, make_line, make_session, make_user, viewer_of
 
 _TREE = """
@@ -167,6 +168,7 @@ async def test_what_somebody_practises_is_seen_by_nobody_but_him_and_an_admin(
     asked = """query ($goal: ID!, $session: ID!, $ids: [ID!]!) {
       goal(id: $goal) { name } practiceSession(id: $session) { name } nodes(ids: $ids) { __typename }
       goals { totalCount } practiceSessions { totalCount } deletedGoals { totalCount } sessionTemplates { totalCount }
+      goalsExport
     }"""
     overlay = Viewer(user_id=member.id, token_id=new_id(), role=Role.ADMIN, nodes=frozenset([goal.id]))
 
@@ -179,8 +181,116 @@ async def test_what_somebody_practises_is_seen_by_nobody_but_him_and_an_admin(
         {"name": "Practice"},
         [{"__typename": "Goal"}, {"__typename": "PracticeSession"}],
     ]
-    nothing = [None, None, [None, None], 0, 0, 0, 0]
-    assert await seen(own) == [*everything, 1, 1, 0, 0]
-    assert await seen(graph) == [*everything, 1, 1, 0, 0]
+    nothing = [None, None, [None, None], 0, 0, 0, 0, "[]"]
+    *found, file = await seen(own)
+    assert (found, orjson.loads(file)[0]["name"]) == ([*everything, 1, 1, 0, 0], "Short_Term")
+    assert await seen(graph) == [*everything, 1, 1, 0, 0, "[]"]
     assert await seen(graph.as_viewer(viewer_of(await make_user(own.db, role=Role.OPERATOR)))) == nothing
     assert await seen(graph.as_viewer(overlay)) == nothing
+
+
+# Watching
+
+
+_WATCH_TREE = """
+subscription ($id: ID!) {
+  goalTreeChanged(rootId: $id) {
+    version root { name } touched { name rollup { subtree { goals completed percent } } } deleted
+  }
+}"""
+_WATCH_SESSION = """
+subscription ($id: ID!) { practiceSessionChanged(id: $id) { session { timer { state elapsedMs asOf } } } }"""
+
+
+async def test_a_watched_tree_is_shown_and_then_each_change_with_all_above_it(own: Graph, member: User) -> None:
+    top, long, mid = await make_line(own.db, member.id, *LEVELS[:3])
+    seen = own.subscribe(_WATCH_TREE, id=encode_id("goal", top.id))
+    asked: dict[str, Any] = {"viewer": None, "now": own.clock.now()}
+
+    first = await anext(seen)
+    async with own.db.transaction() as tx:
+        await operations.complete_goal(tx, mid.id, **asked)
+    second = await anext(seen)
+    async with own.db.transaction() as tx:
+        await operations.delete_goal(tx, long.id, **asked)
+    third = await anext(seen)
+    async with own.db.transaction() as tx:
+        await operations.delete_goal(tx, top.id, **asked)
+    last = await anext(seen)
+    await seen.aclose()
+
+    def counts(goals: int, completed: int, percent: int) -> dict[str, Any]:
+        return {"subtree": {"goals": goals, "completed": completed, "percent": percent}}
+
+    assert [one["goalTreeChanged"] for one in (first, second, third, last)] == [
+        {"version": 3, "root": {"name": "Ultimate"}, "touched": [], "deleted": []},
+        {
+            "version": 4,
+            "root": {"name": "Ultimate"},
+            "touched": [
+                {"name": "Ultimate", "rollup": counts(3, 1, 33)},
+                {"name": "Long_Term", "rollup": counts(2, 1, 50)},
+                {"name": "Mid_Term", "rollup": counts(1, 1, 100)},
+            ],
+            "deleted": [],
+        },
+        {
+            "version": 5,
+            "root": {"name": "Ultimate"},
+            "touched": [{"name": "Ultimate", "rollup": counts(1, 0, 0)}],
+            "deleted": [encode_id("goal", long.id)],
+        },
+        {"version": 6, "root": None, "touched": [], "deleted": [encode_id("goal", top.id)]},
+    ]
+
+
+async def test_a_tree_that_goes_under_another_is_no_tree_any_more(own: Graph, member: User) -> None:
+    mid, top = await make_goal(own.db, member.id, LEVELS[2]), await make_goal(own.db, member.id)
+    seen = own.subscribe(_WATCH_TREE, id=encode_id("goal", mid.id))
+    await anext(seen)
+
+    async with own.db.transaction() as tx:
+        await operations.move_goal(tx, mid.id, under=top.id, viewer=None, now=own.clock.now())
+
+    assert (await anext(seen))["goalTreeChanged"]["root"] is None
+    await seen.aclose()
+
+
+async def test_a_watched_clock_tells_when_it_is_started_and_stopped(
+    own: Graph, member: User, clock: ManualClock
+) -> None:
+    session = await make_session(own.db, await make_goal(own.db, member.id, LEVELS[3]))
+    seen = own.subscribe(_WATCH_SESSION, id=encode_id("practicesession", session.id))
+    timers = [(await anext(seen))["practiceSessionChanged"]["session"]["timer"]]
+
+    for verb in (sessions.start_session, sessions.pause_session, sessions.delete_session):
+        clock.move(timedelta(seconds=90))
+        async with own.db.transaction() as tx:
+            await verb(tx, session.id, viewer=None, now=clock.now())
+        shown = (await anext(seen))["practiceSessionChanged"]["session"]
+        timers.append(shown and shown["timer"])
+    await seen.aclose()
+
+    assert timers == [
+        {"state": "PLANNED", "elapsedMs": 0.0, "asOf": "2026-11-21T09:00:00.000000Z"},
+        {"state": "RUNNING", "elapsedMs": 0.0, "asOf": "2026-11-21T09:01:30.000000Z"},
+        {"state": "PAUSED", "elapsedMs": 90_000.0, "asOf": "2026-11-21T09:03:00.000000Z"},
+        None,
+    ]
+
+
+async def test_nobody_watches_what_he_does_not_see(own: Graph, member: User) -> None:
+    top, mid = await make_line(own.db, member.id, LEVELS[0], LEVELS[2])
+    session = await make_session(own.db, await make_goal(own.db, member.id, LEVELS[3]))
+    stranger = own.as_viewer(viewer_of(await make_user(own.db)))
+
+    async def refused(graph: Graph, operation: str, kind: str, row_id: Any) -> Any:
+        stream = await the_schema().subscribe(
+            operation, variable_values={"id": encode_id(kind, row_id)}, context_value=graph._context()
+        )
+        first = await anext(stream)
+        return [(error.extensions or {})["code"] for error in first.errors or []]
+
+    assert await refused(stranger, _WATCH_TREE, "goal", top.id) == ["NOT_FOUND"]
+    assert await refused(stranger, _WATCH_SESSION, "practicesession", session.id) == ["NOT_FOUND"]
+    assert await refused(own, _WATCH_TREE, "goal", mid.id) == ["NOT_FOUND"]

@@ -12,7 +12,7 @@ from db.access.tables import User
 from db.access.viewer import Role, Viewer
 from db.ids import new_id
 from db.practice import operations, sessions, templates
-from db.practice.tables import Goal, PracticeSession, PracticeSessionGoal
+from db.practice.tables import Goal, PracticeSession, PracticeSessionGoal, SessionTemplate
 from db.practice.vocabulary import GoalLevel, Weekday
 from db.session import Database, Transaction
 from schema.ids import encode_id
@@ -73,6 +73,19 @@ async def make_session(
             goal_ids=[goal.id for goal in goals],
             goal_names=goal_names,
             changes={"name": "Practice", **changes},
+            viewer=None,
+            now=now,
+        )
+
+
+async def make_template(db: Database, *goals: Goal, now: datetime = NOW, **changes: Any) -> SessionTemplate:
+    """A template of sessions for some short-term goals."""
+    async with db.transaction() as tx:
+        return await templates.create_template(
+            tx,
+            owner_id=goals[0].owner_id,
+            goal_ids=[goal.id for goal in goals],
+            changes={"name": "Evenings", **changes},
             viewer=None,
             now=now,
         )
@@ -171,6 +184,8 @@ async def practice_variables(graph: Graph, owner: User) -> dict[str, dict[str, A
         await sessions.start_session(tx, planned[2].id, **asked)
         await sessions.pause_session(tx, planned[2].id, **asked)
         await sessions.start_session(tx, planned[1].id, **asked)
+    templates_made = [await make_template(db, short, name=name) for name in ("Evenings", "Mornings")]
+    evenings, mornings = [encode_id("sessiontemplate", one.id) for one in templates_made]
     # One runs already.
     theirs = await make_session(db, await make_goal(db, (await make_user(db)).id, LEVELS[3]))
     goals = {
@@ -182,19 +197,25 @@ async def practice_variables(graph: Graph, owner: User) -> dict[str, dict[str, A
     over = {"startedAt": "2020-01-01T10:00:00Z", "endedAt": "2020-01-01T11:00:00Z"}
     return {
         "ChangePracticeGoal": {**of_top, "name": "Play well", "deadline": "2030-12-31"},
+        "ChangeTemplate": {"id": evenings, "timeOfDay": "19:15"},
         "CompleteGoal": of_short,
         "ConvertGoal": {"id": encode_id("goal", convertible.id)},
         "DeletePracticeGoal": {"id": goals["l"]},
         "DeleteSession": {"id": others[0]},
+        "DeleteTemplate": {"id": mornings},
         "FinishSession": {"id": others[1]},
+        "ImportGoals": {"document": "[]"},
         "ImmediateGoalsOfSession": {"id": first},
         "InterruptSession": {"id": first},
         "LogSession": {"goalIds": [goals["s"]], **over},
+        "MakeTemplate": {"goalIds": [goals["s"]], "input": {"name": "Weekdays", "weekdays": ["MONDAY"]}},
         "MoveGoalBehind": {"id": goals["o"], "afterId": goals["s"]},
         "NoteSession": {"id": first, "notes": "Slept badly"},
         "OpenGoalsDue": {**of_top, "day": "2030-12-31"},
         "PauseSession": {"id": running},
+        "PlanWeek": {"until": "2026-11-28"},
         "PlanSession": {"goalIds": [goals["s"], goals["o"]], "name": "Monday", "goalNames": ["Kick", "Block"]},
+        "PracticeByWeek": {"firstOn": "2026-01-01", "lastOn": "2026-12-31"},
         "ReopenGoal": {"id": goals["d"]},
         "RestoreGoal": {"id": goals["g"]},
         "RestoreSession": {"id": others[2]},
@@ -205,7 +226,11 @@ async def practice_variables(graph: Graph, owner: User) -> dict[str, dict[str, A
         "SessionsForGoal": of_short,
         "SetGoalAtTop": {"name": "Play well"},
         "SetGoalUnder": {"parentId": goals["s"], "name": "Twenty kicks"},
+        "SetMyTimeZone": {"timeZone": "Asia/Seoul"},
         "StartSession": {"id": encode_id("practicesession", theirs.id)},
         "TreeOfGoal": of_top,
+        "UseTemplate": {"id": evenings},
+        "WatchSession": {"id": first},
+        "WatchTree": {"rootId": goals["t"]},
         "WhereGoalStands": of_short,
     }

@@ -128,8 +128,8 @@ async def _ids(db: Database, kind: str) -> list[str]:
 async def _cursors(db: Database, pages: Pages[Any]) -> list[str]:
     table = table_of(pages.model)
     if table not in Base.metadata.tables.values():
-        # What stands nowhere has cursors that a question alone can tell.
-        return []
+        # What stands nowhere is ordered by texts that a question alone can tell: these lie before all, and behind.
+        return [write_cursor(("",)), write_cursor(("g",))]
     cursors: list[str] = []
     for order in pages.orders.values():
         found = await _spread(db, table, *(table.c[name] for name in order.columns), most=_CURSORS_OF_AN_ORDER)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from api.client import Client
-from api.commands import explaining, goals, migrations, replaying, simulating, tokens, transferring
+from api.commands import explaining, goals, migrations, recounting, replaying, simulating, tokens, transferring
 from api.commands import serve as serving
 from api.commands.options import AsJSON, Database, plainly, run_plainly, settings_of, url_of
 from db.access.viewer import Role
@@ -27,7 +27,9 @@ app.add_typer(migrate, name="migrate")
 app.add_typer(token, name="token")
 goal = typer.Typer(help="Set, fill and watch the goals of streams, on a server that runs.", no_args_is_help=True)
 simulate = typer.Typer(help="Be what the outside world would be, for who has none at hand.", no_args_is_help=True)
+social = typer.Typer(help="Look after what people write.", no_args_is_help=True)
 app.add_typer(goal, name="goals")
+app.add_typer(social, name="social")
 app.add_typer(simulate, name="simulate")
 app.add_typer(transferring.importing, name="import")
 app.add_typer(transferring.exporting, name="export")
@@ -347,6 +349,14 @@ def simulate_stream(
     )
 
 
-def main() -> None:
-    """Run `ringside`."""
-    app()
+@social.command("recount", epilog="Example: ringside social recount --repair")
+def recount(
+    *,
+    repair: Annotated[bool, typer.Option("--repair", help="Mend the counters that are wrong.")] = False,
+    database: Database = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Compare counters with what they count. Ends with 1 if one of them is wrong and was not mended."""
+    url = url_of(database)
+    plainly(lambda: tokens.prepare(url, may_make=False))
+    run_plainly(lambda: recounting.recount(url, repairs=repair, as_json=as_json))

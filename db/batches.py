@@ -17,10 +17,12 @@ from sqlalchemy import (
     FromClause,
     Integer,
     Select,
+    Subquery,
     Table,
     bindparam,
     column,
     func,
+    literal_column,
     select,
     true,
     tuple_,
@@ -102,12 +104,17 @@ class ToOne(Generic[T]):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ToMany(Generic[T]):
-    """All rows whose `by` column is the key. For children that are few by their nature; others come in `Pages`."""
+    """All rows whose `by` column is the key. For children that are few by their nature; others come in `Pages`.
+
+    Where the children are of their parent's own table, `tree` says how many rows one of them may have below it, on all
+    levels together. Whoever makes rows holds to it.
+    """
 
     model: type[T]
     by: str
     order: Order
     visible: Visible
+    tree: int | None = None
 
     def statement(self, kind: ViewerKind, columns: Sequence[str] | None = None) -> Chosen:
         """Select the rows of all `keys`, those of one key together."""
@@ -123,9 +130,22 @@ class ToMany(Generic[T]):
         return grouped
 
 
+@dataclass(frozen=True, kw_only=True)
+class Gathered:
+    """Where the rows of a page come from: those whose `by` column is one of the `key`s that are selected.
+
+    The first rows of each are read by an index and merged, so that nothing is read but what may be on the page.
+    """
+
+    by: str
+    keys: Callable[[], Chosen]
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Pages(Generic[T]):
     """A page of the rows whose `by` column is the key, for each key; of all rows, under the key `None`, without `by`.
+
+    What is `gathered` has no `by`: it is one page of the rows of several.
 
     `orders` are the orders a client may ask for, the first of them the default. `filters` are the conditions, each on
     a parameter named `filter_…` after it.
@@ -133,6 +153,7 @@ class Pages(Generic[T]):
 
     model: type[T]
     by: str | None = None
+    gathered: Gathered | None = None
     orders: Mapping[str, Order]
     filters: Mapping[str, ColumnElement[bool]] = field(default_factory=dict)
     visible: Visible
@@ -144,7 +165,7 @@ class Pages(Generic[T]):
     def statement(self, dialect: str, kind: ViewerKind, asked: Asked, columns: Sequence[str] | None = None) -> Chosen:
         """Select one page for each of `keys`: `limit` rows, which is one more than wanted, to know of a next page.
 
-        PostgreSQL: a lateral top-N per key. SQLite: `id IN (SELECT … LIMIT n)` per key. Neither reads the rest. The
+        PostgreSQL: a lateral top-N per key. SQLite: `rowid IN (SELECT … LIMIT n)` per key. Neither reads the rest. The
         rows of one key come together, in the order of the keys.
         The columns chosen come first, then those that the statement itself needs.
         """
@@ -154,16 +175,24 @@ class Pages(Generic[T]):
         ordering = ordering_of(table, order, is_reversed=asked.is_backward)
         limit: BindParameter[int] = bindparam("limit", type_=_INTEGER)
         names = None if columns is None else [*dict.fromkeys((*columns, *filter(None, [self.by]), *order.columns))]
+        build = _top_of_each_on_sqlite if dialect == "sqlite" else _top_of_each_on_postgresql
+        if self.gathered is not None:
+            by = table.c[self.gathered.by]
+            parent = self.gathered.keys().subquery("parent")
+            each = build(table, by, parent, conditions, order, ordering, limit, names).subquery("each")
+            top = select(*each.c).order_by(*ordering_of(each, order, is_reversed=asked.is_backward)).limit(limit)
+            return _turned_round(top, order) if asked.is_backward else top
         if self.by is None:
             top = _columns(table, names).where(*conditions).order_by(*ordering).limit(limit)
             return _turned_round(top, order) if asked.is_backward else top
-        build = _top_of_each_on_sqlite if dialect == "sqlite" else _top_of_each_on_postgresql
-        return build(table, table.c[self.by], conditions, order, ordering, limit, names)
+        return build(table, table.c[self.by], None, conditions, order, ordering, limit, names)
 
     def count_statement(self, kind: ViewerKind, filters: frozenset[str]) -> Chosen:
         """Select how many rows there are for each of `keys`: key and count, or the count alone without `by`."""
         table = table_of(self.model)
         conditions = self._conditions(kind, filters)
+        if self.gathered is not None:
+            conditions.append(table.c[self.gathered.by].in_(self.gathered.keys()))
         if self.by is None:
             return select(func.count()).select_from(table).where(*conditions)
         by = table.c[self.by]
@@ -274,6 +303,7 @@ def between(table: Table, found: FromClause, asked: Asked) -> Iterable[ColumnEle
 def _top_of_each_on_postgresql(
     table: Table,
     by: Column[Any],
+    gathered: Subquery | None,
     conditions: Sequence[ColumnElement[bool]],
     order: Order,
     ordering: Sequence[ColumnElement[Any]],
@@ -281,27 +311,36 @@ def _top_of_each_on_postgresql(
     columns: Sequence[str] | None,
 ) -> Chosen:
     keys = func.unnest(list_parameter(by.type, "keys"))
-    parent = keys.table_valued(column("key", by.type), with_ordinality="place", name="parent").render_derived()
+    given = keys.table_valued(column("key", by.type), with_ordinality="place", name="parent").render_derived()
+    parent = given if gathered is None else gathered
     within = _columns(table, columns).where(by == parent.c.key, *conditions)
     top = within.order_by(*ordering).limit(limit).lateral("top")
-    return select(*top.c).select_from(parent).join(top, true()).order_by(parent.c.place, *ordering_of(top, order))
+    found = select(*top.c).select_from(parent).join(top, true())
+    return found if gathered is not None else found.order_by(parent.c.place, *ordering_of(top, order))
 
 
 def _top_of_each_on_sqlite(
     table: Table,
     by: Column[Any],
+    gathered: Subquery | None,
     conditions: Sequence[ColumnElement[bool]],
     order: Order,
     ordering: Sequence[ColumnElement[Any]],
     limit: ColumnElement[Any],
     columns: Sequence[str] | None,
 ) -> Chosen:
-    parent = func.json_each(list_parameter(by.type, "keys")).table_valued("key", "value", name="parent")
+    given = func.json_each(list_parameter(by.type, "keys")).table_valued("key", "value", name="parent")
+    parent, key = (given, given.c.value) if gathered is None else (gathered, gathered.c.key)
     top = table.alias("top")
-    ids = select(table.c.id).where(by == parent.c.value, *conditions).order_by(*ordering).limit(limit)
+    # By the number that SQLite itself knows a row by: not every table has an id.
+    rows = select(_rowid(table.name)).where(by == key, *conditions).order_by(*ordering).limit(limit)
     chosen = top.c if columns is None else [top.c[name] for name in columns]
-    found = select(*chosen).select_from(parent).join(top, top.c.id.in_(ids.correlate(parent)))
-    return found.order_by(parent.c.key, *ordering_of(top, order))
+    found = select(*chosen).select_from(parent).join(top, _rowid("top").in_(rows.correlate(parent)))
+    return found if gathered is not None else found.order_by(parent.c.key, *ordering_of(top, order))
+
+
+def _rowid(table: str) -> ColumnElement[int]:
+    return literal_column(f"{table}.rowid", _INTEGER)
 
 
 def _turned_round(statement: Chosen, order: Order) -> Chosen:

@@ -2,7 +2,7 @@
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
@@ -13,7 +13,7 @@ import strawberry
 from sqlalchemy import BigInteger
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from db.batches import Key, Order, Page, Pages, Position, Window, table_of
+from db.batches import Key, Order, Page, Pages, Position, ToOne, Window, table_of
 from db.errors import Invalid
 from schema.context import Loaders
 
@@ -116,6 +116,50 @@ class Connected(Generic[T]):
 
     def _cursor(self, row: T) -> str:
         return write_cursor(self.order.position(row))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinkEdge:
+    """An edge of linked rows: what is true of the link is read off the link's own row."""
+
+    cursor: str
+    node: Awaitable[Any]
+    link: Any
+
+    def __getattr__(self, name: str) -> Any:
+        """Return a column of the link."""
+        return getattr(self.link, name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Linked:
+    """What a connection's resolver returns whose rows are links: each leads to a row that is read by `batch`."""
+
+    found: Connected[Any]
+    batch: ToOne[Any]
+    key: str
+
+    @property
+    def nodes(self) -> list[Awaitable[Any]]:
+        """What the links lead to."""
+        return [self._node(link) for link in self.found.nodes]
+
+    @property
+    def edges(self) -> list[LinkEdge]:
+        """The links, each with its cursor."""
+        return [LinkEdge(cursor=edge.cursor, node=self._node(edge.node), link=edge.node) for edge in self.found.edges]
+
+    @property
+    def page_info(self) -> PageInfo:
+        """Where the page stands."""
+        return self.found.page_info
+
+    async def count(self) -> int:
+        """Count the links of all pages."""
+        return await self.found.count()
+
+    def _node(self, link: Any) -> Awaitable[Any]:
+        return self.found.loaders.one(self.batch, getattr(link, self.key))
 
 
 def write_cursor(position: Position) -> str:

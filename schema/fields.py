@@ -4,8 +4,9 @@ Each function here makes a Strawberry field that any GraphQL execution can resol
 (`declaration_of`), so that whoever plans a whole operation can read what the field needs without running it.
 """
 
+import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar, dataclass_transform
@@ -20,7 +21,8 @@ from strawberry.types.field import StrawberryField
 from db.access.viewer import Role
 from db.batches import Pages, ToMany, ToOne, table_of
 from db.errors import Forbidden
-from schema.connections import Connected, PageArguments
+from db.walks import Walk
+from schema.connections import Connected, Linked, PageArguments
 from schema.context import Context, Raised
 from schema.ids import decode_id, encode_id
 
@@ -28,6 +30,10 @@ T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
 
 _DECLARED = "ringside"
+_ROOT_AND_INFO = (
+    inspect.Parameter("root", inspect.Parameter.POSITIONAL_OR_KEYWORD),
+    inspect.Parameter("info", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=Info[Context, None]),
+)
 _NOTHING = object()
 
 
@@ -70,11 +76,31 @@ class EdgeToMany:
 
 
 @dataclass(frozen=True)
+class Claim:
+    """The field says whether there is a row whose key stands in column `key` of this row."""
+
+    batch: ToOne[Any]
+    key: str
+
+
+@dataclass(frozen=True)
+class LinkNode:
+    """The rows of a connection are links: each leads to the row whose key stands in its column `key`."""
+
+    batch: ToOne[Any]
+    key: str
+
+
+@dataclass(frozen=True)
 class EdgePages:
-    """The field is a connection over the rows that name this row's column `key`; over all rows if `key` is None."""
+    """The field is a connection over the rows that name this row's column `key`; over all rows if `key` is None.
+
+    With a `link` it shows what those rows lead to.
+    """
 
     batch: Pages[Any]
     key: str | None
+    link: LinkNode | None = None
 
 
 @dataclass(frozen=True)
@@ -85,7 +111,24 @@ class Lookup:
     kind: str
 
 
-Declaration = Column | Identity | Computed | EdgeToOne | EdgeToMany | EdgePages | Lookup
+@dataclass(frozen=True)
+class EdgeToWalk:
+    """The field is what lies above or below this row of a tree."""
+
+    batch: Walk[Any]
+    key: str
+
+
+@dataclass(frozen=True)
+class EdgeToNode:
+    """The field is the one row, of whichever of these tables, whose key stands in column `key` of this row."""
+
+    batches: tuple[ToOne[Any], ...]
+    key: str
+
+
+Edge = EdgeToOne | EdgeToMany | EdgePages | EdgeToWalk | EdgeToNode | Claim
+Declaration = Column | Identity | Computed | Edge | Lookup
 
 
 @dataclass(frozen=True)
@@ -171,6 +214,20 @@ def to_one(description: str, batch: ToOne[Any], *, key: str) -> Any:
     return _field(description, EdgeToOne(batch, key), resolve)
 
 
+def to_node(description: str, batches: Iterable[ToOne[Any]], *, key: str) -> Any:
+    """Declare an edge to a node of one of several kinds, whose id stands in column `key`."""
+    among = tuple(batches)
+
+    async def resolve(root: Any, info: Info[Context, None]) -> Any:
+        value = getattr(root, key)
+        if value is None:
+            return None
+        found = await asyncio.gather(*(info.context.loaders.one(batch, value) for batch in among))
+        return next((row for row in found if row is not None), None)
+
+    return _field(description, EdgeToNode(among, key), resolve)
+
+
 def to_many(description: str, batch: ToMany[Any], *, key: str = "id") -> Any:
     """Declare an edge to all rows that name this one."""
 
@@ -180,25 +237,52 @@ def to_many(description: str, batch: ToMany[Any], *, key: str = "id") -> Any:
     return _field(description, EdgeToMany(batch, key), resolve)
 
 
+def claim(description: str, batch: ToOne[Any], *, key: str = "id") -> Any:
+    """Declare a field that says whether there is a row for this one, as seen by the viewer."""
+
+    async def resolve(root: Any, info: Info[Context, None]) -> bool:
+        return await info.context.loaders.one(batch, getattr(root, key)) is not None
+
+    return _field(description, Claim(batch, key), resolve)
+
+
 def connection(
     description: str,
     batch: Pages[Any],
     *,
     key: str | None = "id",
+    link: LinkNode | None = None,
     order: type[StrEnum] | None = None,
     filter: type[Any] | None = None,
     demand: Demand | None = None,
 ) -> Any:
     """Declare a connection to the rows that name this one, or with `key=None` to all rows.
 
-    `order` is the enum of the batch's orders, `filter` an input whose fields are the batch's filters.
+    `order` is the enum of the batch's orders, `filter` an input whose fields are the batch's filters. With a `link` the
+    rows are links: the connection's nodes are what they lead to, and its edges have fields of the link.
     """
 
     async def resolve(root: Any, info: Info[Context, None], **arguments: Any) -> Any:
-        return await _connect(info.context, batch, None if key is None else getattr(root, key), arguments)
+        found = await _connect(info.context, batch, None if key is None else getattr(root, key), arguments)
+        return found if link is None else Linked(found=found, batch=link.batch, key=link.key)
 
     resolve.__signature__ = _connection_signature(order, filter)  # type: ignore[attr-defined]  # read by inspect
-    return _field(description, EdgePages(batch, key), resolve, demand)
+    return _field(description, EdgePages(batch, key, link), resolve, demand)
+
+
+def walk(description: str, batch: Walk[Any], *, key: str = "id", **arguments: str) -> Any:
+    """Declare an edge to what lies above or below this row; `arguments` describe how far one may go."""
+
+    async def resolve(root: Any, info: Info[Context, None], **given: Any) -> Any:
+        return await info.context.loaders.walk(batch, getattr(root, key), batch.parameters(given))
+
+    bounded = {
+        name: f"{text} {batch.bounds[name].usual} if null, at most {batch.bounds[name].most}."
+        for name, text in arguments.items()
+    }
+    parameters = [*_ROOT_AND_INFO, *(_argument(name, int | None, text) for name, text in bounded.items())]
+    resolve.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # read by inspect
+    return _field(description, EdgeToWalk(batch, key), resolve)
 
 
 def lookup(description: str, kind: str, batch: ToOne[Any], *, demand: Demand) -> Any:
@@ -295,8 +379,7 @@ def _field(
 
 def _connection_signature(order: type[StrEnum] | None, filter: type[Any] | None) -> inspect.Signature:
     parameters = [
-        inspect.Parameter("root", inspect.Parameter.POSITIONAL_OR_KEYWORD),
-        inspect.Parameter("info", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=Info[Context, None]),
+        *_ROOT_AND_INFO,
         _argument(
             "first", int | None, "How many rows from the start: 20 if neither `first` nor `last` is given, at most 100."
         ),

@@ -22,6 +22,7 @@ _DOMAINS_MAY_KNOW: dict[str, set[str]] = {
     "access": set(),
     "matches": {"access"},
     "streams": {"access"},
+    "social": {"access", "matches", "streams"},
     "practice": {"access"},
 }
 

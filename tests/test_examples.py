@@ -11,11 +11,13 @@ from db.access.tables import User
 from db.session import Database
 from db.streams import operations as streams
 from db.streams.vocabulary import StreamSourceKind
+from schema.connections import write_cursor
 from schema.ids import encode_id
 from tests.conftest import ManualClock
 from tests.support.competition import Competition, hold
 from tests.support.graph import Graph, the_schema
 from tests.support.practice import practice_variables
+from tests.support.social import make_person, viewer_of, write
 from tests.support.streaming import make_goal, make_source, make_stream
 
 _FOLDER = Path(__file__).parents[1] / "graphql-examples"
@@ -199,6 +201,28 @@ async def _variables(graph: Graph, competition: Competition, admin: User) -> dic
         "SwitchSourceOff": {"id": source},
         "SwitchSourceOn": {"id": source},
         "TryOverlayOut": {"id": goals[0], "delta": 100},
+        **await _social(graph, admin),
+    }
+
+
+async def _social(graph: Graph, admin: User) -> dict[str, dict[str, object]]:
+    """Entries of the one who asks and of somebody else, with a reply, and what the examples are asked with."""
+    now = graph.clock.now()
+    mine, other = viewer_of(admin), await make_person(graph.db, now, "Ann")
+    entry = await write(graph.db, mine, now)
+    await write(graph.db, other, now, parent=entry)
+    regretted = await write(graph.db, mine, now)
+    of_entry: dict[str, object] = {"id": encode_id("entry", entry.id)}
+    of_user: dict[str, object] = {"id": encode_id("user", other.user_id)}
+    marks = ("ResonateWithEntry", "CeaseToResonate", "AmplifyEntry", "CeaseToAmplify", "ShareEntry")
+    return {
+        "ChangeProfile": {"bio": "I dream."},
+        "FollowEntries": {"after": write_cursor((0,))},
+        "DeleteEntry": {"id": encode_id("entry", regretted.id)},
+        "UserByName": {"username": "ann"},
+        "WriteEntry": {"content": "I flew.", "key": "one"},
+        **dict.fromkeys((*marks, "ChangeEntry", "EntryWithReplies", "Thread", "WatchEntry"), of_entry),
+        **dict.fromkeys(("FollowUser", "ProfileOfUser", "UnfollowUser", "WatchUser"), of_user),
     }
 
 

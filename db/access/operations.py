@@ -1,6 +1,6 @@
 """How access may change: users, and tokens made, used and revoked."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import cast
@@ -13,7 +13,8 @@ from sqlmodel import col, select
 from db.access.events import TokenRevoked
 from db.access.secrets import is_proof, new_secret, split_secret
 from db.access.tables import Token, TokenNode, User
-from db.access.viewer import Role, TokenKind, Viewer
+from db.access.usernames import checked_username, taken_username, username_of
+from db.access.viewer import Role, TokenKind, UserKind, Viewer
 from db.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 from db.ids import new_id
 from db.session import Session, Transaction
@@ -24,6 +25,16 @@ LONGEST_LABEL = 200
 MOST_NODES = 20
 LONGEST_LIFETIME = timedelta(days=36_525)
 _USED_EVERY = timedelta(hours=1)
+_NEW = {
+    "bio": "",
+    "location": "",
+    "avatar_url": "",
+    "follower_count": 0,
+    "following_count": 0,
+    "entry_count": 0,
+    "dream_count": 0,
+    "revision": 0,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,19 +45,43 @@ class NewToken:
     secret: str
 
 
-async def create_user(tx: Transaction, *, name: str, role: Role, now: datetime) -> User:
-    """Make a user. Raises `Invalid` for an empty name and `Conflict` for a taken one."""
+async def create_user(
+    tx: Transaction,
+    *,
+    name: str,
+    role: Role,
+    now: datetime,
+    username: str | None = None,
+    kind: UserKind = UserKind.HUMAN,
+) -> User:
+    """Make a user. Without a username he gets one that is made of his name.
+
+    Raises `Invalid` for a name or username that cannot be and `Conflict` for one that is taken.
+    """
+    user_id = new_id()
     name = checked(name, "A name", field="name", longest=LONGEST_LABEL)
-    statement = upsert(User).values(id=new_id(), name=name, role=role, created_at=now)
-    created = await tx.row(statement.on_conflict_do_nothing(index_elements=["name"]).returning(User))
-    if created is None:
+    chosen = username_of(name, user_id) if username is None else checked_username(username)
+    statement = upsert(User).values(
+        id=user_id,
+        name=name,
+        role=role,
+        created_at=now,
+        username=chosen,
+        username_key=chosen.lower(),
+        kind=kind,
+        **_NEW,
+    )
+    created = await tx.row(statement.on_conflict_do_nothing(index_elements=["username_key"]).returning(User))
+    if created is None and username is None:
         raise Conflict("There is a user of this name.", field="name")
+    if created is None:
+        raise taken_username()
     return created
 
 
 async def find_user(session: Session, name: str) -> User | None:
-    """Return the user of a name."""
-    return await session.row(select(User).where(col(User.name) == name))
+    """Return the user of a username, or of a name that his username was made of."""
+    return await session.row(select(User).where(col(User.username_key) == username_of(name.strip(), UUID(int=0))))
 
 
 async def has_users(session: Session) -> bool:
@@ -123,7 +158,7 @@ async def authenticate(session: Session, text: str, *, now: datetime) -> tuple[V
         raise Unauthenticated("This token was revoked. `ringside token create` makes another.")
     if token.expires_at is not None and token.expires_at <= now:
         raise Unauthenticated("This token has expired. `ringside token create` makes another.")
-    return await _viewer(session, token), token
+    return (await _viewers(session, [token]))[token.id], token
 
 
 async def note_use(tx: Transaction, token: Token, *, now: datetime) -> None:
@@ -138,12 +173,11 @@ def is_use_worth_noting(token: Token, now: datetime) -> bool:
     return token.last_used_at is None or now - token.last_used_at >= _USED_EVERY
 
 
-async def ended_tokens(session: Session, token_ids: Collection[UUID], *, now: datetime) -> set[UUID]:
-    """Return which of these tokens work no more."""
+async def viewers_of(session: Session, token_ids: Collection[UUID], *, now: datetime) -> dict[UUID, Viewer]:
+    """Return the viewers behind those of these tokens that work, by token."""
     is_unexpired = or_(col(Token.expires_at).is_(None), col(Token.expires_at) > now)
     works = select(Token).where(any_of(col(Token.id), token_ids), col(Token.revoked_at).is_(None), is_unexpired)
-    alive = await session.rows(works)
-    return set(token_ids) - {token.id for token in alive}
+    return await _viewers(session, await session.rows(works))
 
 
 async def list_tokens(session: Session) -> list[tuple[Token, User]]:
@@ -158,15 +192,23 @@ async def find_token(session: Session, prefix: str) -> Token | None:
     return await session.row(select(Token).where(col(Token.prefix) == prefix))
 
 
-async def _viewer(session: Session, token: Token) -> Viewer:
-    user = cast("User", await session.row(select(User).where(col(User.id) == token.user_id)))
-    nodes = None
-    if token.kind is TokenKind.OVERLAY:
-        bound = await session.rows(select(TokenNode).where(col(TokenNode.token_id) == token.id))
-        nodes = frozenset(one.node_id for one in bound)
-    return Viewer(
-        user_id=user.id, token_id=token.id, role=user.role, nodes=nodes, is_trusted_only=token.is_trusted_only
-    )
+async def _viewers(session: Session, tokens: Sequence[Token]) -> dict[UUID, Viewer]:
+    asked = {token.user_id for token in tokens}
+    users = {user.id: user for user in await session.rows(select(User).where(any_of(col(User.id), asked)))}
+    nodes: dict[UUID, set[UUID]] = {token.id: set() for token in tokens if token.kind is TokenKind.OVERLAY}
+    if nodes:
+        for one in await session.rows(select(TokenNode).where(any_of(col(TokenNode.token_id), nodes))):
+            nodes[one.token_id].add(one.node_id)
+    return {
+        token.id: Viewer(
+            user_id=token.user_id,
+            token_id=token.id,
+            role=users[token.user_id].role,
+            nodes=frozenset(nodes[token.id]) if token.id in nodes else None,
+            is_trusted_only=token.is_trusted_only,
+        )
+        for token in tokens
+    }
 
 
 def _may_revoke(viewer: Viewer | None, token: Token) -> bool:

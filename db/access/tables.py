@@ -1,19 +1,42 @@
 """Users and the tokens that speak for them."""
 
-from sqlalchemy import Index, LargeBinary, false
+from typing import Any
 
-from db.access.viewer import Role, TokenKind
+from sqlalchemy import BigInteger, Index, LargeBinary, false, text
+
+from db.access.viewer import Role, TokenKind, UserKind
 from db.base import UUID, Base, Field, Stored, datetime, enum_type
+
+# Users that were there before had nothing of the kind.
+_EMPTY: dict[str, Any] = {"server_default": ""}
+_NONE: dict[str, Any] = {"server_default": text("0")}
 
 
 class User(Stored, table=True):
     """Somebody who may ask."""
 
     __tablename__ = "users"
+    __table_args__ = (Index(None, "username_key", unique=True),)
 
-    name: str = Field(unique=True)
+    name: str
     role: Role = Field(sa_type=enum_type(Role))
     created_at: datetime
+    username: str = Field(default="", sa_column_kwargs=_EMPTY)
+    # The username without regard to case: no two users share it.
+    username_key: str = Field(default="", sa_column_kwargs=_EMPTY)
+    kind: UserKind = Field(
+        default=UserKind.HUMAN, sa_type=enum_type(UserKind), sa_column_kwargs={"server_default": UserKind.HUMAN.value}
+    )
+    bio: str = Field(default="", sa_column_kwargs=_EMPTY)
+    location: str = Field(default="", sa_column_kwargs=_EMPTY)
+    avatar_url: str = Field(default="", sa_column_kwargs=_EMPTY)
+    # These five are kept by triggers, in the transaction of what they count: see `db.social`.
+    follower_count: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs=_NONE)
+    following_count: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs=_NONE)
+    entry_count: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs=_NONE)
+    dream_count: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs=_NONE)
+    # Raised whenever one of them changes.
+    revision: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs=_NONE)
 
 
 class Token(Stored, table=True):

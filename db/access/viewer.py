@@ -15,6 +15,13 @@ class Role(StrEnum):
     ADMIN = "ADMIN"
 
 
+class UserKind(StrEnum):
+    """What a user is."""
+
+    HUMAN = "HUMAN"
+    AI = "AI"
+
+
 _RANK = {role: rank for rank, role in enumerate(Role)}
 
 

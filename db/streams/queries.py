@@ -16,6 +16,10 @@ _CHANGE_ORDERS = {
 stream_by_id = ToOne(model=Stream, visible=visible_streams)
 streams = Pages(model=Stream, orders={"NAME": Order(columns=("name", "id"))}, visible=visible_streams)
 
+streams_by_owner = Pages(
+    model=Stream, by="owner_id", orders={"NAME": Order(columns=("name", "id"))}, visible=visible_streams
+)
+
 session_by_id = ToOne(model=StreamSession, visible=within_stream(StreamSession.stream_id))
 sessions_by_stream = Pages(
     model=StreamSession,

@@ -13,6 +13,7 @@ from sqlalchemy import Table
 
 from db.batches import Pages, ToMany, ToOne
 from db.statements import CompiledStatement
+from db.walks import Walk
 
 
 class Unplanned(Exception):
@@ -143,7 +144,45 @@ class EdgePage:
     compiled: dict[Any, CompiledStatement] = field(default_factory=dict)
 
 
-Edge = EdgeOne | EdgeMany | EdgePage
+@dataclass(eq=False, slots=True)
+class EdgeClaim:
+    """Whether there is a row for a parent: something that is true of it for the viewer."""
+
+    key: str
+    path: str
+    batch: ToOne[Any]
+    parent_key: str
+    selection: "RowSelection"
+    compiled: dict[Any, CompiledStatement] = field(default_factory=dict)
+
+
+@dataclass(eq=False, slots=True)
+class EdgeWalk:
+    """An edge to what lies above or below a row of a tree."""
+
+    key: str
+    path: str
+    batch: Walk[Any]
+    parent_key: str
+    arguments: "Arguments"
+    selection: "RowSelection"
+    compiled: dict[Any, CompiledStatement] = field(default_factory=dict)
+
+
+@dataclass(eq=False, slots=True)
+class EdgeNode:
+    """An edge to one row that may be of any of several tables: ids are never shared, so at most one has it."""
+
+    key: str
+    path: str
+    parent_key: str
+    choices: list[EdgeOne]
+    # What a group of edges has in common; there is nothing of this one in it.
+    selection: "RowSelection"
+    batch: None = None
+
+
+Edge = EdgeOne | EdgeMany | EdgePage | EdgeClaim | EdgeWalk | EdgeNode
 
 
 @dataclass(slots=True)
@@ -211,7 +250,11 @@ class EdgeStep:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionStep:
-    """One of the fields of a connection: `nodes`, `edges`, `page_info`, `total_count`, or None for `__typename`."""
+    """One of the fields of a connection: `nodes`, `edges`, `page_info`, `total_count`, or None for `__typename`.
+
+    Where the rows of the connection are links, `link` is what is wanted of each: under `nodes` the row it leads to,
+    as `node`, and under `edges` all that is asked of the edge but its cursor.
+    """
 
     key: str
     name: str | None
@@ -219,6 +262,7 @@ class ConnectionStep:
     nodes: RowSelection | None = None
     edges: tuple[EdgeStep, ...] = ()
     page_info: tuple[PageInfoStep, ...] = ()
+    link: RowSelection | None = None
 
 
 @dataclass(slots=True)
@@ -243,7 +287,8 @@ class ConnectionSelection:
 
     def row_selections(self) -> "list[RowSelection]":
         """What is wanted of the rows, under `nodes` and under each `node`."""
-        found = [step.nodes for step in self.steps] + [edge.selection for step in self.steps for edge in step.edges]
+        found = [one for step in self.steps for one in (step.nodes, step.link)]
+        found += [edge.selection for step in self.steps for edge in step.edges]
         return [selection for selection in found if selection is not None]
 
 

@@ -36,10 +36,13 @@ from schema.engine.plan import (
     ConnectionSelection,
     ConnectionStep,
     Edge,
+    EdgeClaim,
     EdgeMany,
+    EdgeNode,
     EdgeOne,
     EdgePage,
     EdgeStep,
+    EdgeWalk,
     FromAttribute,
     FromColumn,
     FromColumns,
@@ -62,14 +65,18 @@ from schema.engine.plan import (
 from schema.engine.selections import Collector
 from schema.errors import RefusalsAsData
 from schema.fields import (
+    Claim,
     Column,
     Computed,
     Declaration,
     Demand,
     EdgePages,
     EdgeToMany,
+    EdgeToNode,
     EdgeToOne,
+    EdgeToWalk,
     Identity,
+    LinkNode,
     Lookup,
     declaration_of,
     model_by_type,
@@ -291,6 +298,16 @@ class _Planning:
     ) -> Edge:
         if isinstance(declared, EdgePages):
             return self._page(key, path, field, graphql_field, nodes, declared)
+        if isinstance(declared, EdgeToNode):
+            return self._node_edge(key, path, declared, nodes)
+        if isinstance(declared, EdgeToWalk):
+            reached = self._rows(_object(graphql_field.type), nodes, table_of(declared.batch.model), path)
+            arguments = self._arguments(field, graphql_field, nodes[0])
+            return EdgeWalk(key, path, declared.batch, declared.key, arguments, reached)
+        if isinstance(declared, Claim):
+            by = (declared.batch.by,)
+            claimed = RowSelection("", table_of(declared.batch.model), steps=[], columns=by, edges=[])
+            return EdgeClaim(key, path, declared.batch, declared.key, claimed)
         if not isinstance(declared, EdgeToOne | EdgeToMany):
             raise Unplanned(f"the field {path} with a resolver of its own")
         table = table_of(declared.batch.model)
@@ -300,6 +317,20 @@ class _Planning:
             return EdgeMany(key, path, declared.batch, declared.key, selection)
         is_nullable = not is_non_null_type(graphql_field.type)
         return EdgeOne(key, path, declared.batch, declared.key, is_nullable, selection)
+
+    def _node_edge(self, key: str, path: str, declared: EdgeToNode, nodes: list[FieldNode]) -> EdgeNode:
+        """Plan what is wanted of a row of any of several tables: one edge to each."""
+        types = {table_of(model): name for name, model in model_by_type.items()}
+        choices = []
+        for batch in declared.batches:
+            table = table_of(batch.model)
+            rows = self._rows(
+                cast("GraphQLObjectType", self._planner.schema.type_map[types[table]]), nodes, table, path
+            )
+            one = _with_columns(rows, [batch.by])
+            choices.append(EdgeOne(key, path, batch, declared.key, is_nullable=True, selection=one))
+        nothing = RowSelection(type_name="", table=None, steps=[], columns=(), edges=[])
+        return EdgeNode(key, path, declared.key, choices, nothing)
 
     def _page(
         self,
@@ -311,7 +342,7 @@ class _Planning:
         declared: EdgePages,
     ) -> EdgePage:
         batch = declared.batch
-        connection = self._connection(_object(graphql_field.type), nodes, table_of(batch.model), path)
+        connection = self._connection(_object(graphql_field.type), nodes, declared, path)
         wanted = RowSelection(
             type_name=table_of(batch.model).name, table=table_of(batch.model), steps=[], columns=(), edges=[]
         )
@@ -322,13 +353,13 @@ class _Planning:
         return EdgePage(key, path, batch, declared.key, arguments, wanted, connection)
 
     def _connection(
-        self, type_: GraphQLObjectType, nodes: list[FieldNode], table: Table, path: str
+        self, type_: GraphQLObjectType, nodes: list[FieldNode], declared: EdgePages, path: str
     ) -> ConnectionSelection:
         origin = self._planner.definition(type_.name).origin
         if not (isinstance(origin, type) and issubclass(origin, Connection)):
             raise Unplanned(f"the connection type {type_.name}")
         collected = self._collector.collect(type_, [node.selection_set for node in nodes])
-        steps = [self._connection_step(type_, key, group, table, path) for key, group in collected.items()]
+        steps = [self._connection_step(type_, key, group, declared, path) for key, group in collected.items()]
         return ConnectionSelection(
             steps=steps,
             wants_rows=any(step.name in {"nodes", "edges", "page_info"} for step in steps),
@@ -336,12 +367,15 @@ class _Planning:
         )
 
     def _connection_step(
-        self, type_: GraphQLObjectType, key: str, nodes: list[FieldNode], table: Table, path: str
+        self, type_: GraphQLObjectType, key: str, nodes: list[FieldNode], declared: EdgePages, path: str
     ) -> ConnectionStep:
         name = nodes[0].name.value
+        table, link = table_of(declared.batch.model), declared.link
         if name == "__typename":
             return ConnectionStep(key, None, type_.name)
         inner = type_.fields[name].type
+        if name in {"nodes", "edges"} and link is not None:
+            return self._linked(key, name, _object(inner), nodes, table, link, path)
         if name == "nodes":
             return ConnectionStep(key, "nodes", type_.name, nodes=self._rows(_object(inner), nodes, table, path))
         if name == "edges":
@@ -366,6 +400,63 @@ class _Planning:
         if name not in {"cursor", "__typename"}:
             raise Unplanned(f"the field {type_.name}.{name}")
         return EdgeStep(key, "cursor" if name == "cursor" else None, type_.name)
+
+    def _linked(
+        self,
+        key: str,
+        name: str,
+        type_: GraphQLObjectType,
+        nodes: list[FieldNode],
+        table: Table,
+        link: LinkNode,
+        path: str,
+    ) -> ConnectionStep:
+        """Plan what is wanted of links: what they lead to is an edge of theirs."""
+        selection = RowSelection(type_name=type_.name, table=table, steps=[], columns=(), edges=[])
+        if name == "nodes":
+            self._lead(selection, "node", f"{path}.{key}", type_, nodes, link)
+            return ConnectionStep(key, "nodes", "", link=selection)
+        fields = self._collector.collect(type_, [node.selection_set for node in nodes])
+        for inner_key, group in fields.items():
+            inner = group[0].name.value
+            if inner == "__typename":
+                selection.steps.append(TypeName(inner_key, type_.name))
+            elif inner == "node":
+                self._lead(selection, inner_key, f"{path}.{inner_key}", _object(type_.fields[inner].type), group, link)
+            elif inner != "cursor":
+                self._of_link(selection, type_, inner_key, group, path)
+        steps = tuple(
+            EdgeStep(one, "cursor" if group[0].name.value == "cursor" else None, type_.name)
+            for one, group in fields.items()
+        )
+        return ConnectionStep(key, "edges", "", edges=steps, link=selection)
+
+    def _lead(
+        self,
+        selection: RowSelection,
+        key: str,
+        path: str,
+        type_: GraphQLObjectType,
+        nodes: list[FieldNode],
+        link: LinkNode,
+    ) -> None:
+        rows = self._rows(type_, nodes, table_of(link.batch.model), path)
+        edge = EdgeOne(key, path, link.batch, link.key, False, _with_columns(rows, [link.batch.by]))
+        selection.steps.append(edge)
+        selection.edges.append(edge)
+        selection.groups = _groups(selection.edges)
+        _with_columns(selection, [link.key])
+
+    def _of_link(
+        self, selection: RowSelection, type_: GraphQLObjectType, key: str, nodes: list[FieldNode], path: str
+    ) -> None:
+        field, graphql_field = self._field(type_, nodes[0].name.value)
+        declared = declaration_of(field)
+        source = None if declared is None else _source(declared, field)
+        if source is None:
+            raise Unplanned(f"the field {type_.name}.{nodes[0].name.value} with a resolver of its own")
+        selection.steps.append(self._printed(key, source, graphql_field, nodes, path))
+        _with_columns(selection, _columns_of(source))
 
     def _page_info(self, type_: GraphQLObjectType, nodes: list[FieldNode]) -> tuple[PageInfoStep, ...]:
         collected = self._collector.collect(type_, [node.selection_set for node in nodes])
@@ -460,7 +551,9 @@ def _groups(edges: Sequence[Edge]) -> list[list[Edge]]:
     """Put edges together that read the same rows, and let them read the same columns."""
     groups: dict[Any, list[Edge]] = {}
     for edge in edges:
-        groups.setdefault((id(edge.batch), edge.parent_key, _asked_by(edge)), []).append(edge)
+        # An edge to one of several tables is alone.
+        what = id(edge) if isinstance(edge, EdgeNode) else id(edge.batch)
+        groups.setdefault((what, edge.parent_key, _asked_by(edge)), []).append(edge)
     for group in groups.values():
         columns = tuple(dict.fromkeys(name for edge in group for name in edge.selection.columns))
         for edge in group:
@@ -471,7 +564,7 @@ def _groups(edges: Sequence[Edge]) -> list[list[Edge]]:
 
 
 def _asked_by(edge: Edge) -> Any:
-    if not isinstance(edge, EdgePage):
+    if not isinstance(edge, EdgePage | EdgeWalk):
         return None
     return frozenset((one.name.value, print_ast(one.value)) for one in edge.arguments.node.arguments or ())
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-import orjson
 from graphql.execution.values import VariableValues, get_argument_values
 
 from db.access.viewer import ViewerKind
@@ -35,8 +34,11 @@ from schema.engine.plan import (
     Arguments,
     ConnectionStep,
     Edge,
+    EdgeClaim,
+    EdgeNode,
     EdgeOne,
     EdgePage,
+    EdgeWalk,
     RootLookup,
     RowSelection,
 )
@@ -100,16 +102,21 @@ class Run:
     ) -> Sequence[RawRow]:
         """Run a statement for all keys, which are as the driver gives them."""
         if statement.names == _KEYS_ALONE:
-            arguments = [_driver_keys(keys, self.mode)]
+            arguments = [statement.printers["keys"](keys)]
         else:
             known = {**statement.constants, **parameters}
             arguments = [
-                _driver_keys(keys, self.mode) if name == "keys" else known[name] if bind is None else bind(known[name])
+                statement.printers["keys"](keys)
+                if name == "keys"
+                else known[name]
+                if bind is None
+                else bind(known[name])
                 for name, bind in zip(statement.names, statement.binders, strict=True)
             ]
         began = time.perf_counter()
         rows = await self.session.raw(statement, arguments)
         self.trace.append(Traced(path, statement.sql, len(keys), len(rows), time.perf_counter() - began))
+        self.context.rows.note(len(rows))
         return rows
 
 
@@ -143,8 +150,7 @@ async def _print_rows(run: Run, selection: RowSelection, rows: Sequence[RawRow])
     positions = {name: index for index, name in enumerate(selection.columns)}
 
     def keys(edge: Edge) -> Iterable[Any]:
-        index = positions[str(edge.parent_key)]
-        return (row[index] for row in rows)
+        return map(itemgetter(positions[str(edge.parent_key)]), rows)
 
     return row_assembler(selection, run.mode)(rows, *await _answers(run, selection, keys))
 
@@ -175,18 +181,41 @@ async def _read_group(run: Run, group: Sequence[Edge], keys: list[Any]) -> list[
     if pages:
         return await _read_pages(run, pages, keys)
     first = group[0]
+    if isinstance(first, EdgeNode):
+        found = await asyncio.gather(*(_read_group(run, [choice], keys) for choice in first.choices))
+        return [{key: printed for (answers,) in found for key, printed in answers.items()}]
     statement = run.compiled(first.compiled, None, lambda: _statement(run, first))
+    if isinstance(first, EdgeWalk):
+        return await _read_walks(run, group, first, statement, keys)
     rows = await run.fetch(first.path, statement, keys, run.parameters)
     return [await _print_edge(run, edge, rows) for edge in group]
 
 
 def _statement(run: Run, edge: Edge) -> Chosen:
-    if isinstance(edge, EdgePage):
-        raise TypeError("The statement of a page hangs on its arguments.")
+    if isinstance(edge, EdgePage | EdgeNode):
+        raise TypeError("The statement of a page hangs on its arguments, and a node has several.")
+    if isinstance(edge, EdgeWalk):
+        return edge.batch.statement(run.mode, run.kind, edge.selection.columns)
     return edge.batch.statement(run.kind, edge.selection.columns)
 
 
+async def _read_walks(
+    run: Run, group: Sequence[Edge], first: EdgeWalk, statement: CompiledStatement, keys: Sequence[Any]
+) -> list[Answers]:
+    parameters = first.batch.parameters(run.arguments(first.arguments))
+    rows = await run.fetch(first.path, statement, keys, {**run.parameters, **parameters})
+    counts = Counter(row[-1] for row in rows)
+    # The key stands behind the columns that are wanted.
+    wanted = [row[:-1] for row in rows]
+    return [_cut(counts, await _print_rows(run, edge.selection, wanted)) for edge in group]
+
+
 async def _print_edge(run: Run, edge: Edge, rows: Sequence[RawRow]) -> Answers:
+    if isinstance(edge, EdgeWalk | EdgeNode):
+        raise TypeError("A walk is cut by the keys that stand behind its rows, and a node's choices are edges.")
+    if isinstance(edge, EdgeClaim):
+        place = edge.selection.columns.index(edge.batch.by)
+        return {row[place]: True for row in rows}
     printed = await _print_rows(run, edge.selection, rows)
     keys = map(itemgetter(edge.selection.columns.index(str(edge.batch.by))), rows)
     return dict(zip(keys, printed, strict=True)) if isinstance(edge, EdgeOne) else _cut(Counter(keys), printed)
@@ -288,12 +317,14 @@ async def _print_connections(
 
 async def _print_nodes(run: Run, step: ConnectionStep, keys: Sequence[Any], pages: _Found) -> Answers:
     """Print connections of which only the rows are wanted: one list, cut where the keys change."""
-    if step.nodes is None:
+    wanted = step.nodes or step.link
+    if wanted is None:
         raise Abandoned
     name = step.key
-    answers: Answers = {
-        key: {name: nodes} for key, nodes in _cut(pages.counts, await _print_rows(run, step.nodes, pages.rows)).items()
-    }
+    printed = await _print_rows(run, wanted, pages.rows)
+    if step.link is not None:
+        printed = [one["node"] for one in printed]
+    answers: Answers = {key: {name: nodes} for key, nodes in _cut(pages.counts, printed).items()}
     for key in keys:
         if key not in answers:
             answers[key] = {name: []}
@@ -309,7 +340,7 @@ def _connection_value(
     cursors: "_Cursors",
 ) -> Any:
     if step.name == "nodes":
-        return printed[id(step.nodes)]
+        return printed[id(step.nodes)] if step.link is None else [one["node"] for one in printed[id(step.link)]]
     if step.name == "edges":
         return [_edge_value(step, row, index, printed, cursors) for index, row in enumerate(found.rows)]
     if step.name == "page_info":
@@ -321,7 +352,11 @@ def _edge_value(
     step: ConnectionStep, row: RawRow, index: int, printed: Mapping[int, list[dict[str, Any]]], cursors: "_Cursors"
 ) -> dict[str, Any]:
     value: dict[str, Any] = {}
+    linked = {} if step.link is None else printed[id(step.link)][index]
     for one in step.edges:
+        if one.key in linked:
+            value[one.key] = linked[one.key]
+            continue
         if one.name == "node":
             value[one.key] = printed[id(one.selection)][index]
         else:
@@ -362,7 +397,3 @@ def _cut(counts: Mapping[Any, int], whole: list[Any]) -> dict[Any, list[Any]]:
         pieces[key] = whole[start:end]
         start = end
     return pieces
-
-
-def _driver_keys(keys: Sequence[Any], mode: str) -> Any:
-    return orjson.dumps(keys).decode() if mode == "sqlite" else keys

@@ -27,9 +27,12 @@ from schema.engine.executor import Asked, Engine
 from schema.engine.plan import (
     ByTable,
     Composed,
+    EdgeClaim,
     EdgeMany,
+    EdgeNode,
     EdgeOne,
     EdgePage,
+    EdgeWalk,
     HeldRows,
     ObjectSelection,
     Plan,
@@ -175,8 +178,12 @@ def _conditions(plan: Plan, kind: ViewerKind) -> Iterator[ColumnElement[bool]]:
                 waiting.append(target)
             case Composed(selection=selection):
                 waiting.append(selection)
-            case EdgeOne() | EdgeMany() as edge:
+            case EdgeOne() | EdgeMany() | EdgeWalk() as edge:
                 waiting.append(edge.selection)
+                yield from _seen(edge.batch.visible(kind))
+            case EdgeNode(choices=choices):
+                waiting += choices
+            case EdgeClaim() as edge:
                 yield from _seen(edge.batch.visible(kind))
             case EdgePage() as edge:
                 waiting += edge.connection.row_selections()

@@ -10,10 +10,10 @@ from schema.context import Asked
 from schema.errors import RefusalsAsData, UserError
 from schema.fields import Demand
 from schema.ids import decode_id
+from schema.inputs import given
 from schema.practice.inputs import GoalInput, changed, decode_some
 from schema.practice.types import Goal
 from schema.practice.vocabulary import GoalLevel
-from schema.streams.inputs import given
 
 
 @strawberry.type(description="What came of a change of a goal.")

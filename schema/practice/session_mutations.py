@@ -11,9 +11,9 @@ from schema.context import Asked
 from schema.errors import RefusalsAsData, UserError
 from schema.fields import Demand
 from schema.ids import decode_id
+from schema.inputs import given
 from schema.practice.inputs import PracticeReviewInput, PracticeSessionInput, changed, decode_ids
 from schema.practice.types import PracticeSession
-from schema.streams.inputs import given
 
 GoalIds = Annotated[
     list[strawberry.ID], strawberry.argument(description="The short-term goals that it is for, 1 to 10.")

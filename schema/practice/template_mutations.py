@@ -13,10 +13,10 @@ from schema.context import Asked
 from schema.errors import RefusalsAsData, UserError
 from schema.fields import Demand
 from schema.ids import decode_id
+from schema.inputs import given
 from schema.practice.inputs import changed, decode_ids
 from schema.practice.types import PracticeSession, SessionTemplate
 from schema.practice.vocabulary import Weekday
-from schema.streams.inputs import given
 
 
 @strawberry.input(description="A template to be made or changed. What is absent stays; null brings the default back.")

@@ -1,15 +1,15 @@
 """What a client says of streams, goals and sources. What is absent stays; null brings the default back."""
 
-from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
 import strawberry
-from strawberry import Maybe, Some
+from strawberry import Maybe
 
 from db.errors import Invalid
 from db.streams.rules import THOUSAND, Milestone
 from db.streams.vocabulary import StreamGoalKind
+from schema.inputs import given
 from schema.streams.vocabulary import (
     GoalAnimation,
     GoalCelebration,
@@ -148,12 +148,6 @@ class StreamSourceInput:
         default=None,
         description="Where it is listened to: `ws://…` or `wss://…`. Default: TikFinity's, on the server's machine.",
     )
-
-
-def given(input: Any) -> dict[str, Any]:
-    """Return what an input says, by name, without what is absent."""
-    said = {field.name: getattr(input, field.name) for field in fields(input)}
-    return {name: maybe.value for name, maybe in said.items() if isinstance(maybe, Some)}
 
 
 def goal_changes(input: StreamGoalInput) -> dict[str, Any]:

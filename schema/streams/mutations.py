@@ -10,7 +10,8 @@ from schema.context import Asked
 from schema.errors import RefusalsAsData, UserError
 from schema.fields import Demand
 from schema.ids import decode_id
-from schema.streams.inputs import StreamInput, given
+from schema.inputs import given
+from schema.streams.inputs import StreamInput
 from schema.streams.types import Stream, StreamSession
 
 

@@ -11,7 +11,8 @@ from schema.context import Asked
 from schema.errors import RefusalsAsData, UserError
 from schema.fields import Demand
 from schema.ids import decode_id
-from schema.streams.inputs import StreamSourceInput, given
+from schema.inputs import given
+from schema.streams.inputs import StreamSourceInput
 from schema.streams.types import StreamSource
 from schema.streams.vocabulary import StreamSourceKind
 

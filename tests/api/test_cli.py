@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import urllib.request
@@ -86,6 +87,7 @@ def test_these_are_the_commands() -> None:
         "schema",
         "serve",
         "simulate stream",
+        "social recount",
         "token create",
         "token list",
         "token revoke",
@@ -202,6 +204,22 @@ def test_a_lifetime_is_one_that_can_be(days: str) -> None:
 
 
 # Migrations
+
+
+def test_counters_are_compared_and_mended(database: Path) -> None:
+    ringside("token", "create", "--label", "x", "--user", "Ann")
+    right = ringside("social", "recount")
+    with sqlite3.connect(database) as connection:
+        ((ann,),) = connection.execute("UPDATE users SET follower_count = 7 RETURNING id").fetchall()
+    connection.close()
+    wrong = ringside("social", "recount", "--json")
+    mended = ringside("social", "recount", "--repair")
+
+    assert (right.exit_code, right.stdout) == (0, "Every counter says what there is.\n")
+    drift = {"id": f"user_{ann}", "counter": "follower_count", "counted": 7, "actual": 0}
+    assert (wrong.exit_code, orjson.loads(wrong.stdout)) == (1, {"found": [drift], "isRepaired": False})
+    assert (mended.exit_code, mended.stdout.splitlines()[-1]) == (0, "They were mended.")
+    assert ringside("social", "recount").exit_code == 0
 
 
 def test_a_database_goes_forward_and_back() -> None:

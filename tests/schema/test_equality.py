@@ -11,7 +11,7 @@ import shutil
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from graphql import GraphQLSchema, OperationType
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, update
 from sqlmodel import col, select
@@ -51,9 +51,7 @@ if TYPE_CHECKING:
 
 # What hypothesis remembers of the operations it wrote grows with them, so it is asked for so many at a time.
 _AT_A_TIME = 1000
-_NO_LIMITS = Limits(
-    tokens=10**6, depth=10**6, fields=10**6, aliases=10**6, directives=10**6, root_fields=10**6, cost=10**9
-)
+_NO_LIMITS = Limits(**{limit.name: 10**9 for limit in fields(Limits)})
 _PLANNED_AT_LEAST = 0.8
 _EVENTS_LOOKED_AT = 3
 _TRIES = 20
@@ -245,6 +243,8 @@ def test_news_is_answered_alike(house: House, wanted: int) -> None:
     numbers = count(1)
 
     def check(operation: Operation, name: str) -> None:
+        # What is told here are points and gifts: whoever waits for entries waits for ever.
+        assume("entryAdded" not in operation.text)
         planned, stock = house.run(news(world, world.viewers[name], fight, next(numbers), operation))
 
         assert planned == stock

@@ -23,6 +23,7 @@ from db.matches import operations as matches
 from db.matches.log import Received
 from db.matches.tables import Mat, Match
 from db.session import Database
+from db.social.vocabulary import EntrySubjectKind
 from db.streams import operations as streams
 from db.streams.rules import Milestone
 from db.streams.tables import Stream, StreamGoal
@@ -35,6 +36,7 @@ from tests.support.competition import begun_fight, loaded_fight, say
 from tests.support.graph import the_schema
 from tests.support.operations import Things
 from tests.support.practice import fill
+from tests.support.social import amplify, erase, follow, resonate, share, write
 from tests.support.streaming import FRAMES, frame, make_goal, make_source, make_stream, take
 
 BEGINNING = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
@@ -89,6 +91,7 @@ async def make_world(db: Database) -> World:
         viewers = await _invite(db)
         mats = await _hold(db)
         live = await _stream(db, viewers)
+        await _socialise(db, viewers, live)
         await _practise(db, viewers)
         viewers |= await _bind(db, mats, viewers)
         viewers |= await _bind_streams(db, live, viewers)
@@ -251,6 +254,36 @@ async def _stream(db: Database, viewers: dict[str, Viewer | None]) -> Sequence[S
     return made
 
 
+async def _socialise(db: Database, viewers: dict[str, Viewer | None], live: Sequence[Stream]) -> None:
+    """People who follow each other and write: threads with gaps, entries of every privacy, some with marks."""
+    people = [viewer for name in ("admin", "member", "operator") if (viewer := viewers[name]) is not None]
+    ann, bob, carl = people
+    for follower, followed in ((bob, ann), (carl, ann), (ann, bob)):
+        await follow(db, follower, followed, BEGINNING)
+    about = {"subject_kind": EntrySubjectKind.STREAM, "subject_id": live[0].id}
+    said: list[tuple[Viewer, dict[str, Any]]] = [
+        (ann, {"title": "서울 🥋", "tags": ["deep", "new"], "kind": "DREAM"}),
+        (bob, {"tags": ["new"], "metrics": {"clarity": 1.0}, **about}),
+        (bob, {"privacy": "FOLLOWERS", "label": "Lucid Processing"}),
+        (ann, {"privacy": "PRIVATE", "agent": "Λ"}),
+        (carl, {"content": "x" * 2000}),
+        (ann, {"privacy": "FOLLOWERS"}),
+    ]
+    at = [BEGINNING + timedelta(minutes=number // 2) for number in range(len(said))]
+    roots = [await write(db, who, when, **one) for when, (who, one) in zip(at, said, strict=True)]
+    for root, who in ((roots[0], bob), (roots[1], ann), (roots[5], bob)):
+        first = await write(db, who, BEGINNING, parent=root)
+        below = await write(db, ann, BEGINNING, parent=first, kind="DREAM")
+        await write(db, ann, BEGINNING, parent=below, privacy="PRIVATE")
+        await write(db, bob, BEGINNING, parent=root)
+        await erase(db, who, first, BEGINNING)
+    for number, entry in enumerate(roots[:2]):
+        for who in people[number:]:
+            await resonate(db, who, entry, BEGINNING)
+        await amplify(db, bob, entry, BEGINNING)
+        await share(db, carl, entry, BEGINNING)
+
+
 async def _practise(db: Database, viewers: dict[str, Viewer | None]) -> None:
     member, admin = viewers["member"], viewers["admin"]
     assert member is not None
@@ -267,7 +300,8 @@ async def _bind_streams(
         goals = await session.rows(
             select(StreamGoal).where(col(StreamGoal.stream_id) == made[1].id).order_by(col(StreamGoal.position))
         )
-    bound = {"overlay of a stream": [made[0].id], "overlay of a goal": [goals[0].id, goals[-1].id]}
+    fixed = next(goal for goal in goals if goal.name == "Fixed")
+    bound = {"overlay of a stream": [made[0].id], "overlay of a goal": [fixed.id, goals[-1].id]}
     return {
         name: Viewer(user_id=admin.user_id, token_id=UUID(int=2), role=Role.ADMIN, nodes=frozenset(nodes))
         for name, nodes in bound.items()

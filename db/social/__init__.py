@@ -1,0 +1,1 @@
+"""Users and their entries: threads, marks, follows, and the counters of them all."""

@@ -1,0 +1,1 @@
+"""How users and their entries are shown, changed and watched."""

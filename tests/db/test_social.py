@@ -1,0 +1,563 @@
+"""Entries and follows: set and unset, counted in the transaction of the fact, and refused to whoever may not see."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import DateTime, Uuid, delete, insert, literal, true, update
+from sqlmodel import col, select
+
+from db.access.tables import User
+from db.access.viewer import Role, Viewer
+from db.bus import Event
+from db.errors import Conflict, Forbidden, Invalid, NotFound, Refusal
+from db.ids import new_id
+from db.session import Database, connect
+from db.social import operations
+from db.social.events import ALL_ENTRIES
+from db.social.ranks import heat, worth
+from db.social.recount import Drift, find_drift, repair
+from db.social.tables import Entry, Follow, Resonance
+from tests.support.social import (
+    amplify,
+    erase,
+    follow,
+    make_person,
+    resonate,
+    rewrite,
+    share,
+    unamplify,
+    unfollow,
+    unresonate,
+    write,
+)
+
+NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+async def ann(db: Database) -> Viewer:
+    return await make_person(db, NOW, "Ann")
+
+
+@pytest.fixture
+async def bob(db: Database) -> Viewer:
+    return await make_person(db, NOW, "Bob")
+
+
+async def entry_of(db: Database, entry: Entry) -> Entry:
+    async with db.read() as session:
+        (found,) = await session.rows(select(Entry).where(col(Entry.id) == entry.id))
+        return found
+
+
+async def user_of(db: Database, viewer: Viewer) -> User:
+    async with db.read() as session:
+        (found,) = await session.rows(select(User).where(col(User.id) == viewer.user_id))
+        return found
+
+
+async def drift(db: Database) -> list[Drift]:
+    async with db.read() as session:
+        return await find_drift(session)
+
+
+async def counts(db: Database, entry: Entry) -> tuple[int, int, int, int, int]:
+    """Resonances, amplifications, branches, shares and the score."""
+    row = await entry_of(db, entry)
+    return row.resonance_count, row.amplification_count, row.branch_count, row.share_count, row.score
+
+
+async def counts_of(db: Database, viewer: Viewer) -> tuple[int, int, int, int]:
+    """Followers, following, entries and dreams."""
+    row = await user_of(db, viewer)
+    return row.follower_count, row.following_count, row.entry_count, row.dream_count
+
+
+async def refusal(work: Awaitable[Any]) -> tuple[str, str | None]:
+    with pytest.raises(Refusal) as raised:
+        await work
+    return raised.value.code, raised.value.field
+
+
+# Threads
+
+
+async def test_a_reply_stands_below_its_parent_in_the_order_it_was_written(
+    db: Database, ann: Viewer, bob: Viewer
+) -> None:
+    root = await write(db, ann, NOW)
+    first = await write(db, bob, NOW, parent=root)
+    below = await write(db, ann, NOW, parent=first)
+    second = await write(db, ann, NOW, parent=root)
+
+    places = [(one.path, one.depth, one.branch_order, one.root_id) for one in (root, first, below, second)]
+    assert places == [
+        ("", 0, 0, root.id),
+        ("00001", 1, 1, root.id),
+        ("0000100001", 2, 1, root.id),
+        ("00002", 1, 2, root.id),
+    ]
+    assert (await counts(db, root))[2] == 2
+
+
+async def test_fifty_replies_at_once_each_have_a_place_of_their_own(db: Database, ann: Viewer) -> None:
+    root = await write(db, ann, NOW)
+
+    replies = await asyncio.gather(*(write(db, ann, NOW, parent=root) for _ in range(50)))
+
+    assert sorted(one.branch_order for one in replies) == list(range(1, 51))
+    assert (await counts(db, root))[2] == 50
+    assert await drift(db) == []
+
+
+async def test_a_thread_is_a_hundred_deep_and_no_deeper(db: Database, ann: Viewer) -> None:
+    entry = await write(db, ann, NOW)
+    for _ in range(100):
+        entry = await write(db, ann, NOW, parent=entry)
+
+    assert (entry.depth, len(entry.path)) == (100, 500)
+    assert await refusal(write(db, ann, NOW, parent=entry)) == ("CONFLICT", "parent_id")
+    assert (await entry_of(db, entry)).last_branch == 0
+
+
+async def test_a_deleted_entry_leaves_its_place_and_says_nothing(db: Database, ann: Viewer, bob: Viewer) -> None:
+    root = await write(db, ann, NOW, title="Title", tags=["a"], label="Deep Reflection")
+    reply = await write(db, bob, NOW, parent=root)
+    below = await write(db, ann, NOW, parent=reply)
+
+    gone = await erase(db, bob, reply, NOW + timedelta(hours=1))
+    again = await erase(db, bob, reply, NOW + timedelta(hours=2))
+
+    assert (gone.content, gone.deleted_at, gone.path) == ("", NOW + timedelta(hours=1), reply.path)
+    assert again == await entry_of(db, reply)
+    assert again.deleted_at == gone.deleted_at
+    assert (await entry_of(db, below)).parent_id == reply.id
+    assert ((await counts(db, root))[2], (await counts(db, reply))[2]) == (0, 1)
+    assert await refusal(write(db, ann, NOW, parent=reply)) == ("NOT_FOUND", "parent_id")
+    assert await refusal(rewrite(db, bob, reply, NOW, content="Back")) == ("NOT_FOUND", "id")
+    assert await refusal(resonate(db, ann, reply, NOW)) == ("NOT_FOUND", "id")
+    await erase(db, ann, root, NOW)
+    async with db.read() as session:
+        assert await session.scalar(select(col(Entry.title)).where(col(Entry.id) == root.id)) == ""
+
+
+# Keys
+
+
+async def test_of_fifty_tries_with_one_key_one_entry_is_written(db: Database, ann: Viewer) -> None:
+    root = await write(db, ann, NOW)
+
+    made = await asyncio.gather(*(write(db, ann, NOW, parent=root, key="once") for _ in range(50)))
+
+    assert {one.id for one in made} == {made[0].id}
+    assert (await counts(db, root))[2] == 1
+    assert (await counts_of(db, ann))[2] == 2
+
+
+async def test_a_key_stands_for_one_entry_of_one_author(db: Database, ann: Viewer, bob: Viewer) -> None:
+    mine = await write(db, ann, NOW, key="k", content="Mine")
+
+    assert (await write(db, bob, NOW, key="k", content="His")).author_id == bob.user_id
+    assert await refusal(write(db, ann, NOW, key="k", content="Other")) == ("CONFLICT", "idempotency_key")
+    assert await refusal(write(db, ann, NOW, key="k", content="Mine", parent=mine)) == ("CONFLICT", "idempotency_key")
+    assert await refusal(write(db, ann, NOW, key="")) == ("BAD_USER_INPUT", "idempotency_key")
+
+
+# Marks
+
+
+@pytest.mark.parametrize(("mark", "place"), [(resonate, 0), (amplify, 1)])
+async def test_fifty_at_once_count_each_once_however_often_he_tries(
+    db: Database, ann: Viewer, mark: Callable[..., Awaitable[Entry]], place: int
+) -> None:
+    entry = await write(db, ann, NOW)
+    people = [await make_person(db, NOW) for _ in range(10)]
+
+    await asyncio.gather(*(mark(db, people[number % 10], entry, NOW) for number in range(50)))
+
+    assert (await counts(db, entry))[place] == 10
+    assert await drift(db) == []
+
+
+async def test_marks_are_set_and_unset_and_come_back_with_the_fresh_count(
+    db: Database, ann: Viewer, bob: Viewer
+) -> None:
+    entry = await write(db, ann, NOW)
+
+    seen = [
+        (await work).score
+        for work in (
+            resonate(db, bob, entry, NOW),
+            resonate(db, bob, entry, NOW),
+            amplify(db, bob, entry, NOW),
+            unresonate(db, bob, entry),
+            unresonate(db, bob, entry),
+            unamplify(db, bob, entry),
+        )
+    ]
+
+    assert seen == [1, 1, 2, 1, 1, 0]
+    after = await entry_of(db, entry)
+    assert (after.revision, after.heat) == (4, heat(NOW, 0))
+
+
+async def test_setting_and_unsetting_at_once_leaves_what_is_there(db: Database, ann: Viewer) -> None:
+    entry = await write(db, ann, NOW)
+    people = [await make_person(db, NOW) for _ in range(5)]
+
+    await asyncio.gather(
+        *(
+            resonate(db, people[number % 5], entry, NOW) if number % 3 else unresonate(db, people[number % 5], entry)
+            for number in range(50)
+        )
+    )
+
+    assert await drift(db) == []
+
+
+async def test_an_entry_is_hotter_the_more_it_is_marked(db: Database, ann: Viewer) -> None:
+    entry = await write(db, ann, NOW)
+    for number in range(1, 4):
+        await resonate(db, await make_person(db, NOW), entry, NOW)
+        assert (await entry_of(db, entry)).heat == heat(NOW, number)
+
+
+@given(st.integers(0, 10**9), st.integers(0, 10**9))
+def test_more_marks_are_never_worth_less(one: int, other: int) -> None:
+    assert (worth(one) <= worth(other)) == (one <= other or worth(one) == worth(other))
+
+
+async def test_a_share_is_counted_and_with_a_key_once(db: Database, ann: Viewer, bob: Viewer) -> None:
+    entry = await write(db, ann, NOW)
+
+    for key in (None, None, "k", "k"):
+        await share(db, bob, entry, NOW, key)
+
+    assert await counts(db, entry) == (0, 0, 0, 3, 0)
+
+
+# Follows
+
+
+async def test_fifty_follows_at_once_count_once(db: Database, ann: Viewer, bob: Viewer) -> None:
+    await asyncio.gather(
+        *(follow(db, ann, bob, NOW) for _ in range(25)), *(follow(db, bob, ann, NOW) for _ in range(25))
+    )
+
+    assert [await counts_of(db, one) for one in (ann, bob)] == [(1, 1, 0, 0)] * 2
+
+
+async def test_following_is_set_and_unset(db: Database, ann: Viewer, bob: Viewer) -> None:
+    made = await follow(db, ann, bob, NOW)
+    again = await follow(db, ann, bob, NOW)
+    gone = await unfollow(db, ann, bob)
+    twice = await unfollow(db, ann, bob)
+
+    shown = [(one.follower.following_count, one.followed.follower_count) for one in (made, again, gone, twice)]
+    assert shown == [(1, 1), (1, 1), (0, 0), (0, 0)]
+    assert await refusal(follow(db, ann, ann, NOW)) == ("BAD_USER_INPUT", "id")
+    assert await refusal(follow(db, ann, new_id(), NOW)) == ("NOT_FOUND", "id")
+
+
+# Who sees what
+
+
+async def test_what_is_not_seen_is_not_found_whatever_is_tried(db: Database, ann: Viewer, bob: Viewer) -> None:
+    for privacy in ("PRIVATE", "FOLLOWERS"):
+        entry = await write(db, ann, NOW, privacy=privacy)
+        for work in (
+            resonate(db, bob, entry, NOW),
+            amplify(db, bob, entry, NOW),
+            share(db, bob, entry, NOW),
+            unresonate(db, bob, entry),
+            rewrite(db, bob, entry, NOW, content="Mine"),
+            erase(db, bob, entry, NOW),
+        ):
+            assert await refusal(work) == ("NOT_FOUND", "id")
+        assert await refusal(write(db, bob, NOW, parent=entry)) == ("NOT_FOUND", "parent_id")
+        assert await counts(db, entry) == (0, 0, 0, 0, 0)
+
+
+async def test_followers_see_what_is_for_them_until_they_cease_to_follow(
+    db: Database, ann: Viewer, bob: Viewer
+) -> None:
+    entry = await write(db, ann, NOW, privacy="FOLLOWERS")
+
+    await follow(db, bob, ann, NOW)
+    assert (await resonate(db, bob, entry, NOW)).resonance_count == 1
+    await unfollow(db, bob, ann)
+    assert await refusal(resonate(db, bob, entry, NOW)) == ("NOT_FOUND", "id")
+
+
+async def test_a_reply_is_never_seen_by_more_than_its_root(db: Database, ann: Viewer, bob: Viewer) -> None:
+    carl = await make_person(db, NOW)
+    root = await write(db, ann, NOW)
+    reply = await write(db, bob, NOW, parent=root)
+    await resonate(db, carl, reply, NOW)
+
+    await rewrite(db, ann, root, NOW, privacy="PRIVATE")
+
+    assert await refusal(resonate(db, carl, reply, NOW)) == ("NOT_FOUND", "id")
+    assert await refusal(resonate(db, bob, reply, NOW)) == ("NOT_FOUND", "id")
+    assert (await resonate(db, ann, reply, NOW)).resonance_count == 2
+    assert [(await counts_of(db, one))[2] for one in (ann, bob)] == [0, 0]
+    await rewrite(db, ann, root, NOW, privacy="PUBLIC")
+    assert [(await counts_of(db, one))[2] for one in (ann, bob)] == [1, 1]
+    assert await drift(db) == []
+
+
+async def test_what_belongs_to_somebody_else_is_not_changed(db: Database, ann: Viewer, bob: Viewer) -> None:
+    entry = await write(db, ann, NOW)
+    admin = await make_person(db, NOW, role=Role.ADMIN)
+    guest = await make_person(db, NOW, role=Role.VIEWER)
+
+    for who in (bob, admin):
+        with pytest.raises(Forbidden):
+            await rewrite(db, who, entry, NOW, content="Mine")
+    with pytest.raises(Forbidden):
+        await erase(db, bob, entry, NOW)
+    for work in (write(db, guest, NOW), resonate(db, guest, entry, NOW), follow(db, guest, ann, NOW)):
+        with pytest.raises(Forbidden):
+            await work
+
+    assert (await erase(db, admin, entry, NOW)).deleted_at == NOW
+
+
+# What is said
+
+
+async def test_entries_that_cannot_be_are_refused(db: Database, ann: Viewer) -> None:
+    said: list[tuple[dict[str, Any], str]] = [
+        ({"content": "  "}, "content"),
+        ({"content": "x" * 2001}, "content"),
+        ({"content": "a\x00b"}, "content"),
+        ({"title": "x" * 201}, "title"),
+        ({"label": "x" * 61}, "label"),
+        ({"agent": "x" * 61}, "agent"),
+        ({"tags": [str(number) for number in range(11)]}, "tags"),
+        ({"tags": ["#"]}, "tags"),
+        ({"metrics": {"clarity": 1.01}}, "metrics"),
+        ({"metrics": {"clarity": float("nan")}}, "metrics"),
+    ]
+
+    refused = [await refusal(write(db, ann, NOW, **one)) for one, _ in said]
+
+    assert refused == [("BAD_USER_INPUT", field) for _, field in said]
+    assert await counts_of(db, ann) == (0, 0, 0, 0)
+
+
+async def test_an_entry_is_kept_as_it_was_said(db: Database, ann: Viewer) -> None:
+    entry = await write(db, ann, NOW, content=" 서울 🥋 ", tags=["#Deep", "deep", "Ö"], metrics={"clarity": 1})
+
+    kept = await entry_of(db, entry)
+
+    assert kept == entry
+    assert (kept.content, kept.tags) == ("서울 🥋", ["deep", "ö"])
+    assert kept.metrics == {"clarity": 1.0, "resonance": 0.5, "coherence": 0.5}
+
+
+async def test_a_kind_that_changes_is_counted_as_what_it_is_now(db: Database, ann: Viewer) -> None:
+    entry = await write(db, ann, NOW)
+    before = await counts_of(db, ann)
+
+    await rewrite(db, ann, entry, NOW, kind="DREAM", tags=["new"])
+
+    assert (before, await counts_of(db, ann)) == ((0, 0, 1, 0), (0, 0, 0, 1))
+
+
+# Profiles
+
+
+async def test_a_username_is_taken_whatever_its_case(db: Database, ann: Viewer, bob: Viewer) -> None:
+    async def rename(viewer: Viewer, username: str) -> User:
+        async with db.transaction() as tx:
+            return await operations.update_profile(tx, {"username": username}, viewer=viewer)
+
+    assert await refusal(rename(bob, "ANN")) == ("CONFLICT", "username")
+    assert (await rename(ann, "Ann.A")).username == "Ann.A"
+    assert (await rename(bob, "ANN")).username_key == "ann"
+    for wrong in ("", "a b", "_a", "x" * 41, "é"):
+        assert await refusal(rename(bob, wrong)) == ("BAD_USER_INPUT", "username")
+
+
+async def test_of_fifty_who_want_one_username_one_has_it(db: Database) -> None:
+    people = [await make_person(db, NOW) for _ in range(50)]
+
+    async def rename(viewer: Viewer) -> User:
+        async with db.transaction() as tx:
+            return await operations.update_profile(tx, {"username": "same"}, viewer=viewer)
+
+    answers = await asyncio.gather(*map(rename, people), return_exceptions=True)
+
+    assert sorted(type(one) is Conflict for one in answers) == [False] + [True] * 49
+
+
+# Counters
+
+
+async def test_counters_that_were_bent_are_found_and_mended(db: Database, ann: Viewer, bob: Viewer) -> None:
+    entry, bare = await write(db, ann, NOW), await write(db, ann, NOW)
+    await resonate(db, bob, entry, NOW)
+    await follow(db, bob, ann, NOW)
+    async with db.transaction() as tx:
+        await tx.execute(update(Entry).where(col(Entry.id) == bare.id).values(resonance_count=7, score=7))
+        await tx.execute(update(User).where(col(User.id) == ann.user_id).values(follower_count=999))
+
+    found = await drift(db)
+    async with db.transaction() as tx:
+        await repair(tx, found)
+
+    assert [(one.table, one.id, one.counter, one.counted, one.actual) for one in found] == [
+        ("entries", bare.id, "resonance_count", 7, 0),
+        ("users", ann.user_id, "follower_count", 999, 1),
+    ]
+    assert await drift(db) == []
+    assert await counts(db, bare) == (0, 0, 0, 0, 0)
+
+
+async def test_a_counter_never_falls_below_zero(db: Database, ann: Viewer, bob: Viewer) -> None:
+    entry = await write(db, ann, NOW)
+    await resonate(db, bob, entry, NOW)
+    await follow(db, bob, ann, NOW)
+    async with db.transaction() as tx:
+        await tx.execute(update(Entry).values(resonance_count=0, score=0, heat=0))
+        await tx.execute(update(User).values(follower_count=0, following_count=0))
+
+    await unresonate(db, bob, entry)
+    await unfollow(db, bob, ann)
+
+    assert await counts(db, entry) == (0, 0, 0, 0, 0)
+    assert [(await counts_of(db, one))[:2] for one in (ann, bob)] == [(0, 0), (0, 0)]
+
+
+async def test_many_facts_of_one_statement_are_all_counted(db: Database, ann: Viewer) -> None:
+    entries = [await write(db, ann, NOW) for _ in range(2)]
+    people = [await make_person(db, NOW) for _ in range(3)]
+    now = literal(NOW, DateTime(timezone=True))
+    everybody = select(col(User.id), col(Entry.id), now).join(Entry, true())
+    others = select(col(User.id), literal(ann.user_id, Uuid()), now).where(col(User.id) != ann.user_id)
+    async with db.transaction() as tx:
+        await tx.execute(insert(Resonance).from_select(["user_id", "entry_id", "created_at"], everybody))
+        await tx.execute(insert(Follow).from_select(["follower_id", "followed_id", "created_at"], others))
+    assert [(await counts(db, entry))[0] for entry in entries] == [4, 4]
+    assert [(await counts_of(db, one))[:2] for one in (ann, people[0])] == [(3, 0), (0, 1)]
+
+    async with db.transaction() as tx:
+        await tx.execute(delete(Resonance))
+        await tx.execute(delete(Follow))
+
+    assert [(await counts(db, entry))[0] for entry in entries] == [0, 0]
+    assert await drift(db) == []
+
+
+_DEEDS = st.lists(st.tuples(st.integers(0, 10), st.integers(0, 2), st.integers(0, 9)), max_size=25)
+
+
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(_DEEDS)
+def test_counters_equal_what_they_count_whatever_happens(do: Callable[[Any], None], deeds: Any) -> None:
+    do(deeds)
+
+
+@pytest.fixture
+def do(database_url: str) -> Any:
+    """Does deeds on one database, and compares after each lot."""
+    with asyncio.Runner() as runner:
+        db = runner.run(connect(database_url, pool_size=3))
+        people = runner.run(_people(db))
+        yield lambda deeds: runner.run(_do(db, people, deeds))
+        runner.run(db.close())
+
+
+async def _people(db: Database) -> list[Viewer]:
+    return [await make_person(db, NOW) for _ in range(3)]
+
+
+async def _do(db: Database, people: list[Viewer], deeds: list[tuple[int, int, int]]) -> None:
+    entries = [await write(db, people[0], NOW)]
+    for deed, who, number in deeds:
+        others = people[:who] + people[who + 1 :]
+        try:
+            done = await _deed(db, people[who], others[number % 2], entries[number % len(entries)], deed, number)
+        except Refusal:
+            continue
+        if hasattr(done, "path"):
+            entries.append(done)
+    assert await drift(db) == []
+
+
+def _deed(db: Database, person: Viewer, other: Viewer, entry: Entry, deed: int, number: int) -> Awaitable[Any]:
+    privacy, kind = ("PUBLIC", "FOLLOWERS", "PRIVATE")[number % 3], ("DREAM", "LOGBOOK")[number % 2]
+    deeds: list[Callable[[], Awaitable[Any]]] = [
+        lambda: write(db, person, NOW, kind="DREAM"),
+        lambda: write(db, person, NOW, parent=entry),
+        lambda: write(db, person, NOW, parent=entry, privacy="FOLLOWERS"),
+        lambda: rewrite(db, person, entry, NOW, privacy=privacy),
+        lambda: rewrite(db, person, entry, NOW, kind=kind),
+        lambda: erase(db, person, entry, NOW),
+        lambda: resonate(db, person, entry, NOW),
+        lambda: unresonate(db, person, entry),
+        lambda: amplify(db, person, entry, NOW),
+        lambda: follow(db, person, other, NOW),
+        lambda: unfollow(db, person, other),
+    ]
+    return deeds[deed]()
+
+
+# Silence
+
+
+async def test_a_rollback_is_silent(db: Database, ann: Viewer, bob: Viewer) -> None:
+    entry = await write(db, ann, NOW)
+    topics = (ALL_ENTRIES, entry.id, ann.user_id, bob.user_id)
+
+    async def try_all() -> None:
+        async with db.transaction() as tx:
+            await operations.create_entry(tx, {"content": "A"}, parent_id=entry.id, viewer=bob, now=NOW)
+            await operations.mark_entry(tx, Resonance, entry.id, viewer=bob, now=NOW)
+            await operations.share_entry(tx, entry.id, viewer=bob, now=NOW)
+            await operations.unmark_entry(tx, Resonance, entry.id, viewer=bob)
+            await operations.follow_user(tx, ann.user_id, viewer=bob, now=NOW)
+            await operations.unfollow_user(tx, ann.user_id, viewer=bob)
+            await operations.update_entry(tx, entry.id, {"privacy": "PRIVATE"}, viewer=ann, now=NOW)
+            await operations.delete_entry(tx, entry.id, viewer=ann, now=NOW)
+            await operations.update_profile(tx, {"bio": "B"}, viewer=ann)
+            raise LookupError
+
+    with db.bus.listen(*topics, of=Event) as heard:
+        with pytest.raises(LookupError):
+            await try_all()
+        assert heard.take() == []
+
+        await write(db, bob, NOW, parent=entry)
+
+        assert [type(event).__name__ for event in heard.take()] == ["EntryAdded", "UserCountsChanged", "EntryChanged"]
+    assert await drift(db) == []
+
+
+async def test_news_carries_rows_as_they_were_committed(db: Database, ann: Viewer, bob: Viewer) -> None:
+    entry = await write(db, ann, NOW)
+
+    with db.bus.listen(entry.id, ann.user_id, bob.user_id, of=Event) as heard:
+        await resonate(db, bob, entry, NOW)
+        await follow(db, bob, ann, NOW)
+        told = heard.take()
+
+    rows = [getattr(event, "entry", None) or event.user for event in told]  # type: ignore[attr-defined]  # of these kinds
+    assert rows[0] == await entry_of(db, entry)
+    assert rows[1:] == [await user_of(db, ann), await user_of(db, bob)]
+
+
+async def test_input_that_says_nothing_changes_nothing(db: Database, ann: Viewer) -> None:
+    entry = await write(db, ann, NOW)
+    with pytest.raises(NotFound):
+        await rewrite(db, ann, entry._replace(id=new_id()), NOW)  # type: ignore[attr-defined]  # a light row
+    with pytest.raises(Invalid):
+        await write(db, ann, NOW, subject_id=new_id())
+
+    assert (await rewrite(db, ann, entry, NOW)).content == entry.content

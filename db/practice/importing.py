@@ -20,6 +20,7 @@ from db.batches import table_of
 from db.errors import Forbidden, Refusal
 from db.practice.document import Document, GoalNode, Refused, SessionNode, print_document, read_document
 from db.practice.events import PracticeSessionChanged
+from db.practice.lines import goals_of
 from db.practice.operations import NEW_GOAL, goal_columns
 from db.practice.paths import STEP, depth_of, label
 from db.practice.placing import Candidate, Place, check_place
@@ -111,8 +112,8 @@ async def export_goals(session: Session, *, owner_id: UUID, zone: ZoneInfo, view
     """Print what somebody practises as a file, times by the clocks of a zone. What was deleted is left out."""
     kind = _HOUSE if viewer is None else viewer.kind
     parameters = {} if viewer is None else viewer.parameters
-    live = col(Goal.owner_id) == owner_id, visible_goals(kind)
-    goals = await session.rows(select(Goal).where(*live).order_by(col(Goal.path)), **parameters)
+    live = goals_of(owner_id).where(visible_goals(kind))
+    goals = await session.rows(live.order_by(col(Goal.path)), **parameters)
     own = col(PracticeSession.owner_id) == owner_id, visible_sessions(kind)
     newest_last = col(PracticeSession.created_at), col(PracticeSession.id)
     sessions = await session.rows(select(PracticeSession).where(*own).order_by(*newest_last), **parameters)
@@ -143,7 +144,7 @@ class _Writer:
 
 
 async def _laid_out(tx: Transaction, owner_id: UUID) -> _Layout:
-    goals = await tx.tuples(select(Goal).where(col(Goal.owner_id) == owner_id))
+    goals = await tx.tuples(goals_of(owner_id))
     sessions = await tx.tuples(select(PracticeSession).where(col(PracticeSession.owner_id) == owner_id))
     links: dict[UUID, list[UUID]] = {}
     own = select(col(PracticeSession.id)).where(col(PracticeSession.owner_id) == owner_id)

@@ -58,6 +58,13 @@ def is_under(path: Any, top: Any) -> Any:
     return (path >= top) & (path < top + END)
 
 
+def goals_of(owner_id: UUID) -> Any:
+    """Select all goals of somebody, by way of those that paths begin with: no index holds all of an owner's."""
+    top: Any = aliased(Goal)
+    of_owner = (top.owner_id == owner_id) & top.parent_id.is_(None)
+    return select(Goal).join(top, of_owner & is_under(col(Goal.path), top.path))
+
+
 def ancestors(kind: ViewerKind) -> Chosen:
     """Select the goals above each of `keys`, as those above `below_id`."""
     below: Any = aliased(Goal)
@@ -87,7 +94,7 @@ def sessions_of_goal(kind: ViewerKind) -> Chosen:
 
 def sessions_of_subtree(kind: ViewerKind) -> Chosen:
     """Select the sessions that are for a goal of `keys` or for any under it, each once, as those of `top_id`."""
-    tried = _tried(_tops(kind), kind)
+    tried = _tried(_tops(kind))
     return select(PracticeSession, tried.c.top_id).join(tried, tried.c.session_id == col(PracticeSession.id))
 
 
@@ -98,7 +105,7 @@ def descendants(kind: ViewerKind) -> Chosen:
     link: Any = aliased(PracticeSessionGoal)
     rest = func.length(tops.c.path) + 1
     under = select(tops.c.id.label("top_id"), *_shown(), func.substr(Goal.path, rest).label("line")).where(
-        is_under(col(Goal.path), tops.c.path), col(Goal.path) > tops.c.path, visible_goals(kind)
+        is_under(col(Goal.path), tops.c.path), col(Goal.path) > tops.c.path, _is_there(Goal)
     )
     # By way of a session. Where it is for several goals, it is shown under the first of them.
     practised = (
@@ -108,10 +115,10 @@ def descendants(kind: ViewerKind) -> Chosen:
             func.min(func.substr(short.path + col(Goal.path), rest)).label("line"),
         )
         .join_from(tops, short, is_under(short.path, tops.c.path) & short.deleted_at.is_(None))
-        .join(link, link.goal_id == short.id)
-        .join(PracticeSession, (col(PracticeSession.id) == link.session_id) & visible_sessions(kind))
+        .join(link, _for(link, short))
+        .join(PracticeSession, (col(PracticeSession.id) == link.session_id) & _is_there(PracticeSession))
         .join(Goal, col(Goal.within_session_id) == link.session_id)
-        .where(visible_goals(kind))
+        .where(_is_there(Goal))
         .group_by(tops.c.id, *_grouped())
     )
     found = union_all(under, practised).subquery("lines")
@@ -129,8 +136,8 @@ def descendants(kind: ViewerKind) -> Chosen:
 def tallies(kind: ViewerKind) -> Chosen:
     """Select what stands under each goal of `keys`, counted."""
     tops = _tops(kind)
-    tried = _tried(tops, kind)
-    goals, tries = _goals_counted(tops, tried, kind), _tries_counted(tried)
+    tried = _tried(tops)
+    goals, tries = _goals_counted(tops, tried), _tries_counted(tried)
     child: Any = aliased(Goal)
     children = (child.parent_id == tops.c.id) & child.deleted_at.is_(None)
     return (
@@ -157,7 +164,17 @@ def _tops(kind: ViewerKind) -> CTE:
     return select(col(Goal.id), col(Goal.path)).where(of_keys(col(Goal.id)), visible_goals(kind)).cte("tops")
 
 
-def _tried(tops: CTE, kind: ViewerKind) -> CTE:
+def _for(link: Any, goal: Any) -> Any:
+    """Say that a link is to a goal. No index leads back from the link: SQLite would look at all links there are."""
+    return link.goal_id == func.coalesce(goal.id, goal.id)
+
+
+def _is_there(model: Any) -> Any:
+    """Say that something was not deleted. What stands under one's own goal is one's own: the guard sees to that."""
+    return col(model.deleted_at).is_(None)
+
+
+def _tried(tops: CTE) -> CTE:
     """Select the sessions of each subtree, each once: whose, which, and whether it is for the top itself."""
     goal: Any = aliased(Goal)
     link: Any = aliased(PracticeSessionGoal)
@@ -165,8 +182,8 @@ def _tried(tops: CTE, kind: ViewerKind) -> CTE:
     return (
         select(tops.c.id.label("top_id"), link.session_id, is_direct)
         .join_from(tops, goal, is_under(goal.path, tops.c.path) & goal.deleted_at.is_(None))
-        .join(link, link.goal_id == goal.id)
-        .join(PracticeSession, (col(PracticeSession.id) == link.session_id) & visible_sessions(kind))
+        .join(link, _for(link, goal))
+        .join(PracticeSession, (col(PracticeSession.id) == link.session_id) & _is_there(PracticeSession))
         .group_by(tops.c.id, link.session_id)
         .cte("tried")
     )
@@ -181,13 +198,13 @@ def _grouped() -> list[Any]:
     return [col(Goal.id), col(Goal.level), col(Goal.completed_at), col(Goal.deadline)]
 
 
-def _goals_counted(tops: CTE, tried: CTE, kind: ViewerKind) -> Subquery:
+def _goals_counted(tops: CTE, tried: CTE) -> Subquery:
     """Count the goals of each subtree, the top itself and what stands under its sessions among them, each once."""
     own = select(tops.c.id.label("top_id"), col(Goal.completed_at)).where(
-        is_under(col(Goal.path), tops.c.path), visible_goals(kind)
+        is_under(col(Goal.path), tops.c.path), _is_there(Goal)
     )
     practised = select(tried.c.top_id, col(Goal.completed_at)).where(
-        col(Goal.within_session_id) == tried.c.session_id, visible_goals(kind)
+        col(Goal.within_session_id) == tried.c.session_id, _is_there(Goal)
     )
     within = union_all(own, practised).subquery("within")
     counts = func.count().label("all_goal_count"), func.count(within.c.completed_at).label("all_completed_count")

@@ -355,11 +355,12 @@ async def _put(tx: Transaction, goal: Goal, place: Place, position: int, now: da
     """Put a goal at a place, with all that is under it, deleted or not: three statements, however much that is."""
     path = place.path + label(position, goal.id)
     root_id = place.root_id or goal.id
-    moved = {
-        "path": literal(path).concat(func.substr(col(Goal.path), len(goal.path) + 1)),
-        "root_id": root_id,
-        "within_session_id": place.within_session_id,
-    }
+    moved: dict[str, Any] = {"path": literal(path).concat(func.substr(col(Goal.path), len(goal.path) + 1))}
+    # What is named is written, and its indexes with it, whether it is another or not.
+    if goal.root_id != root_id:
+        moved["root_id"] = root_id
+    if goal.within_session_id != place.within_session_id:
+        moved["within_session_id"] = place.within_session_id
     await tx.execute(update(Goal).where(is_under(col(Goal.path), goal.path)).values(**moved))
     own = {"parent_id": place.parent_id, "session_id": place.session_id, "position": position}
     await change_goal(tx, goal.id, own, now)

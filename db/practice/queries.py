@@ -33,7 +33,7 @@ root_goals = Pages(
     model=Goal,
     orders=_GOAL_ORDERS,
     filters=_GOAL_FILTERS,
-    visible=lambda kind: visible_goals(kind) & (col(Goal.root_id) == col(Goal.id)) & col(Goal.session_id).is_(None),
+    visible=lambda kind: visible_goals(kind) & col(Goal.parent_id).is_(None) & col(Goal.session_id).is_(None),
 )
 deleted_goals = Pages(model=Goal, orders={"NEWEST": _NEWEST}, visible=visible_deleted_goals)
 goals_by_parent = Pages(model=Goal, by="parent_id", orders=_GOAL_ORDERS, filters=_GOAL_FILTERS, visible=visible_goals)

@@ -13,6 +13,11 @@ _PATH: Any = String().with_variant(String(collation="C"), "postgresql")
 _IS_RUNNING = text("state = 'RUNNING' AND deleted_at IS NULL")
 
 
+def _some_of(*columns: str, where: str) -> Index:
+    """Return an index of the rows that fit a condition."""
+    return Index(None, *columns, sqlite_where=text(where), postgresql_where=text(where))
+
+
 class Practice(Base, table=True):
     """All that one user practises. Whoever changes any of it raises the revision, and so is alone with it."""
 
@@ -30,20 +35,20 @@ class Goal(Stored, table=True):
     __tablename__ = "goals"
     __table_args__ = (
         CheckConstraint("parent_id IS NULL OR session_id IS NULL", name="one_parent"),
+        # A goal that moves is written anew, with all that is under it: each is in as few indexes as will do.
         Index(None, "path", unique=True),
         Index(None, "parent_id", "position", "id"),
-        Index(None, "session_id", "position", "id"),
-        Index(None, "within_session_id"),
-        Index(None, "owner_id", "parent_id", "position", "id"),
-        Index(None, "root_id"),
-        Index(None, "deletion_id"),
+        _some_of("session_id", "position", "id", where="session_id IS NOT NULL"),
+        _some_of("within_session_id", where="within_session_id IS NOT NULL"),
+        _some_of("owner_id", "position", "id", where="parent_id IS NULL"),
     )
 
     owner_id: UUID = Field(foreign_key="users.id", ondelete="CASCADE")
     parent_id: UUID | None = Field(default=None, foreign_key="goals.id", ondelete="CASCADE")
     session_id: UUID | None = Field(default=None, foreign_key="practice_sessions.id", ondelete="CASCADE")
-    # Where its path begins: the goal at the top of it, and the session that one stands under.
-    root_id: UUID = Field(foreign_key="goals.id", ondelete="CASCADE")
+    # Where its path begins: the goal at the top of it, and the session that one stands under. The first is part of the
+    # path itself and needs no foreign key, which would be looked after for every goal of a tree that moves.
+    root_id: UUID
     within_session_id: UUID | None = Field(default=None, foreign_key="practice_sessions.id", ondelete="CASCADE")
     path: str = Field(sa_type=_PATH)
     position: int = Field(sa_type=BigInteger)

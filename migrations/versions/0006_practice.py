@@ -174,7 +174,6 @@ def _create_goals() -> None:
         sa.CheckConstraint("parent_id IS NULL OR session_id IS NULL", name="ck_goals_one_parent"),
         sa.ForeignKeyConstraint(["owner_id"], ["users.id"], name="fk_goals_owner_id_users", ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["parent_id"], ["goals.id"], name="fk_goals_parent_id_goals", ondelete="CASCADE"),
-        sa.ForeignKeyConstraint(["root_id"], ["goals.id"], name="fk_goals_root_id_goals", ondelete="CASCADE"),
         _of_session("goals"),
         _of_session("goals", "within_session_id"),
         sa.ForeignKeyConstraint(
@@ -184,11 +183,9 @@ def _create_goals() -> None:
     )
     op.create_index("ix_goals_path", "goals", ["path"], unique=True)
     _index("goals", "parent_id", "position", "id")
-    _index("goals", "session_id", "position", "id")
-    _index("goals", "within_session_id")
-    _index("goals", "owner_id", "parent_id", "position", "id")
-    _index("goals", "root_id")
-    _index("goals", "deletion_id")
+    _index("goals", "session_id", "position", "id", where="session_id IS NOT NULL")
+    _index("goals", "within_session_id", where="within_session_id IS NOT NULL")
+    _index("goals", "owner_id", "position", "id", where="parent_id IS NULL")
 
 
 def _create_links() -> None:
@@ -226,5 +223,7 @@ def _of_goal(table: str) -> sa.ForeignKeyConstraint:
     return sa.ForeignKeyConstraint(["goal_id"], ["goals.id"], name=f"fk_{table}_goal_id_goals", ondelete="CASCADE")
 
 
-def _index(table: str, *columns: str) -> None:
-    op.create_index(f"ix_{table}_{'_'.join(columns)}", table, list(columns))
+def _index(table: str, *columns: str, where: str | None = None) -> None:
+    some = None if where is None else sa.text(where)
+    name = f"ix_{table}_{'_'.join(columns)}"
+    op.create_index(name, table, list(columns), sqlite_where=some, postgresql_where=some)

@@ -245,7 +245,7 @@ def test_a_database_goes_forward_and_back() -> None:
 def test_a_revision_that_is_none_is_refused_with_those_there_are(move: str) -> None:
     assert refusal("migrate", move, "nonsense") == (
         "There is no way to revision 'nonsense' from here. "
-        "Those there are: 0001, 0002, 0003, 0004, 0006, head and base."
+        "Those there are: 0001, 0002, 0003, 0004, 0005, 0006, head and base."
     )
 
 

@@ -1,5 +1,7 @@
 """The application: every door on one Starlette, over a database that somebody else opened."""
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -7,7 +9,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp
 
 from api import pages
@@ -20,7 +22,8 @@ from api.tally import Tally
 from api.transport.events import EventDoor
 from api.transport.graphql import GraphQLDoor
 from api.transport.lane import ShortLane
-from api.transport.persisted import Persisted, read_trusted
+from api.transport.origins import Origins
+from api.transport.persisted import Persisted, identity_of, read_trusted
 from api.transport.sockets import SocketDoor, SocketLimits
 from api.transport.under_way import UnderWay
 from api.watchdog import Watchdog
@@ -29,7 +32,7 @@ from db.clock import Clock
 from db.errors import Invalid
 from db.session import Database
 from schema import Schema, build_schema
-from schema.engine.cost import Budgets
+from schema.engine.cost import Budgets, Rate
 from schema.engine.limits import Limits
 from schema.live.groups import Groups
 
@@ -46,12 +49,7 @@ def build_app(
     watchdog: Watchdog,
 ) -> ASGIApp:
     """Put the doors together. Opens nothing and starts nothing."""
-    schema = build_schema()
-    schema.engine.slow_seconds = settings.slow_operation_seconds
-    budgets = schema.engine.budgets = Budgets(most=settings.budget, per_second=settings.budget_per_second)
-    under_way.on_look = lambda: budgets.refill(clock.now())
-    schema.engine.documents.limits = _limits(settings)
-    schema.engine.documents.gives_hints = settings.hints
+    schema = _schema(settings)
     door = GraphQLDoor(
         schema,
         db,
@@ -64,20 +62,11 @@ def build_app(
         is_draft=settings.http_draft,
         trusted_only=settings.trusted_only,
         longest_entry=settings.longest_entry,
+        rate=Rate("operations", per_second=settings.operations_per_second),
     )
-    groups = Groups(schema)
+    under_way.on_look = partial(_refill, door, clock)
+    groups = Groups(schema, topics_of_an_overlay=settings.topics_per_overlay)
     door.stream = EventDoor(door, groups, doorkeeper)
-    sockets = SocketDoor(
-        door,
-        groups,
-        doorkeeper,
-        limits=SocketLimits(
-            init_seconds=settings.socket_init_seconds,
-            operations=settings.operations_per_socket,
-            messages_per_second=settings.messages_per_second,
-        ),
-        origins=settings.allowed_origins,
-    )
     measured = Measured(
         tally=tally,
         schema=schema,
@@ -88,26 +77,43 @@ def build_app(
         supervisor=supervisor,
         watchdog=watchdog,
     )
-    health = Health(db, clock, supervisor, doorkeeper)
-    hosts = [*settings.allowed_hosts, settings.host]
-    app = Starlette(
-        routes=[
-            Route("/", _home),
-            # Two routes to one path: a Mount would answer 307 to a POST and 403 to a socket.
-            Route("/graphql", door),
-            WebSocketRoute("/graphql", sockets),
-            *health.routes(),
-            *Hooks(db, clock).routes(),
-            *Metrics(measured).routes(),
-            *pages.routes(),
-        ],
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts)],
+    routes = [*Health(db, clock, supervisor, doorkeeper).routes(), *Hooks(db, clock).routes(), *pages.routes()]
+    routes += Metrics(measured).routes()
+    return _behind_the_lane(settings, door, _sockets(settings, door, groups, doorkeeper), doorkeeper, routes)
+
+
+def _sockets(settings: Settings, door: GraphQLDoor, groups: Groups, doorkeeper: Doorkeeper) -> SocketDoor:
+    limits = SocketLimits(
+        init_seconds=settings.socket_init_seconds,
+        operations=settings.operations_per_socket,
+        messages_per_second=settings.messages_per_second,
     )
-    return ShortLane(app, door, doorkeeper, sockets, hosts=hosts, largest_body=settings.largest_body)
+    return SocketDoor(door, groups, doorkeeper, limits=limits, origins=settings.allowed_origins)
 
 
-def _limits(settings: Settings) -> Limits:
-    return Limits(
+def _behind_the_lane(
+    settings: Settings, door: GraphQLDoor, sockets: SocketDoor, doorkeeper: Doorkeeper, routes: Sequence[BaseRoute]
+) -> ASGIApp:
+    """Put what is unusual behind what is usual, and both doors of the graph beside all else there is."""
+    hosts, origins = [*settings.allowed_hosts, settings.host], settings.allowed_origins
+    # Two routes to one path: a Mount would answer 307 to a POST and 403 to a socket.
+    graph = [Route("/", _home), Route("/graphql", door), WebSocketRoute("/graphql", sockets)]
+    guards = [Middleware(TrustedHostMiddleware, allowed_hosts=hosts), Middleware(Origins, origins=origins)]
+    app = Starlette(routes=[*graph, *routes], middleware=guards)
+    return ShortLane(app, door, doorkeeper, sockets, hosts=hosts, origins=origins, largest_body=settings.largest_body)
+
+
+def _schema(settings: Settings) -> Schema:
+    """Join the schema, with the limits of this server."""
+    schema = build_schema()
+    engine = schema.engine
+    engine.slow_seconds = settings.slow_operation_seconds
+    engine.budgets = Budgets(most=settings.budget, per_second=settings.budget_per_second)
+    engine.changes = Rate("changes", per_second=settings.changes_per_second)
+    engine.introspection = settings.introspection
+    engine.documents.gives_hints = settings.hints
+    engine.documents.limits = Limits(
+        characters=settings.largest_body,
         tokens=settings.largest_tokens,
         depth=settings.largest_depth,
         fields=settings.largest_fields,
@@ -116,15 +122,24 @@ def _limits(settings: Settings) -> Limits:
         root_fields=settings.largest_root_fields,
         cost=settings.largest_cost,
     )
+    return schema
+
+
+def _refill(door: GraphQLDoor, clock: Clock) -> None:
+    """Give everybody what time has brought."""
+    engine, now = door.schema.engine, clock.now()
+    for budgets in (engine.budgets, engine.changes, door.rate):
+        if budgets is not None:
+            budgets.refill(now)
 
 
 def _persisted(settings: Settings, schema: Schema) -> Persisted:
-    """Read the trusted documents. Raises `Invalid` if there is one that cannot be run."""
-    if not settings.trusted_documents:
-        if settings.trusted_only:
-            raise Invalid("RINGSIDE_TRUSTED_ONLY is set, and RINGSIDE_TRUSTED_DOCUMENTS names no folder of them.")
-        return Persisted({})
-    trusted = read_trusted(Path(settings.trusted_documents))
+    """Read the trusted documents, our own pages' among them. Raises `Invalid` if there is one that cannot be run."""
+    trusted = {identity_of(text): text for text in pages.documents()}
+    if settings.trusted_documents:
+        trusted |= read_trusted(Path(settings.trusted_documents))
+    elif settings.trusted_only:
+        raise Invalid("RINGSIDE_TRUSTED_ONLY is set, and RINGSIDE_TRUSTED_DOCUMENTS names no folder of them.")
     for text in trusted.values():
         for error in schema.engine.documents.get(text).errors:
             raise Invalid(f"A trusted document cannot be run: {error.message} It begins: {text.strip()[:60]}")

@@ -1,15 +1,17 @@
-"""Who comes in: tokens checked at the door, and sockets closed when theirs stops working."""
+"""Who comes in: tokens checked at the door, and sockets closed when theirs stops working or opens something else."""
 
 import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from starlette.requests import Request
 
+from api.collector import Collector
+from api.transport.buckets import Buckets
 from db.access import operations
 from db.access.viewer import Viewer
 from db.clock import Clock
@@ -33,9 +35,19 @@ class Guest(Protocol):
         """Be told that the token works no more, and go."""
         ...
 
+    def turn_away(self, reason: str) -> None:
+        """Be told that the token opens something else by now, and go: whoever comes back is somebody new."""
+        ...
+
     def cut(self) -> None:
         """Go, because the server stops."""
         ...
+
+
+class TooManyWrongTokens(Refusal):
+    """From an address came so many tokens that are none that another is not looked up."""
+
+    code = "RATE_LIMITED"
 
 
 class TooManyGuests(Refusal):
@@ -51,22 +63,31 @@ class GuestLimits:
     per_address: int = 50
     per_token: int = 20
     per_overlay: int = 5
+    # Of one address, not guests but tokens that are none.
+    wrong_tokens_per_minute: int = 10
 
 
 class Doorkeeper:
     """Knows viewers by their secrets, for a moment each, and watches the guests: whoever holds a socket or stream."""
 
-    def __init__(self, db: Database, clock: Clock, limits: GuestLimits | None = None) -> None:
+    def __init__(
+        self, db: Database, clock: Clock, limits: GuestLimits | None = None, collector: Collector | None = None
+    ) -> None:
         self._db = db
         self._clock = clock
         self._limits = limits or GuestLimits()
+        self._collector = collector or Collector()
         self._known: dict[bytes, tuple[Viewer, datetime]] = {}
-        self._guests: dict[Guest, UUID] = {}
+        most = self._limits.wrong_tokens_per_minute
+        self._wrong = Buckets(most=most, per_second=most / 60)
+        # How many there were, from anywhere.
+        self.wrong_tokens = 0
+        self._guests: dict[Guest, Viewer] = {}
         self._by_token: Counter[UUID] = Counter()
         self._by_address: Counter[str] = Counter()
 
-    async def admit(self, secret: str | None) -> Viewer:
-        """Return the viewer behind a secret. Raises `Unauthenticated`, saying what to do."""
+    async def admit(self, secret: str | None, address: str = "") -> Viewer:
+        """Return the viewer behind a secret. Raises `Unauthenticated`, saying what to do, and `TooManyWrongTokens`."""
         if not secret:
             raise Unauthenticated(
                 'This needs a token: send `Authorization: Bearer …`, or `{"token": "…"}` in connection_init. '
@@ -76,7 +97,14 @@ class Doorkeeper:
         key = hashlib.sha256(secret.encode("utf-8", "replace")).digest()
         viewer, until = self._known.get(key, (None, now))
         if viewer is None or until <= now:
-            viewer = await self._look_up(secret, now)
+            # Whoever was admitted before has not guessed.
+            if viewer is None and self._wrong.left(address, now.timestamp()) < 1:
+                raise TooManyWrongTokens("Too many tokens that are none came from this address. Try again in a minute.")
+            try:
+                viewer = await self._look_up(secret, now)
+            except Unauthenticated:
+                self._note_wrong(key, address, now)
+                raise
             self._remember(key, viewer, now)
         return viewer
 
@@ -96,9 +124,9 @@ class Doorkeeper:
         """Count a guest less from an address."""
         _less(self._by_address, address)
 
-    async def admit_guest(self, guest: Guest, parameters: Mapping[str, object]) -> Viewer:
+    async def admit_guest(self, guest: Guest, parameters: Mapping[str, object], address: str) -> Viewer:
         """Return the viewer of a socket by its `connection_init` payload, and watch the socket from now on."""
-        viewer = await self.admit(_secret_in(parameters))
+        viewer = await self.admit(_secret_in(parameters), address)
         self.hold(guest, viewer)
         return viewer
 
@@ -107,45 +135,66 @@ class Doorkeeper:
         most = self._limits.per_overlay if viewer.is_overlay else self._limits.per_token
         if self._by_token[viewer.token_id] >= most:
             raise TooManyGuests(f"This token holds {most} sockets already, which is as many as it may.")
-        self._guests[guest] = viewer.token_id
+        self._guests[guest] = viewer
         self._by_token[viewer.token_id] += 1
+        self._collector.note_arrival(len(self._guests))
 
     def let_go(self, guest: Guest) -> None:
         """Stop watching a guest who is gone."""
-        token = self._guests.pop(guest, None)
-        if token is not None:
-            _less(self._by_token, token)
+        viewer = self._guests.pop(guest, None)
+        if viewer is not None:
+            _less(self._by_token, viewer.token_id)
 
     async def watch(self) -> None:
-        """Close sockets whose token was revoked or has expired, within seconds of it. Runs until cancelled."""
+        """Close sockets whose token has ended or opens something else, within seconds of it. Runs until cancelled."""
         while True:
             await asyncio.sleep(RECHECK_SECONDS)
-            await self.close_ended()
+            self._wrong.forget(self._clock.now().timestamp())
+            await self.look_again()
 
-    async def close_ended(self) -> None:
-        """Close the sockets whose token works no more."""
-        held = set(self._guests.values())
+    async def look_again(self) -> None:
+        """Close the sockets whose token works no more, or whose viewer is not any more what he was."""
+        held = {viewer.token_id for viewer in self._guests.values()}
         if not held:
             return
         try:
             async with self._db.read() as session:
-                ended = await operations.ended_tokens(session, held, now=self._clock.now())
+                found = await operations.viewers_of(session, held, now=self._clock.now())
         except Unavailable:
             # A database that is away must not be taken for a token that is.
             return
-        for guest in [guest for guest, token in self._guests.items() if token in ended]:
+        # Who came while this was read is looked at the next time.
+        changed = {
+            guest: viewer
+            for guest, viewer in self._guests.items()
+            if viewer.token_id in held and found.get(viewer.token_id) != viewer
+        }
+        self._forget({viewer.token_id for viewer in changed.values()})
+        for guest, viewer in changed.items():
             self.let_go(guest)
-            guest.dismiss("The token was revoked or has expired.")
+            if viewer.token_id in found:
+                guest.turn_away("What this token may do has changed: connect again.")
+            else:
+                guest.dismiss("The token was revoked or has expired.")
 
     def close(self) -> None:
         """Let all guests go, because the server stops."""
         for guest in list(self._guests):
             guest.cut()
 
+    def facts(self) -> dict[str, object]:
+        """Say what health shows."""
+        return {"sockets": self.socket_count, "wrongTokens": self.wrong_tokens}
+
     @property
     def socket_count(self) -> int:
         """How many sockets and streams are watched."""
         return len(self._guests)
+
+    def _note_wrong(self, key: bytes, address: str, now: datetime) -> None:
+        self.wrong_tokens += 1
+        self._known.pop(key, None)
+        self._wrong.take(address, now.timestamp())
 
     async def _look_up(self, secret: str, now: datetime) -> Viewer:
         async with self._db.read() as session:
@@ -154,6 +203,11 @@ class Doorkeeper:
             async with self._db.transaction() as tx:
                 await operations.note_use(tx, token, now=now)
         return viewer
+
+    def _forget(self, token_ids: Collection["UUID"]) -> None:
+        """Look tokens up anew: who comes back at once must not be taken for who he was."""
+        if token_ids:
+            self._known = {key: entry for key, entry in self._known.items() if entry[0].token_id not in token_ids}
 
     def _remember(self, key: bytes, viewer: Viewer, now: datetime) -> None:
         if len(self._known) >= _MOST_REMEMBERED:
@@ -165,6 +219,11 @@ def _less(counter: Counter[Any], key: Any) -> None:
     counter[key] -= 1
     if counter[key] <= 0:
         del counter[key]
+
+
+def address_of(request: Request) -> str:
+    """Return the address that a request comes from; nothing where there is no network between."""
+    return request.client.host if request.client is not None else ""
 
 
 def bearer_of(request: Request) -> str | None:

@@ -1,22 +1,16 @@
 """The command line: `ringside`, its commands, and what each of them may be told."""
 
-from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 
-from api.capture import CaptureError
 from api.client import Client
-from api.commands import explaining, goals, migrations, recounting, replaying, simulating, tokens
+from api.commands import explaining, goals, migrations, recounting, replaying, simulating, tokens, transferring
 from api.commands import serve as serving
-from api.commands.output import fail
-from api.server import run
-from api.settings import Settings
+from api.commands.options import AsJSON, Database, plainly, run_plainly, settings_of, url_of
 from db.access.viewer import Role
 from db.clock import SystemClock
-from db.errors import Refusal
 from db.streams.vocabulary import StreamGoalKind, StreamGoalMode, StreamGoalPeriod
 from schema import print_contract
 
@@ -37,14 +31,11 @@ social = typer.Typer(help="Look after what people write.", no_args_is_help=True)
 app.add_typer(goal, name="goals")
 app.add_typer(social, name="social")
 app.add_typer(simulate, name="simulate")
+app.add_typer(transferring.importing, name="import")
+app.add_typer(transferring.exporting, name="export")
 
-Database = Annotated[
-    Optional[str],  # noqa: UP045 -- Typer reads this alias before it knows unions
-    typer.Option(help="sqlite:///file.db or postgresql://user@host/name.", envvar="RINGSIDE_DATABASE"),
-]
 Server = Annotated[str, typer.Option("--url", help="Where the server is.", envvar="RINGSIDE_URL")]
 Secret = Annotated[str, typer.Option("--token", help="The token to ask it with.", envvar="RINGSIDE_TOKEN")]
-AsJSON = Annotated[bool, typer.Option("--json", help="Print one line of JSON for programs.")]
 
 _URL = "http://127.0.0.1:8000"
 
@@ -86,7 +77,7 @@ def serve(
         "speed": speed,
         "log_level": log_level,
     }
-    _plainly(lambda: serving.serve(_settings(**given), is_demo=demo, as_json=as_json))
+    plainly(lambda: serving.serve(settings_of(**given), is_demo=demo, as_json=as_json))
 
 
 @app.command(epilog="Example: ringside replay fight.tsv --to 127.0.0.1:6000 --speed 4")
@@ -103,7 +94,7 @@ def replay(
     as_json: AsJSON = False,
 ) -> None:
     """Send a captured fight over UDP, as the scoring program once did."""
-    _run(
+    run_plainly(
         lambda: replaying.send(capture, replaying.address_of(to), speed=speed, longest=longest_silence, as_json=as_json)
     )
 
@@ -118,9 +109,9 @@ def explain(
     as_json: AsJSON = False,
 ) -> None:
     """Run a query and show its plan: the steps, how many rows each read, and how long it took."""
-    _run(
+    run_plainly(
         lambda: explaining.explain(
-            _url(database),
+            url_of(database),
             SystemClock(),
             file.name,
             file.read_text(),
@@ -145,7 +136,7 @@ def up(
     as_json: AsJSON = False,
 ) -> None:
     """Bring a database up to date, or up to one revision."""
-    _plainly(lambda: migrations.up(_url(database), to=to, as_json=as_json))
+    plainly(lambda: migrations.up(url_of(database), to=to, as_json=as_json))
 
 
 @migrate.command(epilog="Example: ringside migrate down 0001")
@@ -158,13 +149,13 @@ def down(
     as_json: AsJSON = False,
 ) -> None:
     """Take a database back to a revision."""
-    _plainly(lambda: migrations.down(_url(database), to=to, as_json=as_json))
+    plainly(lambda: migrations.down(url_of(database), to=to, as_json=as_json))
 
 
 @migrate.command(epilog="Example: ringside migrate status --json")
 def status(*, database: Database = None, as_json: AsJSON = False) -> None:
     """Show where a database stands. Ends with 1 if it is not up to date."""
-    if not _plainly(lambda: migrations.status(_url(database), as_json=as_json)):
+    if not plainly(lambda: migrations.status(url_of(database), as_json=as_json)):
         raise typer.Exit(1)
 
 
@@ -190,9 +181,9 @@ def create_token(
     as_json: AsJSON = False,
 ) -> None:
     """Make a token and show it, this once."""
-    url = _url(database)
-    _plainly(lambda: tokens.prepare(url, may_make=True))
-    _run(
+    url = url_of(database)
+    plainly(lambda: tokens.prepare(url, may_make=True))
+    run_plainly(
         lambda: tokens.create(
             url,
             SystemClock(),
@@ -210,9 +201,9 @@ def create_token(
 @token.command("list", epilog="Example: ringside token list")
 def list_tokens(*, database: Database = None, as_json: AsJSON = False) -> None:
     """List tokens by how they begin; the tokens themselves are stored nowhere."""
-    url = _url(database)
-    _plainly(lambda: tokens.prepare(url, may_make=False))
-    _run(lambda: tokens.show(url, as_json=as_json))
+    url = url_of(database)
+    plainly(lambda: tokens.prepare(url, may_make=False))
+    run_plainly(lambda: tokens.show(url, as_json=as_json))
 
 
 @token.command("revoke", epilog="Example: ringside token revoke rs_h7Kq2mPx")
@@ -223,9 +214,9 @@ def revoke_token(
     as_json: AsJSON = False,
 ) -> None:
     """Make a token stop working, open sockets included."""
-    url = _url(database)
-    _plainly(lambda: tokens.prepare(url, may_make=False))
-    _run(lambda: tokens.revoke(url, SystemClock(), prefix=prefix, as_json=as_json))
+    url = url_of(database)
+    plainly(lambda: tokens.prepare(url, may_make=False))
+    run_plainly(lambda: tokens.revoke(url, SystemClock(), prefix=prefix, as_json=as_json))
 
 
 @goal.command("list", epilog="Example: ringside goals list --token rs_…")
@@ -237,7 +228,7 @@ def list_goals(
     as_json: AsJSON = False,
 ) -> None:
     """List the goals of streams."""
-    _run(lambda: goals.show_all(Client(url=url, token=token), stream=stream, as_json=as_json))
+    run_plainly(lambda: goals.show_all(Client(url=url, token=token), stream=stream, as_json=as_json))
 
 
 @goal.command("show", epilog="Example: ringside goals show streamgoal_… --entries 50")
@@ -250,7 +241,7 @@ def show_goal(
     as_json: AsJSON = False,
 ) -> None:
     """Show a goal with its history."""
-    _run(lambda: goals.show(Client(url=url, token=token), goal=goal_id, entries=entries, as_json=as_json))
+    run_plainly(lambda: goals.show(Client(url=url, token=token), goal=goal_id, entries=entries, as_json=as_json))
 
 
 @goal.command("create", epilog="Example: ringside goals create stream_… COINS --name Tonight --target 5000 --mode ADD")
@@ -271,7 +262,7 @@ def create_goal(
     """Set a goal for a stream."""
     terms = {"name": name, "target": target, "start": start, "mode": mode, "step": step, "period": period}
     client = Client(url=url, token=token)
-    _run(lambda: goals.create(client, stream=stream, kind=kind, terms=terms, as_json=as_json))
+    run_plainly(lambda: goals.create(client, stream=stream, kind=kind, terms=terms, as_json=as_json))
 
 
 @goal.command("add", epilog="Example: ringside goals add streamgoal_… 25")
@@ -286,7 +277,7 @@ def add_to_goal(
 ) -> None:
     """Move a goal."""
     verb = "streamGoalTest" if is_test else "streamGoalAddProgress"
-    _run(lambda: goals.change(Client(url=url, token=token), verb, goal=goal_id, delta=delta, as_json=as_json))
+    run_plainly(lambda: goals.change(Client(url=url, token=token), verb, goal=goal_id, delta=delta, as_json=as_json))
 
 
 @goal.command("reset", epilog="Example: ringside goals reset streamgoal_…")
@@ -298,7 +289,7 @@ def reset_goal(
     as_json: AsJSON = False,
 ) -> None:
     """Let a goal begin anew."""
-    _run(lambda: goals.change(Client(url=url, token=token), "streamGoalReset", goal=goal_id, as_json=as_json))
+    run_plainly(lambda: goals.change(Client(url=url, token=token), "streamGoalReset", goal=goal_id, as_json=as_json))
 
 
 @goal.command("hide", epilog="Example: ringside goals hide streamgoal_…")
@@ -310,7 +301,7 @@ def hide_goal(
     as_json: AsJSON = False,
 ) -> None:
     """Take a goal off the overlay. It counts all the same."""
-    _run(lambda: goals.change(Client(url=url, token=token), "streamGoalHide", goal=goal_id, as_json=as_json))
+    run_plainly(lambda: goals.change(Client(url=url, token=token), "streamGoalHide", goal=goal_id, as_json=as_json))
 
 
 @goal.command("unhide", epilog="Example: ringside goals unhide streamgoal_…")
@@ -322,7 +313,7 @@ def unhide_goal(
     as_json: AsJSON = False,
 ) -> None:
     """Bring a hidden goal back."""
-    _run(lambda: goals.change(Client(url=url, token=token), "streamGoalShow", goal=goal_id, as_json=as_json))
+    run_plainly(lambda: goals.change(Client(url=url, token=token), "streamGoalShow", goal=goal_id, as_json=as_json))
 
 
 @goal.command("watch", epilog="Example: ringside goals watch streamgoal_…")
@@ -334,7 +325,7 @@ def watch_goal(
     as_json: AsJSON = False,
 ) -> None:
     """Watch a goal fill, until stopped."""
-    _run(lambda: goals.watch(Client(url=url, token=token), goal=goal_id, as_json=as_json))
+    run_plainly(lambda: goals.watch(Client(url=url, token=token), goal=goal_id, as_json=as_json))
 
 
 @simulate.command("stream", epilog="Example: ringside simulate stream --rate 20")
@@ -351,7 +342,7 @@ def simulate_stream(
     as_json: AsJSON = False,
 ) -> None:
     """Be TikFinity: answer at its port, and send what an invented audience does."""
-    _run(
+    run_plainly(
         lambda: simulating.stream(
             host=host, port=port, rate=rate, seed=seed, frames=frames, count=count, as_json=as_json
         )
@@ -366,38 +357,6 @@ def recount(
     as_json: AsJSON = False,
 ) -> None:
     """Compare counters with what they count. Ends with 1 if one of them is wrong and was not mended."""
-    url = _url(database)
-    _plainly(lambda: tokens.prepare(url, may_make=False))
-    _run(lambda: recounting.recount(url, repairs=repair, as_json=as_json))
-
-
-def main() -> None:
-    """Run `ringside`."""
-    app()
-
-
-def _settings(**given: Any) -> Settings:
-    try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = "_".join(str(part) for part in first["loc"])
-        fail(f"{name.replace('_', '-')} cannot be {first['input']!r}: {first['msg']}.")
-
-
-def _url(database: str | None) -> str:
-    return _settings(database=database).database
-
-
-def _run(command: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    _plainly(lambda: run(command))
-
-
-def _plainly(command: Callable[[], Any]) -> Any:
-    """Run a command; what it refuses is a sentence and an exit code, not a traceback."""
-    try:
-        return command()
-    except Refusal as refusal:
-        fail(refusal.message)
-    except (CaptureError, OSError, ValueError) as error:
-        fail(str(error))
+    url = url_of(database)
+    plainly(lambda: tokens.prepare(url, may_make=False))
+    run_plainly(lambda: recounting.recount(url, repairs=repair, as_json=as_json))

@@ -1,5 +1,6 @@
 """Pages: files of ours, and GraphiQL's from the package that carries them, served from here and from nowhere else."""
 
+import re
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,11 @@ _PAGE_HEADERS = {
 def page(name: str) -> Response:
     """Return one of our pages."""
     return FileResponse(_STATIC / name, headers=_PAGE_HEADERS)
+
+
+def documents() -> list[str]:
+    """Return the documents that our pages send, which are ours and may always be run."""
+    return re.findall(r"`([^`]+)`", (_STATIC / "documents.js").read_text("utf-8"))
 
 
 def routes() -> list[BaseRoute]:

@@ -1,7 +1,6 @@
 """Running the server: what is opened, in which order, and how all of it is closed again."""
 
 import asyncio
-import gc
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -14,6 +13,7 @@ from starlette.types import ASGIApp
 
 from api.app import build_app
 from api.auth import Doorkeeper, GuestLimits
+from api.collector import Collector
 from api.logs import operation_writer
 from api.settings import Settings
 from api.tally import Tally
@@ -43,6 +43,7 @@ class House:
     clock: Clock
     supervisor: Supervisor
     doorkeeper: Doorkeeper
+    collector: Collector
     app: ASGIApp
 
     def listen(self, mat_id: UUID) -> PSSListener:
@@ -70,10 +71,12 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
         per_address=settings.sockets_per_address,
         per_token=settings.sockets_per_token,
         per_overlay=settings.sockets_per_overlay,
+        wrong_tokens_per_minute=settings.wrong_tokens_per_minute,
     )
-    doorkeeper = Doorkeeper(db, clock, guests)
+    collector = Collector()
+    doorkeeper = Doorkeeper(db, clock, guests, collector)
     try:
-        supervisor.start("doorkeeper", doorkeeper.watch, lambda: {"sockets": doorkeeper.socket_count})
+        supervisor.start("doorkeeper", doorkeeper.watch, doorkeeper.facts)
         sources = StreamSources(db, clock, supervisor)
         supervisor.start("stream sources", sources.run, sources.facts)
         keeper = GoalKeeper(db, clock, kept=settings.stream_history)
@@ -94,7 +97,15 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
             tally=tally,
             watchdog=watchdog,
         )
-        yield House(settings=settings, db=db, clock=clock, supervisor=supervisor, doorkeeper=doorkeeper, app=app)
+        yield House(
+            settings=settings,
+            db=db,
+            clock=clock,
+            supervisor=supervisor,
+            doorkeeper=doorkeeper,
+            collector=collector,
+            app=app,
+        )
     finally:
         await supervisor.close()
         await db.close()
@@ -124,7 +135,12 @@ class Server(uvicorn.Server):
         self, app: ASGIApp, settings: Settings, on_started: Callable[[int], None], on_stopping: Callable[[], None]
     ) -> None:
         limits = ArrivalLimits(
-            headers=settings.largest_headers, url=settings.largest_url, seconds=settings.request_seconds
+            headers=settings.largest_headers,
+            url=settings.largest_url,
+            seconds=settings.request_seconds,
+            connections=settings.connections,
+            per_second=settings.connections_per_second,
+            proxies=frozenset(settings.trusted_proxies),
         )
         self.arrivals = Arrivals(limits)
         self._looking: asyncio.Task[None] | None = None
@@ -144,6 +160,8 @@ class Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                proxy_headers=bool(settings.trusted_proxies),
+                forwarded_allow_ips=settings.trusted_proxies,
             )
         )
         self._on_started = on_started
@@ -168,21 +186,7 @@ class Server(uvicorn.Server):
         # Uvicorn raises the signal again when it is done: that must not end us before the workers have written.
         for asked in (signal.SIGINT, signal.SIGTERM):
             signal.signal(asked, lambda *_: None)
-        spare_the_collector()
         await self.serve()
-
-
-_OBJECTS_BETWEEN_COLLECTIONS = 50_000
-
-
-def spare_the_collector() -> None:
-    """Take what is loaded by now out of the garbage collector's rounds: it stays, and was a third of all work.
-
-    What comes later is looked through less often than by default: an answer of a thousand dicts is no garbage.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, 10, 10)
 
 
 def run(main: Callable[[], object]) -> None:

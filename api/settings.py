@@ -6,6 +6,8 @@ from typing import Annotated
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from db.access.viewer import Role
+
 
 class Settings(BaseSettings):
     """Everything that can be set, with its safe default."""
@@ -28,6 +30,12 @@ class Settings(BaseSettings):
     # How long a stopping server waits for what is under way.
     drain_seconds: int = Field(default=10, ge=0, le=600)
     longest_entry: int = Field(default=2000, ge=1, le=100_000)
+    # Proxies that are believed when they say for whom they ask, as addresses.
+    trusted_proxies: Annotated[list[str], NoDecode] = Field(default=[])
+    # Connections that may be open at once, sockets and streams among them, and those that may come from one address
+    # each second; ten times as many at once.
+    connections: int = Field(default=1000, ge=1)
+    connections_per_second: float = Field(default=50.0, gt=0)
     largest_body: int = Field(default=65_536, ge=1024)
     largest_headers: int = Field(default=32_768, ge=1024)
     largest_url: int = Field(default=8192, ge=256)
@@ -45,6 +53,11 @@ class Settings(BaseSettings):
     # Rows that a token may have read in one go, and how many more each second.
     budget: int = Field(default=200_000, ge=1)
     budget_per_second: float = Field(default=20_000.0, gt=0)
+    # Operations that a token may send each second, and changes among them; ten times as many at once.
+    operations_per_second: float = Field(default=50.0, gt=0)
+    changes_per_second: float = Field(default=20.0, gt=0)
+    # The least role that may ask what the schema is.
+    introspection: Role = Role.ADMIN
     # Documents that clients may name, and whether no others are run.
     trusted_documents: str = ""
     trusted_only: bool = False
@@ -63,12 +76,16 @@ class Settings(BaseSettings):
     log_level: str = Field(default="INFO", pattern=r"(?i)^(debug|info|warning|error)$")
     log_json: bool = False
 
-    # Pages of other sites that may open sockets here, as `https://studio.example`.
+    # Pages of other sites that may ask and open sockets here, as `https://studio.example`.
     allowed_origins: Annotated[list[str], NoDecode] = Field(default=[])
     # Sockets and event streams that may be open at once.
     sockets_per_address: int = Field(default=50, ge=1)
     sockets_per_token: int = Field(default=20, ge=1)
     sockets_per_overlay: int = Field(default=5, ge=1)
+    # Different things that an overlay's token may watch at once.
+    topics_per_overlay: int = Field(default=20, ge=1)
+    # Tokens that are none, from one address.
+    wrong_tokens_per_minute: int = Field(default=10, ge=1)
     operations_per_socket: int = Field(default=50, ge=1)
     # Five times as many may come at once.
     messages_per_second: float = Field(default=20.0, gt=0)
@@ -79,7 +96,7 @@ class Settings(BaseSettings):
         """How long the history of stream goals is kept; `None` is for ever."""
         return timedelta(days=self.stream_history_days) if self.stream_history_days else None
 
-    @field_validator("allowed_hosts", "allowed_origins", mode="before")
+    @field_validator("allowed_hosts", "allowed_origins", "trusted_proxies", mode="before")
     @classmethod
     def _separated_by_commas(cls, given: object) -> object:
         return [name.strip() for name in given.split(",") if name.strip()] if isinstance(given, str) else given

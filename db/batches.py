@@ -14,6 +14,7 @@ from sqlalchemy import (
     BindParameter,
     Column,
     ColumnElement,
+    FromClause,
     Integer,
     Select,
     Subquery,
@@ -103,18 +104,23 @@ class ToOne(Generic[T]):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ToMany(Generic[T]):
-    """All rows whose `by` column is the key. For children that are few by their nature; others come in `Pages`."""
+    """All rows whose `by` column is the key. For children that are few by their nature; others come in `Pages`.
+
+    Where the children are of their parent's own table, `tree` says how many rows one of them may have below it, on all
+    levels together. Whoever makes rows holds to it.
+    """
 
     model: type[T]
     by: str
     order: Order
     visible: Visible
+    tree: int | None = None
 
     def statement(self, kind: ViewerKind, columns: Sequence[str] | None = None) -> Chosen:
         """Select the rows of all `keys`, those of one key together."""
         table = table_of(self.model)
         found = _columns(table, columns).where(any_of(table.c[self.by], "keys"))
-        return _seen(found, self.visible, kind).order_by(table.c[self.by], *_ordering(table, self.order))
+        return _seen(found, self.visible, kind).order_by(table.c[self.by], *ordering_of(table, self.order))
 
     async def read(self, session: Session, viewer: Viewer, keys: Iterable[Key]) -> dict[Key, list[T]]:
         """Read the rows of all keys in one statement."""
@@ -165,8 +171,8 @@ class Pages(Generic[T]):
         """
         table = table_of(self.model)
         order = asked.order
-        conditions = [*self._conditions(kind, asked.filters), *_between(table, asked)]
-        ordering = _ordering(table, order, is_reversed=asked.is_backward)
+        conditions = [*self._conditions(kind, asked.filters), *between(table, table, asked)]
+        ordering = ordering_of(table, order, is_reversed=asked.is_backward)
         limit: BindParameter[int] = bindparam("limit", type_=_INTEGER)
         names = None if columns is None else [*dict.fromkeys((*columns, *filter(None, [self.by]), *order.columns))]
         build = _top_of_each_on_sqlite if dialect == "sqlite" else _top_of_each_on_postgresql
@@ -174,7 +180,7 @@ class Pages(Generic[T]):
             by = table.c[self.gathered.by]
             parent = self.gathered.keys().subquery("parent")
             each = build(table, by, parent, conditions, order, ordering, limit, names).subquery("each")
-            top = select(*each.c).order_by(*_ordering(each, order, is_reversed=asked.is_backward)).limit(limit)
+            top = select(*each.c).order_by(*ordering_of(each, order, is_reversed=asked.is_backward)).limit(limit)
             return _turned_round(top, order) if asked.is_backward else top
         if self.by is None:
             top = _columns(table, names).where(*conditions).order_by(*ordering).limit(limit)
@@ -278,14 +284,16 @@ def _seen(statement: Chosen, visible: Visible, kind: ViewerKind) -> Chosen:
     return statement if seen is None else statement.where(seen)
 
 
-def _ordering(table: Any, order: Order, *, is_reversed: bool = False) -> list[ColumnElement[Any]]:
+def ordering_of(table: Any, order: Order, *, is_reversed: bool = False) -> list[ColumnElement[Any]]:
+    """Return an order's columns, each with its direction."""
     descending = order.is_descending != is_reversed
     return [table.c[name].desc() if descending else table.c[name].asc() for name in order.columns]
 
 
-def _between(table: Table, asked: Asked) -> Iterable[ColumnElement[bool]]:
+def between(table: Table, found: FromClause, asked: Asked) -> Iterable[ColumnElement[bool]]:
+    """Say that rows lie between the places of a page: `found` gives them, with the columns of `table`."""
     columns = [table.c[name] for name in asked.order.columns]
-    place = tuple_(*columns)
+    place = tuple_(*(found.c[name] for name in asked.order.columns))
     for name, is_given in (("after", asked.has_after), ("before", asked.has_before)):
         if is_given:
             values = tuple_(*(bindparam(f"{name}_{index}", type_=one.type) for index, one in enumerate(columns)))
@@ -308,7 +316,7 @@ def _top_of_each_on_postgresql(
     within = _columns(table, columns).where(by == parent.c.key, *conditions)
     top = within.order_by(*ordering).limit(limit).lateral("top")
     found = select(*top.c).select_from(parent).join(top, true())
-    return found if gathered is not None else found.order_by(parent.c.place, *_ordering(top, order))
+    return found if gathered is not None else found.order_by(parent.c.place, *ordering_of(top, order))
 
 
 def _top_of_each_on_sqlite(
@@ -328,7 +336,7 @@ def _top_of_each_on_sqlite(
     rows = select(_rowid(table.name)).where(by == key, *conditions).order_by(*ordering).limit(limit)
     chosen = top.c if columns is None else [top.c[name] for name in columns]
     found = select(*chosen).select_from(parent).join(top, _rowid("top").in_(rows.correlate(parent)))
-    return found if gathered is not None else found.order_by(parent.c.key, *_ordering(top, order))
+    return found if gathered is not None else found.order_by(parent.c.key, *ordering_of(top, order))
 
 
 def _rowid(table: str) -> ColumnElement[int]:
@@ -338,4 +346,4 @@ def _rowid(table: str) -> ColumnElement[int]:
 def _turned_round(statement: Chosen, order: Order) -> Chosen:
     """Put the last rows, which were read backward, in their own order again: by the database, which knows how."""
     found = statement.subquery("found")
-    return select(*found.c).order_by(*_ordering(found, order))
+    return select(*found.c).order_by(*ordering_of(found, order))

@@ -354,5 +354,7 @@ async def _speak(connection: "Connection[Any]") -> None:
     await connection.set_type_codec(
         "uuid", encoder=bytes.fromhex, decoder=bytes.hex, schema="pg_catalog", format="binary"
     )
+    # So is an instant, with a + and the hours of its offset: none, as the session's zone is UTC.
+    await connection.set_type_codec("timestamptz", encoder=str, decoder=str, schema="pg_catalog", format="text")
     for name in ("json", "jsonb"):
         await connection.set_type_codec(name, encoder=str, decoder=orjson.loads, schema="pg_catalog", format="text")

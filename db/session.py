@@ -23,7 +23,7 @@ from db.bus import Bus, Event
 from db.errors import Conflict, Unavailable
 from db.postgresql import Connections, refusing
 from db.sqlite import GroupCommit, SQLiteConnection, SQLiteWrite
-from db.statements import POSTGRESQL, SQLITE, CompiledStatement, RawRow, StatementCache
+from db.statements import POSTGRESQL, SQLITE, CompiledStatement, RawRow, StatementCache, statements_of
 
 T = TypeVar("T")
 
@@ -299,7 +299,7 @@ class SQLiteDatabase(Database):
     """One SQLite file: readers that see the last commit, one writer that commits in groups."""
 
     def __init__(self, readers: Sequence[SQLiteConnection], writer: SQLiteConnection) -> None:
-        super().__init__(StatementCache(SQLITE))
+        super().__init__(statements_of(SQLITE))
         self._readers = readers
         self._writer = writer
         self._sessions = [(reader, Session(_SQLiteDriver(reader), self.statements, self._heard)) for reader in readers]
@@ -390,7 +390,7 @@ class PostgreSQLDatabase(Database):
     """A PostgreSQL server."""
 
     def __init__(self, connections: Connections) -> None:
-        super().__init__(StatementCache(POSTGRESQL))
+        super().__init__(statements_of(POSTGRESQL))
         self._connections = connections
         self._session = Session(connections, self.statements, self._heard)
 

@@ -13,12 +13,35 @@ from strawberry.types import Info
 from db.access.viewer import Viewer
 from db.batches import Key, Page, Pages, ToMany, ToOne, Window
 from db.clock import Clock
-from db.errors import Unauthenticated
+from db.errors import Invalid, Unauthenticated
 from db.session import Database
 from db.social.drafts import LONGEST_CONTENT
 from db.walks import Walk
 
 T = TypeVar("T")
+
+
+class TooManyRows(Invalid):
+    """An operation has read more rows than any may."""
+
+
+class Rows:
+    """How many rows were read, and may be at most; `None` until an operation was charged."""
+
+    __slots__ = ("most", "read")
+
+    def __init__(self, most: int | None = None) -> None:
+        self.most = most
+        self.read = 0
+
+    def note(self, rows: int) -> None:
+        """Count rows that were read. Raises `TooManyRows` as soon as they are more than may be."""
+        self.read += rows
+        if self.most is not None and self.read > self.most:
+            raise TooManyRows(
+                f"This reads more than the {self.most} rows that an operation may read. "
+                "Ask for less inside lists, or smaller pages."
+            )
 
 
 class _Loader(DataLoader[Key, Any]):
@@ -32,9 +55,10 @@ class _Loader(DataLoader[Key, Any]):
 class Loaders:
     """The batch reads of one execution. Equal reads share a loader; each loader reads its keys in one statement."""
 
-    def __init__(self, db: Database, viewer: Viewer) -> None:
+    def __init__(self, db: Database, viewer: Viewer, rows: "Rows | None" = None) -> None:
         self._db = db
         self._viewer = viewer
+        self._note_rows = (rows or Rows()).note
         self._loaders: dict[Hashable, _Loader] = {}
 
     async def one(self, batch: ToOne[Any], key: Key) -> Any:
@@ -43,6 +67,7 @@ class Loaders:
         async def read(keys: list[Key]) -> list[Any]:
             async with self._db.read() as session:
                 rows = await batch.read(session, self._viewer, keys)
+            self._note_rows(len(rows))
             return [rows.get(key) for key in keys]
 
         return await self._loader((batch,), read).load(key)
@@ -53,6 +78,7 @@ class Loaders:
         async def read(keys: list[Key]) -> list[list[Any]]:
             async with self._db.read() as session:
                 rows = await batch.read(session, self._viewer, keys)
+            self._note_rows(sum(map(len, rows.values())))
             return [rows.get(key, []) for key in keys]
 
         found: list[Any] = await self._loader((batch,), read).load(key)
@@ -78,6 +104,7 @@ class Loaders:
         async def read(keys: list[Key]) -> list[Window[Any]]:
             async with self._db.read() as session:
                 rows = await batch.read(session, self._viewer, keys, page, batch.order(order), wanted)
+            self._note_rows(sum(len(window.rows) for window in rows.values()))
             return [rows.get(key, Window(rows=[], has_more=False)) for key in keys]
 
         if key is None:
@@ -125,12 +152,16 @@ class Context:
     may_plan: bool = True
     # Which path answered: `planned`, `unplanned` (there was no plan) or `abandoned` (there was, and it gave up).
     path: str | None = None
+    # Whether it was counted among those that its token may send.
+    is_counted: bool = False
     # The operation, once it is known.
     operation: OperationDefinitionNode | None = None
     # How many statements its plan ran.
     statements: int = 0
     # What the operation was charged; `None` until it was.
     cost: int | None = None
+    # How many rows this execution has read, and may at most.
+    rows: Rows = field(default_factory=Rows)
     # Statements as they are run, with their times, if somebody wants them.
     trace: list[Any] | None = None
     # What root fields answered to a plan, by response key: whoever runs the operation again must not call them again.
@@ -166,12 +197,12 @@ class Context:
     def loaders(self) -> Loaders:
         """The loaders of this execution."""
         if self._loaders is None:
-            self._loaders = Loaders(self.db, self.viewer)
+            self._loaders = Loaders(self.db, self.viewer, self.rows)
         return self._loaders
 
     def renew_loaders(self) -> None:
         """Forget what was read: called before each event of a subscription, which is an execution of its own."""
-        self._loaders = None
+        self._loaders, self.rows = None, Rows(self.rows.most)
 
     def now(self) -> datetime:
         """Return the present instant."""
@@ -179,7 +210,7 @@ class Context:
 
     def for_one_execution(self) -> "Context":
         """Return a copy with loaders of its own: a socket's operations must not see each other's rows."""
-        return replace(self, answered=dict(self.answered), _loaders=None)
+        return replace(self, answered=dict(self.answered), rows=Rows(self.rows.most), _loaders=None)
 
 
 Asked: TypeAlias = Info[Context, None]

@@ -14,8 +14,8 @@ def print_instant(value: datetime) -> str:
 
 
 def print_answer(answer: object) -> bytes:
-    """Print an answer as JSON. A plan may leave instants as PostgreSQL's driver gave them: they are printed here."""
-    return orjson.dumps(answer, option=orjson.OPT_UTC_Z)
+    """Print an answer as JSON."""
+    return orjson.dumps(answer)
 
 
 def read_instant(value: object) -> datetime:

@@ -24,9 +24,37 @@ from tests.support.postgresql import Server, find_server
 settings.register_profile("ringside", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ringside")
 
+# Tests wait for servers, databases and each other's processes: one more than the cores of a small machine fills that.
+_PROCESSES = 3
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """See to what processes of tests are told by the environment.
+
+    They share what Python compiled, or most of their time would go into that.
+    """
+    if os.environ.pop("PYTHONDONTWRITEBYTECODE", None) and config.cache is not None:
+        os.environ["PYTHONPYCACHEPREFIX"] = str(config.cache.mkdir("bytecode"))
+    # How wide the terminal is, tests say themselves; one of several processes is told it before.
+    os.environ.pop("COLUMNS", None)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Run folders of tests in several processes, and what is named more closely in this one, at once and readable.
+
+    `-n` says otherwise.
+    """
+    # A process that was begun for this comes by here as well, and must begin no others.
+    is_asked = "PYTEST_XDIST_WORKER" in os.environ or config.getoption("numprocesses", default=0) is not None
+    names_folders = all(Path(named).is_dir() for named in config.args)
+    if not is_asked and names_folders and not config.option.collectonly:
+        config.option.numprocesses = _PROCESSES
+        config.option.dist = "worksteal"
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--operations", type=int, default=1000, help="how many operations tests.schema.test_equality runs")
+    parser.addoption("--operations", type=int, default=700, help="how many operations tests.schema.test_equality runs")
     parser.addoption("--increments", type=int, default=20, help="how often each of fifty writers adds to a goal")
 
 

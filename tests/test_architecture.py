@@ -22,7 +22,8 @@ _DOMAINS_MAY_KNOW: dict[str, set[str]] = {
     "access": set(),
     "matches": {"access"},
     "streams": {"access"},
-    "social": {"access", "matches", "streams"},
+    "social": {"access", "matches", "practice", "streams"},
+    "practice": {"access"},
 }
 
 # These say who asks; every domain's visibility is written in their words.

@@ -46,6 +46,7 @@ async def _serve(settings: Settings, *, is_demo: bool, as_json: bool) -> None:
             mat_id = await mat_named(house.db, clock, settings.pss_mat)
             house.listen(mat_id)
             welcome = _Welcome(house, secret, {}, None, as_json=as_json)
+        house.collector.begin()
         await Server(house.app, settings, welcome, house.doorkeeper.close).run_until_stopped()
 
 

@@ -9,21 +9,8 @@
  * `?look=minimal` (another look for all of them).
  */
 
-import { socketURL, subscribe } from "/static/live.js";
-
-const QUERY = `
-subscription GoalOverlay($goalId: ID, $streamId: ID) {
-  streamGoalChanged(goalId: $goalId, streamId: $streamId) {
-    goals {
-      id name unit state current target progress percent remaining
-      style {
-        look template fillColor fillEndColor trackColor textColor animation animationMs celebration celebrationMs
-        numberFormat shownSeconds
-      }
-    }
-    movements { delta hasReached isTest milestones { threshold label } goal { id } }
-  }
-}`;
+import { GOALS } from "/static/documents.js";
+import { subscribeToAddress } from "/static/live.js";
 
 const LOOKS = ["bar", "circular", "minimal", "vertical"];
 const UPRIGHT = new Set(["circular", "vertical"]);
@@ -41,7 +28,6 @@ let drawn = new Map();
 let connection = { status: "connecting", message: "" };
 let hasGoals = false;
 let turn = { id: null, timer: null };
-let stop = () => {};
 
 // --- From the server to the page -------------------------------------------------------------------------------------
 
@@ -313,34 +299,4 @@ function tidy(text) {
   return plain.replace(/\s+/g, " ").trim().slice(0, 200);
 }
 
-function token() {
-  return new URLSearchParams(location.hash.slice(1)).get("token");
-}
-
-/** What the address asks for: `{goalId}` or `{streamId}`. */
-function target() {
-  const [, kind, id] = /^\/overlays\/(goal|stream)\/([^/]+)\/?$/.exec(location.pathname) ?? [];
-  if (!kind) return null;
-  try {
-    return { [`${kind}Id`]: decodeURIComponent(id) };
-  } catch {
-    return null;
-  }
-}
-
-function start() {
-  stop();
-  const variables = target();
-  if (!variables) return connectionChanged("error", "This address names no goal and no stream");
-  stop = subscribe({
-    url: socketURL(),
-    token: token(),
-    query: QUERY,
-    variables,
-    onNext: arrived,
-    onStatus: connectionChanged,
-  });
-}
-
-window.addEventListener("hashchange", start);
-start();
+subscribeToAddress({ kinds: ["goal", "stream"], query: GOALS, onNext: arrived, onStatus: connectionChanged });

@@ -193,3 +193,39 @@ function guarded(call, ...values) {
     console.error(error);
   }
 }
+
+/**
+ * Subscribe for an overlay page to what its address names, as `/overlays/goal/ID` does, with the token behind its `#`;
+ * anew when that changes.
+ *
+ * @param {object} options
+ * @param {string[]} options.kinds what the address may name; `["goal"]` makes the variable `goalId`
+ * @param {string} options.query the subscription
+ * @param {Function} options.onNext as of `subscribe`
+ * @param {Function} options.onStatus as of `subscribe`
+ */
+export function subscribeToAddress({ kinds, query, onNext, onStatus }) {
+  let stop = () => {};
+
+  function start() {
+    stop();
+    const variables = named(kinds);
+    if (!variables) return onStatus("error", `This address names no ${kinds.join(" and no ")}`);
+    const token = new URLSearchParams(location.hash.slice(1)).get("token");
+    stop = subscribe({ url: socketURL(), token, query, variables, onNext, onStatus });
+  }
+
+  window.addEventListener("hashchange", start);
+  start();
+}
+
+/** The variables that this page's address gives, `null` if it names nothing. */
+function named(kinds) {
+  const [, kind, id] = /^\/overlays\/([a-z]+)\/([^/]+)\/?$/.exec(location.pathname) ?? [];
+  if (!kinds.includes(kind)) return null;
+  try {
+    return { [`${kind}Id`]: decodeURIComponent(id) };
+  } catch {
+    return null;
+  }
+}

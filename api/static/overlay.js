@@ -6,22 +6,8 @@
  */
 
 import { anchor, format, remaining, settle, untilNextSecond } from "/static/clock.js";
-import { socketURL, subscribe } from "/static/live.js";
-
-const QUERY = `
-subscription Overlay($matId: ID, $matchId: ID) {
-  scoreboardChanged(matId: $matId, matchId: $matchId) {
-    sentAt
-    scoreboard {
-      revision state number phase weight division round roundCount superiority outcome winnerName resultCode
-      clock { state remainingMs asOf }
-      breakClock { state remainingMs asOf }
-      injury { side clock { state remainingMs asOf } }
-      blue { name longName countryCode score gamJeoms roundsWon background foreground roundScores }
-      red { name longName countryCode score gamJeoms roundsWon background foreground roundScores }
-    }
-  }
-}`;
+import { SCOREBOARD } from "/static/documents.js";
+import { subscribeToAddress } from "/static/live.js";
 
 const DEFAULT_COLOUR = { blue: "#1246b8", red: "#c8102e" };
 const PANEL = "#0b1120";
@@ -54,7 +40,6 @@ let shown = null;
 let clocks = { fight: null, rest: null, injury: null };
 let ticking = null;
 let connection = { status: "connecting", message: "" };
-let stop = () => {};
 
 // --- From the server to the page -------------------------------------------------------------------------------------
 
@@ -345,36 +330,6 @@ function lower(value) {
   return value ? String(value).toLowerCase() : undefined;
 }
 
-function token() {
-  return new URLSearchParams(location.hash.slice(1)).get("token");
-}
-
-/** What the address asks for: `{matId}` or `{matchId}`. */
-function target() {
-  const [, kind, id] = /^\/overlays\/(match|mat)\/([^/]+)\/?$/.exec(location.pathname) ?? [];
-  if (!kind) return null;
-  try {
-    return { [`${kind}Id`]: decodeURIComponent(id) };
-  } catch {
-    return null;
-  }
-}
-
-function start() {
-  stop();
-  const variables = target();
-  if (!variables) return connectionChanged("error", "This address names no match and no mat");
-  stop = subscribe({
-    url: socketURL(),
-    token: token(),
-    query: QUERY,
-    variables,
-    onNext: arrived,
-    onStatus: connectionChanged,
-  });
-}
-
-window.addEventListener("hashchange", start);
 window.addEventListener("resize", () => shown && draw(shown));
 document.addEventListener("visibilitychange", tick);
-start();
+subscribeToAddress({ kinds: ["match", "mat"], query: SCOREBOARD, onNext: arrived, onStatus: connectionChanged });

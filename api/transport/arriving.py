@@ -1,10 +1,11 @@
 """Requests as they arrive: uvicorn's own protocol, for heads that are not too large and senders that come to an end.
 
-Uvicorn with httptools reads a head of any size into memory, and waits for the rest of a request for ever.
+Uvicorn with httptools reads a head of any size into memory, and waits for ever: for the rest of a request, and for a
+client to read what it is answered.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -13,8 +14,17 @@ from typing import Any
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from api.transport.answers import Fault
+from api.transport.buckets import Buckets
+from api.transport.line import Impatient
+
+# Where a request's scope holds its connection.
+CONNECTION = "ringside.connection"
 _LOOK_SECONDS = 0.25
 _MOST_HEADERS = 100
+_AT_ONCE = 10
+_FULL = Fault(status=503, code="UNAVAILABLE", message="As many are connected as may be. Try again later.")
+_TOO_FAST = Fault(status=429, code="RATE_LIMITED", message="Too many connections come from this address: keep them.")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,6 +34,11 @@ class ArrivalLimits:
     headers: int = 32_768
     url: int = 8192
     seconds: float = 10.0
+    # Connections at once, and how many of one address may come each second, ten times as many at once.
+    connections: int = 1000
+    per_second: float = 50.0
+    # Whoever comes through one of them cannot be told from the others here.
+    proxies: Collection[str] = ()
 
 
 class _TooLarge(Exception):
@@ -43,6 +58,8 @@ class Arrivals:
         self.refused = 0
         # By connection, when it began to be waited for; the oldest first.
         self._awaited: dict[Arriving, float] = {}
+        # By address, how many connections may come now.
+        self._welcome = Buckets(most=max(1.0, limits.per_second * _AT_ONCE), per_second=limits.per_second)
 
     def __len__(self) -> int:
         """How many there are."""
@@ -51,6 +68,16 @@ class Arrivals:
     def protocol(self) -> Callable[..., asyncio.Protocol]:
         """Return what makes a protocol for each connection."""
         return partial(Arriving, self)
+
+    def greet(self, address: str, now: float, present: int) -> Fault | None:
+        """Count a connection that was made, the latest of so many; return why it is not held, if it is not."""
+        if present > self.limits.connections:
+            self.refused += 1
+            return _FULL
+        if address in self.limits.proxies or self._welcome.take(address, now):
+            return None
+        self.refused += 1
+        return _TOO_FAST
 
     def begin(self, arriving: "Arriving", now: float) -> None:
         """Wait for a request."""
@@ -68,7 +95,8 @@ class Arrivals:
             self.look_once(asyncio.get_running_loop().time())
 
     def look_once(self, now: float) -> None:
-        """Let go of those that take too long."""
+        """Let go of those that take too long, and forget who has not come for a while."""
+        self._welcome.forget(now)
         for arriving, began in list(self._awaited.items()):
             if now - began < self.limits.seconds:
                 return
@@ -81,8 +109,8 @@ class Arrivals:
             arriving.give_up()
 
 
-class Arriving(HttpToolsProtocol):
-    """One connection."""
+class Arriving(Impatient, HttpToolsProtocol):
+    """One connection. Whoever answers for a long time finds it in the scope of his request."""
 
     def __init__(self, arrivals: Arrivals, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
@@ -94,12 +122,19 @@ class Arriving(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for what the connection is for."""
         super().connection_made(transport)  # type: ignore[arg-type]  # uvicorn says the narrower type
-        self._arrivals.begin(self, self.loop.time())
+        now = self.loop.time()
+        fault = self._arrivals.greet(self.client[0] if self.client else "", now, len(self.connections))
+        if fault is None:
+            self._arrivals.begin(self, now)
+        else:
+            self._answer(HTTPStatus(fault.status), fault.message, fault.code)
+            self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing will come any more."""
         self._arrivals.end(self)
         super().connection_lost(exc)
+        self._let_go_of_itself()
 
     def data_received(self, data: bytes) -> None:
         """Read, as long as the head is not too large: one that never ends is not told of piece by piece."""
@@ -114,11 +149,13 @@ class Arriving(HttpToolsProtocol):
         """Hand the connection on: it is a socket's from now on."""
         self._arrivals.end(self)
         super().handle_websocket_upgrade()
+        self._let_go_of_itself()
 
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
         self._head, self._is_head_read = 0, False
+        self.scope["extensions"] = {CONNECTION: self}  # type: ignore[dict-item]  # whatever we like, says ASGI
         self._arrivals.begin(self, self.loop.time())
 
     def on_url(self, url: bytes) -> None:
@@ -152,6 +189,11 @@ class Arriving(HttpToolsProtocol):
             self._answer(HTTPStatus.REQUEST_TIMEOUT, f"The request was not there after {seconds:g} s.")
         self.transport.close()
 
+    def cut(self) -> None:
+        """End the connection if its client does not read: whoever waits to send would wait for ever."""
+        if self.flow.write_paused:
+            self.transport.abort()
+
     def send_400_response(self, msg: str) -> None:
         """Say what is wrong with a request that cannot be read."""
         self._arrivals.end(self)
@@ -160,6 +202,12 @@ class Arriving(HttpToolsProtocol):
         else:
             self._answer(self._fault.status, self._fault.message)
         self.transport.close()
+
+    def _let_go_of_itself(self) -> None:
+        """Leave no circle behind, which would wait for the collector: the parser holds us, and so does the scope."""
+        self.parser = None  # type: ignore[assignment]  # as uvicorn does
+        if self.scope is not None:
+            self.scope["extensions"].clear()
 
     def _headers_too_large(self) -> _TooLarge:
         most = self._arrivals.limits.headers
@@ -172,8 +220,8 @@ class Arriving(HttpToolsProtocol):
         self._arrivals.refused += 1
         raise fault
 
-    def _answer(self, status: HTTPStatus, message: str) -> None:
-        code = status.phrase.upper().replace(" ", "_").replace("-", "_")
+    def _answer(self, status: HTTPStatus, message: str, code: str = "") -> None:
+        code = code or status.phrase.upper().replace(" ", "_").replace("-", "_")
         body = orjson.dumps({"errors": [{"message": message, "extensions": {"code": code}}]})
         head = (
             f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/json; charset=utf-8\r\n"

@@ -17,7 +17,9 @@ from starlette.types import Receive, Scope, Send
 
 from api.auth import Doorkeeper, TooManyGuests
 from api.transport.answers import Fault, refused
+from api.transport.arriving import CONNECTION, Arriving
 from api.transport.graphql import GraphQLDoor
+from api.transport.under_way import ClientLeft
 from schema.context import Context
 from schema.engine.executor import Asked
 from schema.live.groups import Errors, Groups, Over, Reader
@@ -26,7 +28,6 @@ from schema.live.watching import is_subscription
 from schema.scalars import print_answer
 
 KEEP_ALIVE_SECONDS = 12.0
-STUCK_SECONDS = 30.0
 _COMMENT = b":\n\n"
 # Clients wait for data with each event, even where there is none.
 _COMPLETE = b"event: complete\ndata:\n\n"
@@ -53,7 +54,7 @@ class EventDoor:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, asked: Asked, context: Context) -> None:
         address = scope["client"][0] if scope.get("client") else ""
-        stream = _Stream(receive, send)
+        stream = Stream(receive, send, scope.get("extensions", {}).get(CONNECTION))
         if not self._doorkeeper.let_in(address):
             await refused(_too_many("Too many sockets and streams are open from this address."))(scope, receive, send)
             return
@@ -62,15 +63,17 @@ class EventDoor:
             await self._run(stream, asked, context, _last_event_id(scope))
         except TooManyGuests as refusal:
             await refused(_too_many(refusal.message))(scope, receive, send)
+        except ClientLeft:
+            return
         finally:
             self._doorkeeper.let_go(stream)
             self._doorkeeper.let_out(address)
 
-    async def _run(self, stream: "_Stream", asked: Asked, context: Context, last: str | None) -> None:
+    async def _run(self, stream: "Stream", asked: Asked, context: Context, last: str | None) -> None:
         if is_subscription(self._door.schema.engine, asked):
             await stream.follow(self._groups, asked, context, last)
         else:
-            await stream.answer(await self._door.execute(asked, context))
+            await stream.answer(await self._door.execute_in_time(asked, context, stream.receive))
 
 
 class _Streamed(Response):
@@ -85,12 +88,14 @@ class _Streamed(Response):
         await self._stream(receive, send)
 
 
-class _Stream:
+class Stream:
     """One client's stream. It holds one payload; whoever has another waits until that is sent."""
 
-    def __init__(self, receive: Receive, send: Send) -> None:
-        self._receive = receive
+    def __init__(self, receive: Receive, send: Send, connection: Arriving | None) -> None:
+        self.receive = receive
         self._send = send
+        # Without one, it is not a server of ours that runs us.
+        self._connection = connection
         self._payload: Payload | None = None
         self._is_over = False
         self._is_cut = False
@@ -98,18 +103,26 @@ class _Stream:
         self._news = asyncio.Event()
         self._room = asyncio.Event()
         self._reader: Reader | None = None
-        self._writing: asyncio.Timeout | None = None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the client does not read what was sent to him."""
+        return self._connection is not None and self._connection.flow.write_paused
 
     def dismiss(self, reason: str) -> None:
         """End because the client's token works no more."""
         self._end([{"message": reason, "extensions": {"code": "UNAUTHENTICATED"}}])
 
+    def turn_away(self, reason: str) -> None:  # noqa: ARG002 -- a stream that is cut has no word for it
+        """End because the client's token opens something else: he comes back."""
+        self.cut()
+
     def cut(self) -> None:
         """End without a word: the client comes back and goes on, as after any interruption."""
         self._is_cut = True
         self._end()
-        if self._writing is not None:
-            self._writing.reschedule(0)
+        if self._connection is not None:
+            self._connection.cut()
 
     async def answer(self, answered: dict[str, Any]) -> None:
         """Send the one answer of a query or mutation."""
@@ -192,6 +205,8 @@ class _Stream:
     @asynccontextmanager
     async def _opened(self) -> AsyncIterator[None]:
         """Begin the stream, listen whether its client is still there, and end it."""
+        if self._connection is not None:
+            self._connection.hold_little()
         await self._send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
         # At once, so that the client knows that it is heard.
         await self._write(_COMMENT)
@@ -203,19 +218,13 @@ class _Stream:
             listening.cancel()
 
     async def _listen(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
+        while (await self.receive())["type"] != "http.disconnect":
             pass
         self.cut()
 
     async def _write(self, text: bytes) -> None:
-        """Send, and give up on a client who does not read."""
-        try:
-            async with asyncio.timeout(STUCK_SECONDS) as self._writing:
-                await self._send({"type": "http.response.body", "body": text, "more_body": True})
-        except TimeoutError:
-            self._is_cut = True
-        finally:
-            self._writing = None
+        """Send. Who does not read for too long is cut off by his connection."""
+        await self._send({"type": "http.response.body", "body": text, "more_body": True})
 
 
 def _event(data: bytes, cursor: str | None) -> bytes:

@@ -5,18 +5,18 @@ from collections.abc import Awaitable, Callable, Mapping
 from time import perf_counter
 from typing import Any
 
-from graphql import OperationType
+from graphql import GraphQLError, OperationType
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from api.auth import Doorkeeper, bearer_of
+from api.auth import Doorkeeper, TooManyWrongTokens, address_of, bearer_of
 from api.pages import page
 from api.tally import Tally
 from api.transport.answers import Fault, Media, acceptable, answered, refused, status_of
 from api.transport.persisted import Persisted
 from api.transport.requests import PersistedQueryNotFound, Reader
-from api.transport.under_way import TookTooLong, UnderWay, Work
+from api.transport.under_way import ClientLeft, TookTooLong, UnderWay, Work
 from db.access.viewer import Role, Viewer
 from db.clock import Clock
 from db.errors import Refusal, Unauthenticated
@@ -24,6 +24,7 @@ from db.session import Database
 from db.social.drafts import LONGEST_CONTENT
 from schema import Schema
 from schema.context import Context
+from schema.engine.cost import Rate
 from schema.engine.executor import Asked
 from schema.engine.explain import as_data
 
@@ -57,11 +58,14 @@ class GraphQLDoor:
         is_draft: bool = False,
         trusted_only: bool = False,
         longest_entry: int = LONGEST_CONTENT,
+        rate: Rate | None = None,
     ) -> None:
         self.schema = schema
         self.reader = Reader(Persisted({}) if persisted is None else persisted)
         self.under_way = UnderWay(_PATIENCE_SECONDS) if under_way is None else under_way
         self.tally = Tally(clock) if tally is None else tally
+        # How often a token may send an operation; without it, as often as it likes.
+        self.rate = rate
         # Answers those that want a stream of events, if anybody does.
         self.stream: Stream | None = None
         self._db = db
@@ -100,8 +104,11 @@ class GraphQLDoor:
 
     async def _answer(self, request: Request, asked: Asked, context: Context, media: tuple[Media, ...]) -> Response:
         preferred = media[0]
-        if not self.may_run(asked, context.viewer):
-            return self.refused("FORBIDDEN", "Only the documents that were given to this server are run.", preferred)
+        unwelcome = self.refusal(asked, context)
+        if unwelcome is not None:
+            answer = {"errors": [dict(unwelcome.formatted)]}
+            status = status_of(answer, preferred, is_read=True, is_draft=self._is_draft)
+            return answered(answer, preferred, status, _retry(answer))
         operation = self.schema.engine.documents.get(asked.text).operation(asked.name)
         kind = None if operation is None else operation.operation
         if request.method == "GET" and kind not in {None, OperationType.QUERY}:
@@ -165,6 +172,38 @@ class GraphQLDoor:
             return {"errors": errors}
         return {"data": result.data, "errors": errors}
 
+    async def execute_in_time(self, asked: Asked, context: Context, receive: Receive | None) -> dict[str, Any]:
+        """Return the answer to an operation that came otherwise than by a request of its own, and take it down.
+
+        With a `receive` it is ended when its client leaves. Raises `ClientLeft`.
+        """
+        began = perf_counter()
+        try:
+            async with self.under_way.watched(context, receive):
+                answer = await self.execute(asked, context)
+        except TookTooLong as refusal:
+            answer = {"errors": [{"message": refusal.message, "extensions": {"code": refusal.code}}]}
+        except ClientLeft:
+            self.tally.note(context, perf_counter() - began, "CLIENT_LEFT")
+            raise
+        self.tally.note(context, perf_counter() - began, outcome_of(answer))
+        return answer
+
+    def refusal(self, asked: Asked, context: Context) -> GraphQLError | None:
+        """Return why an operation is not even looked at, if it is not."""
+        if not self.may_run(asked, context.viewer):
+            told = "Only the documents that were given to this server are run."
+            return GraphQLError(told, extensions={"code": "FORBIDDEN"})
+        return self.count(context)
+
+    def count(self, context: Context) -> GraphQLError | None:
+        """Count an operation that somebody sends, once; return why it is refused if he has sent too many."""
+        if self.rate is None or context.is_counted:
+            return None
+        refused = self.rate.spend(context.viewer.token_id, 1, context.clock)
+        context.is_counted = refused is None
+        return refused
+
     def may_run(self, asked: Asked, viewer: Viewer) -> bool:
         """Say whether a document may be run for a viewer, where only trusted ones may."""
         if self._trusted_only or viewer.is_trusted_only:
@@ -174,11 +213,13 @@ class GraphQLDoor:
     async def _admit(self, request: Request) -> Context:
         """Return the context of a request, which is that of the one who sends it."""
         try:
-            viewer = await self._doorkeeper.admit(bearer_of(request))
+            viewer = await self._doorkeeper.admit(bearer_of(request), address_of(request))
         except Unauthenticated as refusal:
             raise Fault(
                 status=401, code=refusal.code, message=refusal.message, headers={"WWW-Authenticate": "Bearer"}
             ) from None
+        except TooManyWrongTokens as refusal:
+            raise Fault(status=429, code=refusal.code, message=refusal.message, headers={"Retry-After": "60"}) from None
         except Refusal as refusal:
             raise Fault(status=503, code=refusal.code, message=refusal.message, headers={"Retry-After": "1"}) from None
         tried: Context | None = request.scope.get("state", {}).get(CONTEXT)

@@ -22,6 +22,9 @@ from schema.scalars import print_answer
 _PATH = "/graphql"
 _JSON = (b"application/json", b"application/json; charset=utf-8")
 _BEARER = b"Bearer "
+# The headers that may ask for the long way, two of which say where a request comes from.
+_TELLING = frozenset([b"content-length", b"origin", b"sec-fetch-site"])
+_CROSS_SITE = b"cross-site"
 _CONTENT_TYPES = {media: f"{media}; charset=utf-8".encode() for media in Media}
 
 
@@ -36,6 +39,7 @@ class ShortLane:
         sockets: ASGIApp,
         *,
         hosts: Collection[str],
+        origins: Collection[str] = (),
         largest_body: int,
     ) -> None:
         self._app = app
@@ -43,6 +47,7 @@ class ShortLane:
         self._door = door
         self._doorkeeper = doorkeeper
         self._hosts = frozenset(host.encode() for host in hosts)
+        self._elsewhere = frozenset([_CROSS_SITE, *(origin.encode("latin-1", "replace") for origin in origins)])
         self._largest_body = largest_body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -87,7 +92,7 @@ class ShortLane:
 
     def _admit(self, scope: Scope) -> tuple[Context, Media] | None:
         """Return the context of a request that may take this lane, and what it is answered as."""
-        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] != _PATH:
+        if not _is_post(scope):
             return None
         host = content_type = authorization = accept = b""
         for name, value in scope["headers"]:
@@ -99,7 +104,7 @@ class ShortLane:
                 host = value
             elif name == b"accept":
                 accept = accept + b"," + value if accept else value
-            elif name == b"content-length" and (len(value) > len("1000000") or int(value) > self._largest_body):
+            elif name in _TELLING and self._is_unusual(name, value):
                 return None
         if content_type not in _JSON or not authorization.startswith(_BEARER) or _name_of(host) not in self._hosts:
             return None
@@ -109,13 +114,19 @@ class ShortLane:
             return None
         return self._door.context_of(viewer), media[0]
 
+    def _is_unusual(self, name: bytes, value: bytes) -> bool:
+        """Say whether a header asks for the long way: of a body that is too large, or of a page of another site."""
+        if name == b"content-length":
+            return len(value) > len("1000000") or int(value) > self._largest_body
+        return value in self._elsewhere
+
     def _asked(self, body: bytes, context: Context) -> Asked | None:
         """Return what is asked, `None` for what has to be said more of than the data."""
         try:
             asked = self._door.reader.body(body)
         except (Fault, PersistedQueryNotFound):
             return None
-        if asked.wants_explaining or asked.wants_cost or not self._door.may_run(asked, context.viewer):
+        if asked.wants_explaining or asked.wants_cost or self._door.refusal(asked, context) is not None:
             return None
         return asked
 
@@ -131,6 +142,10 @@ class ShortLane:
                 return b"".join(message.get("body", b"") for message in messages), messages
             messages.append(await receive())
         return b"", messages
+
+
+def _is_post(scope: Scope) -> bool:
+    return bool(scope["type"] == "http" and scope["method"] == "POST" and scope["path"] == _PATH)
 
 
 def _again(messages: list[Message], receive: Receive) -> Receive:

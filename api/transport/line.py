@@ -26,7 +26,50 @@ _CLOSING_SECONDS = 2.0
 _LONGEST_REASON = 123
 
 
-class Line(WebSocketsSansIOProtocol):
+class Impatient(asyncio.Protocol):
+    """A connection whose client is let go if he does not read what is sent to him for too long."""
+
+    loop: asyncio.AbstractEventLoop
+    transport: asyncio.Transport
+    _stuck_timer: asyncio.TimerHandle | None = None
+
+    def let_go(self) -> None:
+        """Let him go."""
+        self.transport.abort()
+
+    def hold_little(self) -> None:
+        """Hold little for a client that does not read, here and in the system."""
+        self.transport.set_write_buffer_limits(high=FULL_AT)
+        connection = self.transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SYSTEM_BUFFER)
+
+    def pause_writing(self) -> None:
+        """What is sent is not read: give the client a while."""
+        super().pause_writing()
+        if self._stuck_timer is None:
+            self._stuck_timer = self.loop.call_later(STUCK_SECONDS, self._lose_patience)
+
+    def resume_writing(self) -> None:
+        """He reads again."""
+        super().resume_writing()
+        self._forget_stuck()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nobody is there any more."""
+        self._forget_stuck()
+        super().connection_lost(exc)
+
+    def _lose_patience(self) -> None:
+        self._stuck_timer = None
+        self.let_go()
+
+    def _forget_stuck(self) -> None:
+        if self._stuck_timer is not None:
+            self._stuck_timer.cancel()
+            self._stuck_timer = None
+
+
+class Line(Impatient, WebSocketsSansIOProtocol):
     """One socket's line. `on_room` is called when a line that was full is not any more."""
 
     def __init__(self, *given: Any, **named: Any) -> None:
@@ -34,7 +77,6 @@ class Line(WebSocketsSansIOProtocol):
         self.on_room: Callable[[], None] | None = None
         # Whether the client does not take what was sent.
         self.is_full = False
-        self._stuck_timer: asyncio.TimerHandle | None = None
 
     def say(self, text: bytes) -> None:
         """Send a text in one frame, at once."""
@@ -65,11 +107,9 @@ class Line(WebSocketsSansIOProtocol):
         self.close_timer = self.loop.call_later(_CLOSING_SECONDS, self.transport.abort)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Hold little for a client that does not read, here and in the system."""
+        """Hold little for a client that does not read."""
         super().connection_made(transport)
-        self.transport.set_write_buffer_limits(high=FULL_AT)
-        connection = self.transport.get_extra_info("socket")
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SYSTEM_BUFFER)
+        self.hold_little()
 
     def handle_connect(self, event: Request) -> None:
         """Let the application have the line."""
@@ -81,36 +121,30 @@ class Line(WebSocketsSansIOProtocol):
         """The line is full: give the client a while."""
         super().pause_writing()
         self.is_full = True
-        if self._stuck_timer is None:
-            self._stuck_timer = self.loop.call_later(STUCK_SECONDS, self._let_go)
 
     def resume_writing(self) -> None:
         """There is room again."""
         super().resume_writing()
         self.is_full = False
-        self._forget_stuck()
         if self.on_room is not None:
             self.on_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nobody is there any more, and nobody has to wait."""
-        self._forget_stuck()
         self.is_full = False
         super().connection_lost(exc)
+        # Leave no circle behind, which would wait for the collector: the scope holds us, the parser its connection.
+        self.scope["extensions"].clear()
+        self.conn.parser.close()
 
     def shutdown(self) -> None:
         """Say 1012 because the server stops, and cut the connection of whoever does not take it."""
         super().shutdown()
         self.loop.call_later(_CLOSING_SECONDS, self.transport.abort)
 
-    def _let_go(self) -> None:
-        self._stuck_timer = None
+    def let_go(self) -> None:
+        """Tell a client why, who may read it at last, and cut the connection."""
         self.hang_up(STUCK, f"What is sent to you was not read for {STUCK_SECONDS:.0f} seconds.")
-
-    def _forget_stuck(self) -> None:
-        if self._stuck_timer is not None:
-            self._stuck_timer.cancel()
-            self._stuck_timer = None
 
 
 def frame_of(*parts: bytes) -> bytes:

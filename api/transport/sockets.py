@@ -9,7 +9,6 @@ import logging
 from collections.abc import Collection, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
-from time import perf_counter
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -18,10 +17,9 @@ from starlette.types import Message, Receive, Scope, Send
 
 from api.auth import TOKEN_ENDED, Doorkeeper, TooManyGuests
 from api.transport.answers import Fault
-from api.transport.graphql import GraphQLDoor, outcome_of
+from api.transport.graphql import GraphQLDoor
 from api.transport.line import LINE, Line, frame_of
 from api.transport.requests import PersistedQueryNotFound
-from api.transport.under_way import TookTooLong
 from db.errors import Refusal, Unauthenticated
 from schema.context import Context
 from schema.engine.executor import Asked
@@ -44,6 +42,7 @@ SUBSCRIBER_EXISTS = 4409
 TOO_MANY_INITS = 4429
 TOO_MANY_SOCKETS = 4441
 TOO_MANY_MESSAGES = 4442
+TOKEN_CHANGED = 4443
 INTERNAL_ERROR = 4500
 RESTART = 1012
 TRY_AGAIN_LATER = 1013
@@ -92,7 +91,7 @@ class SocketDoor:
             await _refuse(send)
             return
         try:
-            await self._hold(scope, receive, send)
+            await self._hold(address, scope, receive, send)
         finally:
             self.doorkeeper.let_out(address)
 
@@ -104,7 +103,7 @@ class SocketDoor:
             self._frame = frame_of(head, payload.data, b"}")
         return self._frame
 
-    async def _hold(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _hold(self, address: str, scope: Scope, receive: Receive, send: Send) -> None:
         line: Line = scope["extensions"][LINE]
         is_understood = PROTOCOL in scope["subprotocols"]
         await receive()
@@ -112,7 +111,7 @@ class SocketDoor:
         line.forget_handshake()
         if not is_understood:
             line.hang_up(WRONG_PROTOCOL, "Subprotocol not acceptable")
-        await Socket(self, line).listen(receive)
+        await Socket(self, line, address).listen(receive)
 
     def _is_welcome(self, scope: Scope) -> bool:
         """Say whether a socket may be opened from the page it comes from: none, one of ours, or one that is named."""
@@ -127,9 +126,10 @@ class SocketDoor:
 class Socket:
     """One client's socket, and the operations that run on it."""
 
-    def __init__(self, hall: SocketDoor, line: Line) -> None:
+    def __init__(self, hall: SocketDoor, line: Line, address: str) -> None:
         self.hall = hall
         self.line = line
+        self._address = address
         self.viewer: Viewer | None = None
         # Those that had something to say while the line was full.
         self.waiting: dict[Operation, None] = {}
@@ -153,6 +153,10 @@ class Socket:
     def dismiss(self, reason: str) -> None:
         """Let the client go because his token works no more."""
         self.line.hang_up(TOKEN_ENDED, reason)
+
+    def turn_away(self, reason: str) -> None:
+        """Let the client go because his token opens something else: he comes back."""
+        self.line.hang_up(TOKEN_CHANGED, reason)
 
     def cut(self) -> None:
         """Let the client go because the server stops: he comes back."""
@@ -206,7 +210,7 @@ class Socket:
         self._has_begun = True
         self._patience.cancel()
         try:
-            self.viewer = await self.hall.doorkeeper.admit_guest(self, payload)
+            self.viewer = await self.hall.doorkeeper.admit_guest(self, payload, self._address)
         except TooManyGuests as refusal:
             raise _Fault(TOO_MANY_SOCKETS, refusal.message) from refusal
         except Unauthenticated as refusal:
@@ -269,9 +273,9 @@ class Operation:
     def begin(self, context: Context) -> None:
         """Join the group of a subscription, or begin to answer anything else."""
         hall = self._hall
-        if not hall.door.may_run(self._asked, context.viewer):
-            told = "Only the documents that were given to this server are run."
-            self._finish([{"message": told, "extensions": {"code": "FORBIDDEN"}}])
+        unwelcome = hall.door.refusal(self._asked, context)
+        if unwelcome is not None:
+            self._finish([dict(unwelcome.formatted)])
             return
         if not is_subscription(hall.door.schema.engine, self._asked):
             self._task = asyncio.create_task(self._answer(context))
@@ -292,8 +296,13 @@ class Operation:
         """End without a word, because the client has."""
         if self._task is not None:
             self._task.cancel()
-        if self._reader is not None:
-            self._reader.leave()
+        self._leave()
+
+    def _leave(self) -> None:
+        """Hear no more of the group; what holds us is held by us no more."""
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.leave()
 
     async def _start(self, reader: Reader) -> None:
         """Say what comes first, as fast as it is read, and hear of the rest from the group."""
@@ -302,7 +311,6 @@ class Operation:
                 async for payload in payloads:
                     await self._next(payload.data)
         except Over as over:
-            reader.leave()
             self._finish(over.errors)
             return
         self._task = None
@@ -310,14 +318,7 @@ class Operation:
 
     async def _answer(self, context: Context) -> None:
         """Answer a query or mutation, by plan or by graphql-core."""
-        door = self._hall.door
-        began = perf_counter()
-        try:
-            async with door.under_way.watched(context, None):
-                answered = await door.execute(self._asked, context)
-        except TookTooLong as refusal:
-            answered = {"errors": [{"message": refusal.message, "extensions": {"code": refusal.code}}]}
-        door.tally.note(context, perf_counter() - began, outcome_of(answered))
+        answered = await self._hall.door.execute_in_time(self._asked, context, None)
         self._task = None
         if "data" in answered:
             await self._next(print_answer(answered))
@@ -345,6 +346,7 @@ class Operation:
             return
         del self._socket.operations[self._number]
         self._socket.waiting.pop(self, None)
+        self._leave()
         if errors:
             self._socket.say({"id": self._number, "type": "error", "payload": errors})
         else:

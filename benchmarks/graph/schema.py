@@ -49,7 +49,7 @@ replies_by_entry = Pages(model=tables.Entry, by="parent_id", orders=_OLDEST, vis
 counts_by_entry = ToOne(model=tables.EntryCounts, by="entry_id", visible=_everything)
 goal_by_id = ToOne(model=tables.Goal, visible=_everything)
 goals_by_parent = ToMany(
-    model=tables.Goal, by="parent_id", order=Order(columns=("position", "id")), visible=_everything
+    model=tables.Goal, by="parent_id", order=Order(columns=("position", "id")), visible=_everything, tree=300
 )
 
 

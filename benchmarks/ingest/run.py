@@ -24,10 +24,10 @@ from sqlalchemy import func
 from sqlmodel import col, select
 
 from api.capture import CapturedMessage, read_capture
+from api.collector import spare_the_collector
 from api.demo import CAPTURE
 from api.migrate import migrate_up
 from api.server import run as run_on_fastest_loop
-from api.server import spare_the_collector
 from api.workers.pss import DATAGRAMS_PER_TRANSACTION, PSSListener
 from api.workers.pss_protocol import parse
 from db.clock import SystemClock

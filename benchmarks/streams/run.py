@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from rich.console import Console
@@ -22,8 +22,9 @@ from rich.table import Table
 from sqlalchemy import func
 from sqlmodel import col, select
 
+from api.collector import spare_the_collector
 from api.migrate import migrate_up
-from api.server import Server, open_house, spare_the_collector
+from api.server import Server, open_house
 from api.server import run as run_on_fastest_loop
 from api.settings import Settings
 from api.simulation import Audience, simulated
@@ -40,6 +41,8 @@ from db.streams.tables import StreamGoal, StreamGoalChange, StreamSource
 from db.streams.vocabulary import StreamGoalKind, StreamSourceKind
 from tests.support.crowd import watch
 
+# As long as what an overlay is told.
+_BARE = b"." * 180
 _OVERLAY = "subscription ($id: ID!) { streamGoalChanged(goalId: $id) { goals { current target percent state } } }"
 
 
@@ -59,6 +62,7 @@ class Figure:
 class Delay:
     """How long after a commit overlays heard of it, in milliseconds."""
 
+    name: str
     overlays: int
     changes: int
     median: float
@@ -100,6 +104,7 @@ async def _measure(url: str, options: argparse.Namespace, figures: list[Figure],
         await db.close()
     if options.overlays:
         delays.append(await _told(url, options.overlays, options.changes, options.pause))
+        delays.append(await _told_bare(options.overlays, options.changes, options.pause))
 
 
 async def _counted(db: Database, wanted: int, batch: int) -> Figure:
@@ -178,7 +183,16 @@ async def _added(db: Database, writers: int, increments: int) -> Figure:
 async def _told(url: str, overlays: int, changes: int, pause: float) -> Delay:
     """Change a goal that so many overlays watch, and take the time from the commit to each of them."""
     clock = SystemClock()
-    settings = Settings(database=url, port=0, pss_port=0, sockets_per_address=overlays, sockets_per_token=overlays)
+    settings = Settings(
+        database=url,
+        port=0,
+        pss_port=0,
+        sockets_per_address=overlays,
+        sockets_per_token=overlays,
+        connections=2 * overlays + 100,
+        connections_per_second=overlays,
+        operations_per_second=overlays,
+    )
     async with open_house(settings, clock) as house:
         async with house.db.transaction() as tx:
             admin = await access.create_user(tx, name=f"admin {time.time_ns()}", role=Role.ADMIN, now=clock.now())
@@ -200,9 +214,44 @@ async def _told(url: str, overlays: int, changes: int, pause: float) -> Delay:
         await asyncio.to_thread(watching.join)
         server.should_exit = True
         await serving
-    delays = sorted((at - committed[count]) * 1000 for count, times in heard.items() for at in times)
+    return _delay("Commit", overlays, changes, committed, heard)
+
+
+async def _told_bare(overlays: int, changes: int, pause: float) -> Delay:
+    """Write ready bytes to so many bare sockets: what the machine needs for it with no server in between."""
+    near, far = multiprocessing.get_context("spawn").Pipe()
+    sockets: list[asyncio.BaseTransport] = []
+    is_full = asyncio.Event()
+
+    class Told(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            sockets.append(transport)
+            if len(sockets) == overlays:
+                is_full.set()
+
+    server = await asyncio.get_running_loop().create_server(Told, "127.0.0.1", 0, backlog=overlays)
+    port = server.sockets[0].getsockname()[1]
+    watching = multiprocessing.get_context("spawn").Process(target=_watch_bare, args=(far, port, overlays, changes))
+    watching.start()
+    await is_full.wait()
+    spare_the_collector()
+    written: dict[int, float] = {}
+    for count in range(1, changes + 1):
+        await asyncio.sleep(pause)
+        written[count] = time.monotonic()
+        for one in sockets:
+            cast("asyncio.Transport", one).write(_BARE)
+    heard: dict[int, list[float]] = await asyncio.to_thread(near.recv)
+    await asyncio.to_thread(watching.join)
+    server.close()
+    return _delay("Ready bytes on bare sockets", overlays, changes, written, heard)
+
+
+def _delay(name: str, overlays: int, changes: int, since: dict[int, float], heard: dict[int, list[float]]) -> Delay:
+    delays = sorted((at - since[count]) * 1000 for count, times in heard.items() for at in times)
     assert len(delays) == overlays * changes, f"{overlays * changes} messages were due, {len(delays)} came"
     return Delay(
+        name=name,
         overlays=overlays,
         changes=changes,
         median=round(statistics.median(delays), 2),
@@ -250,8 +299,35 @@ def _watch(pipe: Any, port: int, secret: str, goal: str, overlays: int, changes:
         await crowd.hear(overlays * (1 + changes))
 
     run_on_fastest_loop(watch_all)
-    # One change is heard by all before the next is made.
-    pipe.send({count: heard[(count - 1) * overlays : count * overlays] for count in range(1, changes + 1)})
+    # The crowd is woken once by its own beginning to wait.
+    pipe.send(_by_change(heard[1:], overlays))
+
+
+def _watch_bare(pipe: Any, port: int, overlays: int, changes: int) -> None:
+    """Note when each of the bare sockets was told."""
+    heard: list[float] = []
+
+    async def watch_all() -> None:
+        loop = asyncio.get_running_loop()
+        has_heard_all = asyncio.Event()
+
+        class Watcher(asyncio.Protocol):
+            def data_received(self, data: bytes) -> None:
+                heard.extend([time.monotonic()] * (len(data) // len(_BARE)))
+                if len(heard) == overlays * changes:
+                    has_heard_all.set()
+
+        for _ in range(overlays):
+            await loop.create_connection(Watcher, "127.0.0.1", port)
+        await has_heard_all.wait()
+
+    run_on_fastest_loop(watch_all)
+    pipe.send(_by_change(heard, overlays))
+
+
+def _by_change(heard: Sequence[float], overlays: int) -> dict[int, Sequence[float]]:
+    """One change is heard by all before the next is made."""
+    return {1 + start // overlays: heard[start : start + overlays] for start in range(0, len(heard), overlays)}
 
 
 async def _stream(db: Database) -> tuple[UUID, UUID]:
@@ -338,7 +414,7 @@ def _print(machine: dict[str, object], figures: Sequence[Figure], delays: Sequen
     console.print(table)
     for delay in delays:
         console.print(
-            f"Commit → {delay.overlays:,} overlays, {delay.changes} changes: median {delay.median} ms, "
+            f"{delay.name} → {delay.overlays:,} overlays, {delay.changes} changes: median {delay.median} ms, "
             f"p99 {delay.p99} ms, slowest {delay.slowest} ms"
         )
 

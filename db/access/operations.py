@@ -1,6 +1,6 @@
 """How access may change: users, and tokens made, used and revoked."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import cast
@@ -158,7 +158,7 @@ async def authenticate(session: Session, text: str, *, now: datetime) -> tuple[V
         raise Unauthenticated("This token was revoked. `ringside token create` makes another.")
     if token.expires_at is not None and token.expires_at <= now:
         raise Unauthenticated("This token has expired. `ringside token create` makes another.")
-    return await _viewer(session, token), token
+    return (await _viewers(session, [token]))[token.id], token
 
 
 async def note_use(tx: Transaction, token: Token, *, now: datetime) -> None:
@@ -173,12 +173,11 @@ def is_use_worth_noting(token: Token, now: datetime) -> bool:
     return token.last_used_at is None or now - token.last_used_at >= _USED_EVERY
 
 
-async def ended_tokens(session: Session, token_ids: Collection[UUID], *, now: datetime) -> set[UUID]:
-    """Return which of these tokens work no more."""
+async def viewers_of(session: Session, token_ids: Collection[UUID], *, now: datetime) -> dict[UUID, Viewer]:
+    """Return the viewers behind those of these tokens that work, by token."""
     is_unexpired = or_(col(Token.expires_at).is_(None), col(Token.expires_at) > now)
     works = select(Token).where(any_of(col(Token.id), token_ids), col(Token.revoked_at).is_(None), is_unexpired)
-    alive = await session.rows(works)
-    return set(token_ids) - {token.id for token in alive}
+    return await _viewers(session, await session.rows(works))
 
 
 async def list_tokens(session: Session) -> list[tuple[Token, User]]:
@@ -193,15 +192,23 @@ async def find_token(session: Session, prefix: str) -> Token | None:
     return await session.row(select(Token).where(col(Token.prefix) == prefix))
 
 
-async def _viewer(session: Session, token: Token) -> Viewer:
-    user = cast("User", await session.row(select(User).where(col(User.id) == token.user_id)))
-    nodes = None
-    if token.kind is TokenKind.OVERLAY:
-        bound = await session.rows(select(TokenNode).where(col(TokenNode.token_id) == token.id))
-        nodes = frozenset(one.node_id for one in bound)
-    return Viewer(
-        user_id=user.id, token_id=token.id, role=user.role, nodes=nodes, is_trusted_only=token.is_trusted_only
-    )
+async def _viewers(session: Session, tokens: Sequence[Token]) -> dict[UUID, Viewer]:
+    asked = {token.user_id for token in tokens}
+    users = {user.id: user for user in await session.rows(select(User).where(any_of(col(User.id), asked)))}
+    nodes: dict[UUID, set[UUID]] = {token.id: set() for token in tokens if token.kind is TokenKind.OVERLAY}
+    if nodes:
+        for one in await session.rows(select(TokenNode).where(any_of(col(TokenNode.token_id), nodes))):
+            nodes[one.token_id].add(one.node_id)
+    return {
+        token.id: Viewer(
+            user_id=token.user_id,
+            token_id=token.id,
+            role=users[token.user_id].role,
+            nodes=frozenset(nodes[token.id]) if token.id in nodes else None,
+            is_trusted_only=token.is_trusted_only,
+        )
+        for token in tokens
+    }
 
 
 def _may_revoke(viewer: Viewer | None, token: Token) -> bool:

@@ -12,7 +12,7 @@ from sqlmodel import col, select
 from db.access.operations import LONGEST_LABEL
 from db.access.tables import User
 from db.access.usernames import checked_username, taken_username
-from db.access.viewer import Role, Viewer
+from db.access.viewer import Role, UserKind, Viewer
 from db.errors import Conflict, Forbidden, Invalid, NotFound
 from db.ids import new_id
 from db.session import Transaction
@@ -66,7 +66,7 @@ async def create_entry(
     key = checked_key(request_key)
     if key is not None and (known := await _written(tx, key, viewer)) is not None:
         return _same(known, columns, parent_id)
-    await check_subject(tx, columns["subject_kind"], columns["subject_id"])
+    await check_subject(tx, columns["subject_kind"], columns["subject_id"], viewer=viewer)
     parent = None if parent_id is None else await _next_branch(tx, parent_id, viewer)
     values = {**columns, **_place(parent, columns["privacy"], viewer), **_FRESH, "request_key": key}
     values |= {"heat": heat(now, 0), "created_at": now, "changed_at": now, "seq": await _next_number(tx)}
@@ -95,7 +95,7 @@ async def update_entry(
     if before.author_id != viewer.user_id:
         raise Forbidden("This entry belongs to somebody else.")
     if {"subject_kind", "subject_id"} & columns.keys():
-        await check_subject(tx, columns.get("subject_kind"), columns.get("subject_id"))
+        await check_subject(tx, columns.get("subject_kind"), columns.get("subject_id"), viewer=viewer)
     privacy = columns.get("privacy", before.privacy)
     if before.depth == 0:
         columns["root_privacy"] = privacy
@@ -241,7 +241,9 @@ async def _tell_of_place(tx: Transaction, entry: Entry) -> None:
 
 
 def _profile_columns(changes: Mapping[str, Any]) -> dict[str, Any]:
-    columns: dict[str, Any] = {name: changes[name] for name in ("kind",) if changes.get(name) is not None}
+    columns: dict[str, Any] = {}
+    if "kind" in changes:
+        columns["kind"] = changes["kind"] or UserKind.HUMAN
     if "name" in changes:
         columns["name"] = checked(changes["name"] or "", "A name", field="name", longest=LONGEST_LABEL)
     if "username" in changes:

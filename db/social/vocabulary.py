@@ -19,9 +19,11 @@ class EntryPrivacy(StrEnum):
 
 
 class EntrySubjectKind(StrEnum):
-    """What an entry may be about. A domain that can be written about adds a line, here and in the graph's list."""
+    """What an entry may be about. A domain that can be written about adds a line, here and in `db.social.subjects`."""
 
     STREAM = "STREAM"
     STREAM_GOAL = "STREAM_GOAL"
     MATCH = "MATCH"
     TOURNAMENT = "TOURNAMENT"
+    GOAL = "GOAL"
+    PRACTICE_SESSION = "PRACTICE_SESSION"

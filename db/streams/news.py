@@ -22,7 +22,7 @@ from db.statements import any_of, fixed
 from db.streams.counting import CLOCK, By, Move, Told, hold_goal, keep, level_goal, move_goal, standing_of
 from db.streams.fold import Counted, Folded, Progress, Segment, Session, fold, keys_of
 from db.streams.incoming import Ignored, Received, StreamEvent
-from db.streams.periods import period_end, time_zone
+from db.streams.periods import period_end
 from db.streams.rules import LARGEST_COUNT, THOUSAND, Happening, restarted
 from db.streams.tables import Stream, StreamGoal, StreamMark, StreamSession, StreamSource
 from db.streams.terms import weights_of
@@ -32,6 +32,7 @@ from db.streams.vocabulary import (
     StreamGoalKind,
     StreamGoalPeriod,
 )
+from db.zones import time_zone
 
 
 @dataclass(frozen=True, kw_only=True)

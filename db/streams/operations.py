@@ -21,7 +21,7 @@ from db.streams.counting import CLOCK, By, Move, Told, hold_goal, keep, move_goa
 from db.streams.events import StreamGoalChanged, StreamGoalDeleted, StreamSourceChanged, StreamSourceConfigured
 from db.streams.fold import Session as LiveSession
 from db.streams.news import Taken, take_news
-from db.streams.periods import period_end, time_zone
+from db.streams.periods import period_end
 from db.streams.rules import LARGEST_COUNT, THOUSAND, Happening, edited
 from db.streams.sources import checked_url, new_signing_secret
 from db.streams.tables import Stream, StreamGoal, StreamGoalChange, StreamMark, StreamSession, StreamSource
@@ -36,6 +36,7 @@ from db.streams.vocabulary import (
     StreamSourceState,
 )
 from db.texts import checked
+from db.zones import time_zone
 
 __all__ = ["Taken", "take_news"]
 

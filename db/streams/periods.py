@@ -1,21 +1,11 @@
 """Periods of a goal: when the next one begins, in the time zone of its stream."""
 
 from datetime import UTC, datetime, time, timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
-from db.errors import Invalid
 from db.streams.vocabulary import StreamGoalPeriod
 
 _DAYS_OF_A_WEEK = 7
-
-
-def time_zone(name: str) -> ZoneInfo:
-    """Return a time zone. Raises `Invalid` for a name that nobody knows."""
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        message = f"There is no time zone {name[:60]!r}. They are named as Europe/Berlin or Asia/Seoul is."
-        raise Invalid(message, field="time_zone") from error
 
 
 def period_end(period: StreamGoalPeriod, now: datetime, zone: ZoneInfo) -> datetime | None:

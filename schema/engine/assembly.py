@@ -68,8 +68,8 @@ _RAW: dict[tuple[type[Any], str], dict[str, str]] = {
     (BigInteger, "Int"): {"sqlite": _BOUNDED, "postgresql": _BOUNDED},
     (DateTime, "DateTime"): {
         "sqlite": '{0}[:10] + "T" + {0}[11:] + "Z"',
-        # orjson prints it, but leaves out microseconds that are none.
-        "postgresql": '({0} if {0}.microsecond else {0}.isoformat("T", "microseconds")[:26] + "Z")',
+        # PostgreSQL leaves out the last zeros of a fraction.
+        "postgresql": '({0}[:26].replace(" ", "T") + "Z" if len({0}) == 29 else padded({0}))',
     },
 }
 
@@ -114,7 +114,7 @@ class _Writer:
     def __init__(self, mode: str, table: Table | None) -> None:
         self._mode = mode
         self._table = table
-        self._names: dict[str, Any] = {"fail": _fail, "raw_key": raw_key}
+        self._names: dict[str, Any] = {"fail": _fail, "raw_key": raw_key, "padded": _padded}
         self._bound: list[str] = []
         self._variables: dict[str, str] = {}
 
@@ -301,6 +301,12 @@ class _Writer:
 
 def _fail() -> NoReturn:
     raise Abandoned
+
+
+def _padded(instant: str) -> str:
+    """Print an instant of PostgreSQL that has not all its six decimals: `2026-11-21 09:30:00.5+00`."""
+    time = instant[11:-3]
+    return f"{instant[:10]}T{time if '.' in time else time + '.':0<15}Z"
 
 
 def _total(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:

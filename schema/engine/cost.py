@@ -2,6 +2,9 @@
 
 A row that is looked up costs one, a page one and the rows it may have, and what hangs on the rows of a page costs as
 much for each of them. Sizes that are variables are filled in at each run; everything else is added up once.
+
+How long a list without pages is, nobody knows before it is read: it is taken for a short one, and what was really read
+is counted. Who reads more than an operation may is stopped there, and who reads more than was charged owes the rest.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -36,9 +39,8 @@ from schema.connections import DEFAULT_PAGE, LARGEST_PAGE
 from schema.engine.plan import (
     ByTable,
     Edge,
-    EdgeClaim,
+    EdgeMany,
     EdgeNode,
-    EdgeOne,
     EdgePage,
     EdgeWalk,
     HeldRows,
@@ -57,6 +59,9 @@ _ROWS_TO_COUNT = 10
 _MOST_WALKED = 2_000
 # The arguments that say how many, as a number or as a list.
 _SIZES = ("first", "last", "ids")
+
+# How many may come at once, in multiples of what may come in a second.
+_AT_ONCE = 10
 
 # So many rows, times the values of these variables.
 _Term = tuple[int, tuple[str, ...]]
@@ -124,6 +129,9 @@ def _of_rows(selection: RowSelection) -> Iterator[_Term]:
 
 
 def _of_edge(edge: Edge) -> Iterator[_Term]:
+    if isinstance(edge, EdgeMany):
+        yield from _of_list(edge, 1)
+        return
     if isinstance(edge, EdgeWalk):
         bound = edge.batch.bounds["most"]
         yield from _times(_walked(edge.arguments.node, bound.usual, bound.most), _with_one(_of_rows(edge.selection)))
@@ -135,9 +143,7 @@ def _of_edge(edge: Edge) -> Iterator[_Term]:
             yield from _of_rows(choice.selection)
         return
     if not isinstance(edge, EdgePage):
-        yield from _times(
-            1 if isinstance(edge, EdgeOne | EdgeClaim) else ROWS_OF_A_LIST, _with_one(_of_rows(edge.selection))
-        )
+        yield from _with_one(_of_rows(edge.selection))
         return
     inner = [term for rows in edge.connection.row_selections() for term in _of_rows(rows)]
     if edge.connection.wants_rows:
@@ -148,12 +154,25 @@ def _of_edge(edge: Edge) -> Iterator[_Term]:
         yield _ROWS_TO_COUNT, ()
 
 
+def _of_list(edge: EdgeMany, parents: int) -> Iterator[_Term]:
+    """Add up the lists of so many parents. Each row has one parent, so no level of a tree has more than the tree."""
+    rows = parents * ROWS_OF_A_LIST
+    if edge.batch.tree is not None:
+        rows = min(rows, edge.batch.tree)
+    yield rows, ()
+    for inner in edge.selection.edges:
+        if isinstance(inner, EdgeMany) and inner.batch is edge.batch:
+            yield from _of_list(inner, rows)
+        else:
+            yield from _times(rows, _of_edge(inner))
+
+
 def _walked(node: FieldNode, usual: int, most: int) -> int:
     """Return how many rows a walk may read; where a variable says that, as many as it may say."""
     for argument in node.arguments or ():
-        if argument.name.value != "most" or isinstance(argument.value, NullValueNode):
-            continue
-        return min(max(int(argument.value.value), 0), most) if isinstance(argument.value, IntValueNode) else most
+        if argument.name.value == "most" and not isinstance(argument.value, NullValueNode):
+            given = argument.value
+            return min(max(int(given.value), 0), most) if isinstance(given, IntValueNode) else most
     return usual
 
 
@@ -285,6 +304,11 @@ class Budgets:
         budget.left -= cost
         return None
 
+    def owe(self, token_id: UUID, rows: int, clock: Clock) -> None:
+        """Take off what was read beyond the cost: a budget may fall below nothing, and is refilled from there."""
+        if self.spend(token_id, rows, clock) is not None:
+            self._budgets[token_id.int].left -= rows
+
     def refill(self, now: datetime) -> None:
         """Give everybody what time has brought, and forget those who have all of it again."""
         at = now.timestamp()
@@ -303,11 +327,27 @@ class Budgets:
             budget.at = at
 
     def _refused(self, cost: int, budget: _Budget) -> GraphQLError:
-        left, seconds = int(budget.left), max(1, ceil((cost - budget.left) / self.per_second))
+        left, seconds = max(0, int(budget.left)), max(1, ceil((cost - budget.left) / self.per_second))
         numbers = {"cost": cost, "left": left, "most": self.most, "retryAfterSeconds": seconds}
         return GraphQLError(
             f"This costs {cost} and {left} are left of this token's budget. Try again in {seconds} s.",
             extensions={"code": "RATE_LIMITED", **numbers},
+        )
+
+
+class Rate(Budgets):
+    """How often a token may do something: so many times a second, and ten times as many at once."""
+
+    def __init__(self, what: str, *, per_second: float) -> None:
+        super().__init__(most=max(1, round(per_second * _AT_ONCE)), per_second=per_second)
+        self._what = what
+
+    def _refused(self, cost: int, budget: _Budget) -> GraphQLError:
+        seconds = max(1, ceil((cost - budget.left) / self.per_second))
+        return GraphQLError(
+            f"This token has sent too many {self._what}: {self.per_second:g} a second are taken, and {self.most} at "
+            f"once. Try again in {seconds} s.",
+            extensions={"code": "RATE_LIMITED", "retryAfterSeconds": seconds},
         )
 
 

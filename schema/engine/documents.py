@@ -23,7 +23,7 @@ from graphql import (
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
-from schema.engine.limits import COMMENTS_READ, Limits, TooMuch, check
+from schema.engine.limits import COMMENTS_READ, Limits, TooMuch, check, check_length
 from schema.errors import MOST_ERRORS
 
 DOCUMENTS_KEPT = 1000
@@ -102,6 +102,10 @@ class Documents:
         return found
 
     def _read(self, text: str) -> Document:
+        try:
+            check_length(text, self.limits)
+        except TooMuch as fault:
+            return Document(errors=(fault.as_error(),), is_read=False)
         try:
             document = parse(text, max_lexical_tokens=self.limits.tokens, max_comments=COMMENTS_READ)
             check(document, self.limits)

@@ -16,15 +16,16 @@ import strawberry
 from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, OperationType
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
-from schema.context import Context
-from schema.engine.cost import Budgets, Cost, cost_of, cost_without_plan, too_costly
+from db.access.viewer import Role
+from schema.context import Context, TooManyRows
+from schema.engine.cost import Budgets, Cost, Rate, cost_of, cost_without_plan, too_costly
 from schema.engine.documents import Documents
 from schema.engine.explain import in_one_line
 from schema.engine.plan import Plan, Unplanned
 from schema.engine.planner import Planner
 from schema.engine.reading import Run, Traced
 from schema.engine.running import Operation, run_plan
-from schema.engine.selections import flags_of
+from schema.engine.selections import asks_for_schema, flags_of
 from schema.engine.variables import Variables
 
 _log = logging.getLogger(__name__)
@@ -55,6 +56,8 @@ class _Known:
     operation: Operation
     variables: Variables
     flags: tuple[str, ...]
+    # Whether it asks what the schema is.
+    is_introspection: bool = False
     plans: dict[tuple[Any, ...], tuple[Plan | None, Cost]] = field(default_factory=dict)
 
 
@@ -71,6 +74,10 @@ class Engine:
         self.slow_seconds = 1.0
         # What tokens may spend; without budgets they may spend what they like.
         self.budgets: Budgets | None = None
+        # How often one may change something.
+        self.changes: Rate | None = None
+        # Who may ask what the schema is. An overlay has no role, and so may not.
+        self.introspection = Role.ADMIN
 
     @property
     def plan_count(self) -> int:
@@ -116,9 +123,12 @@ class Engine:
         viewer = context.viewer
         trace: list[Traced] = [] if context.trace is None else context.trace
         began = time.perf_counter()
-        async with context.db.read() as session:
-            run = Run(context, session, variables, viewer.kind, viewer.parameters, trace)
-            data = await run_plan(plan, run, operation)
+        try:
+            async with context.db.read() as session:
+                run = Run(context, session, variables, viewer.kind, viewer.parameters, trace)
+                data = await run_plan(plan, run, operation)
+        finally:
+            self._settle(context)
         seconds = time.perf_counter() - began
         if seconds > self.slow_seconds:
             name = operation.node.name.value if operation.node.name else "(unnamed)"
@@ -128,10 +138,19 @@ class Engine:
         context.path = "planned"
         return data
 
+    def _settle(self, context: Context) -> None:
+        """Charge what was read beyond what was reckoned."""
+        beyond = context.rows.read - (context.cost or 0)
+        if beyond > 0 and self.budgets is not None:
+            self.budgets.owe(context.viewer.token_id, beyond, context.clock)
+
     def _abandon(self, context: Context, error: Exception) -> None:
         _log.debug("a plan was abandoned: %s", type(error).__name__)
         self.counts["abandoned"] += 1
         context.path = "abandoned"
+        if not isinstance(error, TooManyRows):
+            # What is read again must not count twice; who has read too much is stopped at once.
+            context.rows.read = 0
         # It would be abandoned again.
         context.may_plan = False
 
@@ -153,7 +172,12 @@ class Engine:
         self, operation: OperationDefinitionNode, fragments: Any, variables: Any, context: Context
     ) -> GraphQLError | None:
         """Charge an operation to the viewer's token, once; return why it is refused, if it is."""
-        return self._charge(self._planned(self._know(operation, fragments), variables)[1], variables, context)
+        known = self._know(operation, fragments)
+        if known.is_introspection and not context.viewer.has_role(self.introspection):
+            return GraphQLError(
+                f"Asking what the schema is needs the role {self.introspection}.", extensions={"code": "FORBIDDEN"}
+            )
+        return self._charge(self._planned(known, variables)[1], variables, context)
 
     def _charge(self, price: Cost, variables: Any, context: Context) -> GraphQLError | None:
         if context.cost is not None:
@@ -161,9 +185,13 @@ class Engine:
         cost = price.of(variables.coerced)
         if cost > self.documents.limits.cost:
             return too_costly(cost, self.documents.limits.cost)
-        refused = None if self.budgets is None else self.budgets.spend(context.viewer.token_id, cost, context.clock)
+        token_id, refused = context.viewer.token_id, None
+        if context.is_change and self.changes is not None:
+            refused = self.changes.spend(token_id, 1, context.clock)
+        if refused is None and self.budgets is not None:
+            refused = self.budgets.spend(token_id, cost, context.clock)
         if refused is None:
-            context.cost = cost
+            context.cost, context.rows.most = cost, self.documents.limits.cost
         return refused
 
     def _planned(self, known: _Known, variables: Any) -> tuple[Plan | None, Cost]:
@@ -198,7 +226,10 @@ class Engine:
         if known is None:
             schema = self._planner.schema
             whole = Operation(schema, operation, fragments, None)
-            known = _Known(whole, Variables(schema, operation), flags_of(operation, fragments))
+            is_introspection = asks_for_schema(operation.selection_set, fragments)
+            known = _Known(
+                whole, Variables(schema, operation), flags_of(operation, fragments), is_introspection=is_introspection
+            )
             self._known[id(operation)] = known
             if len(self._known) > _OPERATIONS_KEPT:
                 self._known.popitem(last=False)

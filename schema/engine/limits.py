@@ -26,14 +26,14 @@ COMMENTS_READ = 200
 _OPERATIONS_TOGETHER = 4
 # Measuring goes no deeper than this, nor do fragments in fragments.
 _DEEPEST = 64
-# Validation compares each two fields that answer under one name in one place.
-_MOST_COMPARED = 5_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Limits:
     """How much a document may hold. Fragments count wherever they are spread."""
 
+    # Looked at before anything else is: even to find the line of a mistake, all of a text is read.
+    characters: int = 65_536
     tokens: int = 1000
     depth: int = 15
     fields: int = 500
@@ -41,6 +41,8 @@ class Limits:
     directives: int = 20
     root_fields: int = 20
     cost: int = 20_000
+    # Validation compares each two fields that answer under one name in one place.
+    comparisons: int = 5_000
 
 
 class TooMuch(Exception):
@@ -82,7 +84,12 @@ def check(document: DocumentNode, limits: Limits) -> None:
             for limit, found in _numbers(shape, len(operation.directives or ())):
                 _hold(limit, found, getattr(limits, limit))
             _hold("fields", together, _OPERATIONS_TOGETHER * limits.fields)
-            _hold("comparisons", _comparisons(operation, fragments), _MOST_COMPARED)
+            _hold("comparisons", _comparisons(operation, fragments), limits.comparisons)
+
+
+def check_length(text: str, limits: Limits) -> None:
+    """Measure a text before it is read. Raises `TooMuch`."""
+    _hold("characters", len(text), limits.characters)
 
 
 def _numbers(shape: Shape, directives: int) -> Iterator[tuple[str, int]]:
@@ -94,6 +101,7 @@ def _numbers(shape: Shape, directives: int) -> Iterator[tuple[str, int]]:
 
 
 _SAID = {
+    "characters": "This document is {found} characters long; {most} are allowed.",
     "depth": "This is nested {found} levels deep; {most} are allowed.",
     "fields": "This asks for {found} fields, fragments included; {most} are allowed.",
     "root_fields": "This asks for {found} fields at the root; {most} are allowed.",

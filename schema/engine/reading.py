@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-import orjson
 from graphql.execution.values import VariableValues, get_argument_values
 
 from db.access.viewer import ViewerKind
@@ -103,16 +102,21 @@ class Run:
     ) -> Sequence[RawRow]:
         """Run a statement for all keys, which are as the driver gives them."""
         if statement.names == _KEYS_ALONE:
-            arguments = [_driver_keys(keys, self.mode)]
+            arguments = [statement.printers["keys"](keys)]
         else:
             known = {**statement.constants, **parameters}
             arguments = [
-                _driver_keys(keys, self.mode) if name == "keys" else known[name] if bind is None else bind(known[name])
+                statement.printers["keys"](keys)
+                if name == "keys"
+                else known[name]
+                if bind is None
+                else bind(known[name])
                 for name, bind in zip(statement.names, statement.binders, strict=True)
             ]
         began = time.perf_counter()
         rows = await self.session.raw(statement, arguments)
         self.trace.append(Traced(path, statement.sql, len(keys), len(rows), time.perf_counter() - began))
+        self.context.rows.note(len(rows))
         return rows
 
 
@@ -146,8 +150,7 @@ async def _print_rows(run: Run, selection: RowSelection, rows: Sequence[RawRow])
     positions = {name: index for index, name in enumerate(selection.columns)}
 
     def keys(edge: Edge) -> Iterable[Any]:
-        index = positions[str(edge.parent_key)]
-        return (row[index] for row in rows)
+        return map(itemgetter(positions[str(edge.parent_key)]), rows)
 
     return row_assembler(selection, run.mode)(rows, *await _answers(run, selection, keys))
 
@@ -394,7 +397,3 @@ def _cut(counts: Mapping[Any, int], whole: list[Any]) -> dict[Any, list[Any]]:
         pieces[key] = whole[start:end]
         start = end
     return pieces
-
-
-def _driver_keys(keys: Sequence[Any], mode: str) -> Any:
-    return orjson.dumps(keys).decode() if mode == "sqlite" else keys

@@ -1,7 +1,7 @@
 """Collecting a selection: which fields are asked of a type, fragments merged, `@skip` and `@include` decided."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 from graphql import (
     DirectiveNode,
@@ -122,3 +122,19 @@ def _flags_in(selection_set: SelectionSetNode) -> Iterator[str]:
         inner = getattr(selection, "selection_set", None)
         if inner is not None:
             yield from _flags_in(inner)
+
+
+def asks_for_schema(selection_set: SelectionSetNode, fragments: Mapping[str, FragmentDefinitionNode]) -> bool:
+    """Say whether an operation's root, which is valid, asks what the schema is."""
+    for selection in selection_set.selections:
+        if isinstance(selection, FieldNode):
+            if selection.name.value in {"__schema", "__type"}:
+                return True
+        elif asks_for_schema(
+            fragments[selection.name.value].selection_set
+            if isinstance(selection, FragmentSpreadNode)
+            else cast("InlineFragmentNode", selection).selection_set,
+            fragments,
+        ):
+            return True
+    return False

@@ -2,13 +2,14 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, cast
+from uuid import UUID
 
 from graphql import ExecutionResult, create_source_event_stream, execute_subscription_event, located_error
 
@@ -23,6 +24,8 @@ from schema.scalars import print_answer
 
 # A state that was printed a moment ago is good enough for whoever comes now: those who come in a storm share it.
 FRESH_SECONDS = 0.05
+# What an overlay's token may watch at once, on all its sockets together.
+TOPICS_OF_AN_OVERLAY = 20
 # What may wait for its time in a group with a delay. What exceeds it goes out before its time.
 MOST_DELAYED = 10_000
 
@@ -54,6 +57,8 @@ class Reader:
         self._offer = offer
         self._ended = ended
         self._is_behind = False
+        # To be told once when it has left.
+        self.on_leave: Callable[[], None] | None = None
 
     async def start(self) -> AsyncGenerator[Payload, None]:
         """Give what comes first: the present of a state, the history of a feed. Raises `Over`."""
@@ -104,6 +109,9 @@ class Reader:
     def leave(self) -> None:
         """Have nothing more to do with the group."""
         self._group.let_go(self)
+        on_leave, self.on_leave = self.on_leave, None
+        if on_leave is not None:
+            on_leave()
 
 
 class Group(ABC):
@@ -162,6 +170,8 @@ class Group(ABC):
     async def _open(self) -> Any:
         opening = create_source_event_stream(self._executor)
         stream = await opening if isinstance(opening, Awaitable) else opening
+        # What the resolver read is not wanted any more.
+        self._context.renew_loaders()
         if isinstance(stream, ExecutionResult):
             self._forget(self)
             raise Over(judged(stream.errors or (), self._name))
@@ -205,6 +215,8 @@ class Group(ABC):
             self._timer.cancel()
         for task in self._tasks:
             task.cancel()
+        # A task that was ended remembers where, which is in us.
+        self._opening = None
 
     def _spawn(self, work: Any) -> asyncio.Task[Any]:
         task = asyncio.create_task(work)
@@ -267,6 +279,10 @@ class StateGroup(Group):
             # Whoever comes now was not there when it happened.
             await self._renewed()
         yield self._latest
+
+    def _close(self) -> None:
+        super()._close()
+        self._listening = self._renewing = None
 
     def behind(self, place: Any) -> list[Payload]:
         """Return the latest if it is newer."""
@@ -416,9 +432,12 @@ def _lagged(place: Any) -> dict[str, Any]:
 class Groups:
     """The groups of one server."""
 
-    def __init__(self, schema: Any) -> None:
+    def __init__(self, schema: Any, *, topics_of_an_overlay: int = TOPICS_OF_AN_OVERLAY) -> None:
         self._schema = schema
         self._groups: dict[Hashable, Group] = {}
+        self._topics_of_an_overlay = topics_of_an_overlay
+        # By an overlay's token, what it watches, and with how many readers.
+        self._topics: dict[UUID, Counter[Hashable]] = {}
 
     def __len__(self) -> int:
         """How many groups there are."""
@@ -445,12 +464,32 @@ class Groups:
         found = watched(self._schema, asked, context)
         if isinstance(found, list):
             raise Over(judged(found, asked.name))
+        left = self._count_topic(context.viewer.token_id, found.key) if context.viewer.is_overlay else None
         group = self._groups.get(found.key)
         if group is None:
             # The cost was the first client's; what comes for all of them is nobody's.
             kind = StateGroup if found.live.kind is State else FeedGroup
             group = self._groups[found.key] = kind(found, self._forget)
-        return group.enter(found.after if after is None else after, offer, ended)
+        reader = group.enter(found.after if after is None else after, offer, ended)
+        reader.on_leave = left
+        return reader
+
+    def _count_topic(self, token_id: UUID, key: Hashable) -> Callable[[], None]:
+        """Note that a token watches something, and return what to call when it does not any more. Raises `Over`."""
+        topics = self._topics.setdefault(token_id, Counter())
+        if key not in topics and len(topics) >= self._topics_of_an_overlay:
+            message = f"An overlay's token watches {self._topics_of_an_overlay} things at most at once."
+            raise Over([{"message": message, "extensions": {"code": "RATE_LIMITED"}}])
+        topics[key] += 1
+        return partial(self._uncount_topic, token_id, key)
+
+    def _uncount_topic(self, token_id: UUID, key: Hashable) -> None:
+        topics = self._topics[token_id]
+        topics[key] -= 1
+        if not topics[key]:
+            del topics[key]
+        if not topics:
+            del self._topics[token_id]
 
     def _forget(self, group: Group) -> None:
         if self._groups.get(group.key) is group:

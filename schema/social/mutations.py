@@ -7,14 +7,12 @@ from uuid import UUID
 
 import strawberry
 
-from db.access.viewer import Role
 from db.session import Transaction
 from db.social import operations
 from db.social.tables import Amplification, Resonance
 from schema.access.types import User
+from schema.changes import change, changed
 from schema.context import Asked, Context
-from schema.errors import RefusalsAsData, UserError
-from schema.fields import Demand
 from schema.ids import decode_id
 from schema.inputs import given
 from schema.social.inputs import EntryInput, ProfileInput, entry_changes
@@ -22,123 +20,21 @@ from schema.social.types import Entry
 
 # What a change of one thing does, in a transaction.
 Change = Callable[[Transaction, UUID, Context], Awaitable[Any]]
+_COUNTED = "The entry with its counts after the change."
 
 
-@strawberry.type(description="What came of it.")
-class EntryCreatePayload:
-    """What came of `entryCreate`."""
-
-    entry: Entry | None = strawberry.field(description="The entry. Null if it was refused.")
-    errors: list[UserError] = strawberry.field(description="Why it was refused. Empty if it was not.")
-
-
-@strawberry.type(description="What came of it.")
-class EntryUpdatePayload:
-    """What came of `entryUpdate`."""
-
-    entry: Entry | None = strawberry.field(description="The entry after the change. Null if it was refused.")
-    errors: list[UserError] = strawberry.field(description="Why it was refused. Empty if it was not.")
-
-
-@strawberry.type(description="What came of it.")
-class EntryDeletePayload:
-    """What came of `entryDelete`."""
-
-    entry: Entry | None = strawberry.field(description="What is left of it: its place. Null if it was refused.")
-    errors: list[UserError] = strawberry.field(description="Why it was refused. Empty if it was not.")
-
-
-@strawberry.type(description="What came of it.")
-class EntryResonatePayload:
-    """What came of `entryResonate`."""
-
-    entry: Entry | None = strawberry.field(
-        description="The entry with its counts after the change. Null if it was refused."
-    )
-    errors: list[UserError] = strawberry.field(description="Why it was refused. Empty if it was not.")
-
-
-@strawberry.type(description="What came of it.")
-class EntryUnresonatePayload:
-    """What came of `entryUnresonate`."""
-
-    entry: Entry | None = strawberry.field(
-        description="The entry with its counts after the change. Null if it was refused."
-    )
-    errors: list[UserError] = strawberry.field(description="Why it was refused. Empty if it was not.")
-
-
-@strawberry.type(description="What came of it.")
-class EntryAmplifyPayload:
-    """What came of `entryAmplify`."""
-
-    entry: Entry | None = strawberry.field(
-        description="The entry with its counts after the change. Null if it was refused."
-    )
-    errors: list[UserError] = strawberry.field(description="Why it was refused. Empty if it was not.")
-
-
-@strawberry.type(description="What came of it.")
-class EntryUnamplifyPayload:
-    """What came of `entryUnamplify`."""
-
-    entry: Entry | None = strawberry.field(
-        description="The entry with its counts after the change. Null if it was refused."
-    )
-    errors: list[UserError] = strawberry.field(description="Why it was refused. Empty if it was not.")
-
-
-@strawberry.type(description="What came of it.")
-class EntrySharePayload:
-    """What came of `entryShare`."""
-
-    entry: Entry | None = strawberry.field(
-        description="The entry with its counts after the change. Null if it was refused."
-    )
-    errors: list[UserError] = strawberry.field(description="Why it was refused. Empty if it was not.")
-
-
-@strawberry.type(description="What came of it.")
-class UserFollowPayload:
-    """What came of `userFollow`."""
-
-    user: User | None = strawberry.field(
-        description="The one who is followed, with the counts after the change. Null if it was refused."
-    )
-    errors: list[UserError] = strawberry.field(description="Why it was refused. Empty if it was not.")
-
-
-@strawberry.type(description="What came of it.")
-class UserUnfollowPayload:
-    """What came of `userUnfollow`."""
-
-    user: User | None = strawberry.field(
-        description="The one who was followed, with the counts after the change. Null if it was refused."
-    )
-    errors: list[UserError] = strawberry.field(description="Why it was refused. Empty if it was not.")
-
-
-@strawberry.type(description="What came of it.")
-class UserUpdatePayload:
-    """What came of `userUpdate`."""
-
-    user: User | None = strawberry.field(description="You, after the change. Null if it was refused.")
-    errors: list[UserError] = strawberry.field(description="Why it was refused. Empty if it was not.")
-
-
-def _changing(payload: type[Any], thing: str, description: str, change: Change, argument: str) -> Any:
+def _changing(verb: str, of: type[Any], description: str, work: Change, *, argument: str, result: str) -> Any:
     """Declare a mutation that changes the one thing whose id it is given."""
+    name = of.__name__.lower()
 
-    async def resolve(
+    async def make(
         self: Any, info: Asked, id: Annotated[strawberry.ID, strawberry.argument(description=argument)]
-    ) -> payload:  # type: ignore[valid-type]  # a type that is a value here
+    ) -> Any:
         async with info.context.db.transaction() as tx:
-            row = await change(tx, decode_id(id, kind=thing), info.context)
-        return payload(**{thing: row}, errors=[])  # type: ignore[no-any-return]  # as above
+            return await work(tx, decode_id(id, kind=name), info.context)
 
-    return strawberry.mutation(
-        resolver=resolve, description=description, extensions=[RefusalsAsData(), Demand(Role.MEMBER)]
-    )
+    make.__name__ = f"{name}_{verb}"
+    return change(of, name, description, result=result)(make)
 
 
 async def _mark(tx: Transaction, id: UUID, context: Context, *, mark: operations.Mark) -> Any:
@@ -161,6 +57,11 @@ async def _unfollow(tx: Transaction, id: UUID, context: Context) -> Any:
     return (await operations.unfollow_user(tx, id, viewer=context.viewer)).followed
 
 
+def _marking(verb: str, description: str, work: Change) -> Any:
+    twice = f"{description} Twice is as good as once."
+    return _changing(verb, Entry, twice, work, argument="The entry.", result=_COUNTED)
+
+
 Key = Annotated[
     str | None,
     strawberry.argument(
@@ -175,9 +76,7 @@ Key = Annotated[
 class SocialMutations:
     """How users and their entries can be changed."""
 
-    @strawberry.mutation(
-        description="Write an entry, or a reply to one.", extensions=[RefusalsAsData(), Demand(Role.MEMBER)]
-    )
+    @change(Entry, "entry", "Write an entry, or a reply to one.", result="The entry.")
     async def entry_create(
         self,
         info: Asked,
@@ -186,12 +85,12 @@ class SocialMutations:
             strawberry.ID | None, strawberry.argument(description="What it replies to. Null: it begins a thread.")
         ] = None,
         idempotency_key: Key = None,
-    ) -> EntryCreatePayload:
+    ) -> Any:
         """Write an entry."""
         context = info.context
         parent = None if parent_id is None else decode_id(parent_id, kind="entry", field="parent_id")
         async with context.db.transaction() as tx:
-            row = await operations.create_entry(
+            return await operations.create_entry(
                 tx,
                 entry_changes(input),
                 parent_id=parent,
@@ -200,100 +99,68 @@ class SocialMutations:
                 viewer=context.viewer,
                 now=context.now(),
             )
-        return EntryCreatePayload(entry=row, errors=[])  # type: ignore[arg-type]  # a row stands for its type
 
-    @strawberry.mutation(
-        description="Change some of an entry of yours.", extensions=[RefusalsAsData(), Demand(Role.MEMBER)]
-    )
+    @change(Entry, "entry", "Change some of an entry of yours.", result="The entry after the change.")
     async def entry_update(
         self,
         info: Asked,
         id: Annotated[strawberry.ID, strawberry.argument(description="The entry.")],
         input: Annotated[EntryInput, strawberry.argument(description="What to change.")],
-    ) -> EntryUpdatePayload:
+    ) -> Any:
         """Change some of an entry."""
-        context = info.context
-        async with context.db.transaction() as tx:
-            row = await operations.update_entry(
-                tx,
-                decode_id(id, kind="entry"),
-                entry_changes(input),
-                longest=context.longest_entry,
-                viewer=context.viewer,
-                now=context.now(),
-            )
-        return EntryUpdatePayload(entry=row, errors=[])  # type: ignore[arg-type]  # a row stands for its type
+        longest = info.context.longest_entry
+        changes = entry_changes(input)
+        return await changed(info, operations.update_entry, decode_id(id, kind="entry"), changes, longest=longest)
 
     entry_delete = _changing(
-        EntryDeletePayload,
-        "entry",
+        "delete",
+        Entry,
         "Take away what an entry of yours says; an admin may with any that he sees. Its place and its replies stay.",
         _delete,
-        "The entry.",
+        argument="The entry.",
+        result="What is left of it: its place.",
     )
-    entry_resonate = _changing(
-        EntryResonatePayload,
-        "entry",
-        "Resonate with an entry. Twice is as good as once.",
-        partial(_mark, mark=Resonance),
-        "The entry.",
-    )
-    entry_unresonate = _changing(
-        EntryUnresonatePayload,
-        "entry",
-        "Cease to resonate with an entry. Twice is as good as once.",
-        partial(_unmark, mark=Resonance),
-        "The entry.",
-    )
-    entry_amplify = _changing(
-        EntryAmplifyPayload,
-        "entry",
-        "Amplify an entry. Twice is as good as once.",
-        partial(_mark, mark=Amplification),
-        "The entry.",
-    )
-    entry_unamplify = _changing(
-        EntryUnamplifyPayload,
-        "entry",
-        "Cease to amplify an entry. Twice is as good as once.",
-        partial(_unmark, mark=Amplification),
-        "The entry.",
-    )
+    entry_resonate = _marking("resonate", "Resonate with an entry.", partial(_mark, mark=Resonance))
+    entry_unresonate = _marking("unresonate", "Cease to resonate with an entry.", partial(_unmark, mark=Resonance))
+    entry_amplify = _marking("amplify", "Amplify an entry.", partial(_mark, mark=Amplification))
+    entry_unamplify = _marking("unamplify", "Cease to amplify an entry.", partial(_unmark, mark=Amplification))
 
-    @strawberry.mutation(
-        description="Note that you passed an entry on, outside of this server.",
-        extensions=[RefusalsAsData(), Demand(Role.MEMBER)],
+    @change(
+        Entry,
+        "entry",
+        "Note that you passed an entry on, outside of this server.",
+        result=_COUNTED,
     )
     async def entry_share(
         self,
         info: Asked,
         id: Annotated[strawberry.ID, strawberry.argument(description="The entry.")],
         idempotency_key: Key = None,
-    ) -> EntrySharePayload:
+    ) -> Any:
         """Note a share."""
-        context = info.context
-        async with context.db.transaction() as tx:
-            row = await operations.share_entry(
-                tx, decode_id(id, kind="entry"), request_key=idempotency_key, viewer=context.viewer, now=context.now()
-            )
-        return EntrySharePayload(entry=row, errors=[])  # type: ignore[arg-type]  # a row stands for its type
+        return await changed(info, operations.share_entry, decode_id(id, kind="entry"), request_key=idempotency_key)
 
     user_follow = _changing(
-        UserFollowPayload, "user", "Follow somebody. Twice is as good as once.", _follow, "Whom to follow."
+        "follow",
+        User,
+        "Follow somebody. Twice is as good as once.",
+        _follow,
+        argument="Whom to follow.",
+        result="The one who is followed, with the counts after the change.",
     )
     user_unfollow = _changing(
-        UserUnfollowPayload,
-        "user",
+        "unfollow",
+        User,
         "Cease to follow somebody. Twice is as good as once.",
         _unfollow,
-        "Whom not to follow any more.",
+        argument="Whom not to follow any more.",
+        result="The one who was followed, with the counts after the change.",
     )
 
-    @strawberry.mutation(description="Change some of your profile.", extensions=[RefusalsAsData(), Demand(Role.MEMBER)])
+    @change(User, "user", "Change some of your profile.", result="You, after the change.")
     async def user_update(
         self, info: Asked, input: Annotated[ProfileInput, strawberry.argument(description="What to change.")]
-    ) -> UserUpdatePayload:
+    ) -> Any:
         """Change some of a profile."""
         async with info.context.db.transaction() as tx:
-            row = await operations.update_profile(tx, given(input), viewer=info.context.viewer)
-        return UserUpdatePayload(user=row, errors=[])  # type: ignore[arg-type]  # a row stands for its type
+            return await operations.update_profile(tx, given(input), viewer=info.context.viewer)

@@ -10,11 +10,11 @@ import strawberry
 from db.access.queries import user_by_id
 from db.social import queries
 from db.social.drafts import METRICS
+from db.social.subjects import SUBJECTS
 from schema.access.types import User
 from schema.connections import Connection, Edge, write_cursor
 from schema.fields import LinkNode, Node, claim, column, computed, connection, node, to_node, to_one, value, walk
 from schema.social.arguments import ReplyOrder, TimeOrder
-from schema.social.subjects import SUBJECTS
 from schema.social.vocabulary import EntryKind, EntryPrivacy
 
 _COUNTS = ("resonance_count", "amplification_count", "branch_count", "share_count", "revision")
@@ -84,8 +84,8 @@ class Entry(Node):
     )
     author: User = to_one("Who wrote it.", user_by_id, key="author_id")
     subject: Node | None = to_node(
-        "What it is about: a stream, a goal of a stream, a match or a tournament. Null if it is about nothing in "
-        "particular, or that is gone.",
+        "What it is about: a stream, a goal of it, a match, a tournament, a goal of somebody's practice or a session "
+        "of it. Null if it is about nothing in particular, or that is gone or not for you.",
         SUBJECTS.values(),
         key="subject_id",
     )

@@ -2,17 +2,16 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
-import orjson
 import psutil
 import pytest
 
 from tests.conftest import ManualClock
-from tests.support.house import PATIENCE_SECONDS, RunningHouse, running_house
+from tests.support.house import RunningHouse, running_house
+from tests.support.requests import HEAD, send
 
-HEAD = b"POST /graphql HTTP/1.1\r\nHost: localhost\r\n"
 _LARGEST_GROWTH = 64 * 1024 * 1024
 
 
@@ -23,32 +22,6 @@ async def house(migrated_file: Path, tmp_path: Path, clock: ManualClock) -> Asyn
     shutil.copy(migrated_file, path)
     async with running_house(f"sqlite:///{path}", clock=clock, has_listener=False, request_seconds=0.3) as running:
         yield running
-
-
-async def send(house: RunningHouse, parts: Iterable[bytes]) -> tuple[int, str]:
-    """Send parts until the server hangs up; return the status and the code it answered, 0 if it said nothing."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
-
-    async def sending() -> None:
-        for part in parts:
-            writer.write(part)
-            await writer.drain()
-
-    sender = asyncio.create_task(sending())
-    try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            answer = await reader.read()
-    except ConnectionError:
-        return 0, "reset"
-    finally:
-        sender.cancel()
-        await asyncio.wait([sender])
-        _ = sender.cancelled() or sender.exception()
-        writer.transport.abort()
-    if not answer:
-        return 0, ""
-    head, _, body = answer.partition(b"\r\n\r\n")
-    return int(head.split()[1]), orjson.loads(body)["errors"][0]["extensions"]["code"]
 
 
 TOO_LARGE: dict[str, tuple[list[bytes], tuple[int, str]]] = {

@@ -70,6 +70,7 @@ _COMMANDS = sorted(_leaves(get_command(app)))
 def test_these_are_the_commands() -> None:
     assert [" ".join(command) for command in _COMMANDS] == [
         "explain",
+        "export goals",
         "goals add",
         "goals create",
         "goals hide",
@@ -78,6 +79,7 @@ def test_these_are_the_commands() -> None:
         "goals show",
         "goals unhide",
         "goals watch",
+        "import goals",
         "migrate down",
         "migrate status",
         "migrate up",
@@ -242,7 +244,8 @@ def test_a_database_goes_forward_and_back() -> None:
 @pytest.mark.parametrize("move", ["up", "down"])
 def test_a_revision_that_is_none_is_refused_with_those_there_are(move: str) -> None:
     assert refusal("migrate", move, "nonsense") == (
-        "There is no way to revision 'nonsense' from here. Those there are: 0001, 0002, 0003, 0004, head and base."
+        "There is no way to revision 'nonsense' from here. "
+        "Those there are: 0001, 0002, 0003, 0004, 0005, 0006, head and base."
     )
 
 

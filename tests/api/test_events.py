@@ -1,6 +1,7 @@
 """Event streams: subscriptions over plain HTTP, resumed from the last event, and ended as sockets are."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,10 +11,14 @@ from typing import Any
 import httpx
 import orjson
 import pytest
+from sqlalchemy import update
 
 from api import auth
 from api.capture import read_capture
-from api.transport import events
+from api.transport import events, line
+from db.access.tables import User
+from db.access.viewer import Role
+from db.matches import operations as matches
 from tests.conftest import ManualClock
 from tests.support.captures import FINAL
 from tests.support.house import PATIENCE_SECONDS, RunningHouse, eventually, running_house
@@ -191,6 +196,25 @@ async def test_a_stream_ends_soon_after_its_token(
     }
 
 
+async def test_a_stream_is_cut_soon_after_its_token_opens_something_else(
+    database_url: str, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auth, "RECHECK_SECONDS", 0.05)
+    async with running_house(database_url, clock=clock, has_listener=False) as house:
+        async with streamed(house, BOARD, mat=house.mat) as stream:
+            await anext(stream)
+            await anext(stream)
+            async with house.house.db.transaction() as tx:
+                await tx.execute(update(User).values(role=Role.VIEWER))
+            told = [event async for event in stream]
+        async with streamed(house, "{ viewer { role } }") as stream:
+            again = [event.data async for event in stream if event.data]
+
+    # Without `complete`, so that the client comes back.
+    assert told == []
+    assert again == [{"data": {"viewer": {"role": "VIEWER"}}}]
+
+
 async def test_streams_count_as_sockets_do(database_url: str) -> None:
     async with running_house(database_url, sockets_per_token=1) as house:
         async with streamed(house, BOARD, mat=house.mat) as stream:
@@ -207,6 +231,52 @@ async def test_streams_count_as_sockets_do(database_url: str) -> None:
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "10")
     assert answer.json()["errors"][0]["extensions"] == {"code": "RATE_LIMITED"}
     assert told == ["", "next", "complete"]
+
+
+WIDE = "query { " + " ".join(f"a{n}: mats(first: 100) {{ nodes {{ name }} }}" for n in range(20)) + " }"
+
+
+@asynccontextmanager
+async def unread(house: RunningHouse) -> AsyncIterator[None]:
+    """A stream whose client has asked for more than the network holds, and does not read."""
+    async with house.house.db.transaction() as tx:
+        for number in range(100):
+            await matches.create_mat(tx, name=f"{number} {'x' * 190}", now=house.house.clock.now())
+    body = orjson.dumps({"query": WIDE})
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(client, ("127.0.0.1", house.port))
+    head = "".join(f"{name}: {value}\r\n" for name, value in {**house.bearer, "Accept": "text/event-stream"}.items())
+    head += f"Host: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    client.send(b"POST /graphql HTTP/1.1\r\n" + head.encode() + body)
+    try:
+        await eventually(lambda: any(stream.is_waiting for stream in _streams(house)), "a stream that waits")
+        yield
+    finally:
+        client.close()
+
+
+def _streams(house: RunningHouse) -> list[events.Stream]:
+    return [guest for guest in house.house.doorkeeper._guests if isinstance(guest, events.Stream)]
+
+
+async def test_a_client_that_never_reads_is_let_go(house: RunningHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(line, "STUCK_SECONDS", 0.1)
+    async with unread(house):
+        await eventually(lambda: house.house.doorkeeper.socket_count == 0, "the end of a stuck stream")
+
+    assert _streams(house) == []
+
+
+async def test_a_server_that_stops_does_not_wait_for_a_client_that_never_reads(
+    database_url: str, clock: ManualClock
+) -> None:
+    async with running_house(database_url, clock=clock, has_listener=False, drain_seconds=600) as house, unread(house):
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await house.stop()
+
+        assert _streams(house) == []
 
 
 async def test_a_server_that_stops_cuts_streams_without_saying_that_they_are_complete(database_url: str) -> None:

@@ -1,20 +1,18 @@
 """HTTP: what is let in, what is refused and how, and what never leaves the house."""
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import httpx
 import pytest
 
 from db.access import operations as access
 from db.access.viewer import Role
-from db.session import is_embedded, sqlite_path
 from tests.conftest import ManualClock
 from tests.support.house import RunningHouse, open_socket, running_house
+from tests.support.mishaps import drop_table
 from tests.support.process import serving
 from tests.support.wire import wire_to
 
@@ -202,7 +200,15 @@ async def test_health_is_told_without_a_token_and_without_secrets(house: Running
         "at": at,
         "database": database,
         "workers": [
-            {"name": "doorkeeper", "state": "running", "since": at, "restarts": 0, "lastError": None, "sockets": 0},
+            {
+                "name": "doorkeeper",
+                "state": "running",
+                "since": at,
+                "restarts": 0,
+                "lastError": None,
+                "sockets": 0,
+                "wrongTokens": 0,
+            },
             {"name": "stream sources", "state": "running", "since": at, "restarts": 0, "lastError": None, "sources": 0},
             {"name": "goal keeper", "state": "running", "since": at, "restarts": 0, "lastError": None},
             {"name": "operations", "state": "running", "since": at, "restarts": 0, "lastError": None, "underWay": 0},
@@ -271,26 +277,13 @@ async def test_a_database_that_is_away_is_told_and_comes_back_without_a_restart(
 # What goes wrong inside.
 
 
-async def _drop(database_url: str, table: str) -> None:
-    """Take a table away, as no operation of ours would."""
-    if is_embedded(database_url):
-        connection = sqlite3.connect(sqlite_path(database_url))
-        connection.execute("PRAGMA foreign_keys = OFF")
-        connection.execute(f"DROP TABLE {table}")
-        connection.close()
-        return
-    connected = await asyncpg.connect(database_url)
-    await connected.execute(f"DROP TABLE {table} CASCADE")
-    await connected.close()
-
-
 async def test_a_mishap_is_masked_behind_an_id_that_is_in_the_log(
     database_url: str, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with running_house(database_url, clock=clock) as house:
         await house.send("pre;FightLoaded")
         await house.logged(1)
-        await _drop(database_url, "match_events")
+        await drop_table(database_url, "match_events")
 
         async def ask(number: int) -> dict[str, Any]:
             operation = EVENTS if number % 2 else "query ($mat: ID!) { mat(id: $mat) { name } }"
@@ -333,7 +326,7 @@ async def test_a_secret_is_in_no_line_of_the_log(database_url: str, tmp_path: Pa
                 await socket.send({"type": "nonsense", "token": secret})
                 await socket.closed()
         mat = (await server.execute("{ mats { nodes { id } } }"))["mats"]["nodes"][0]["id"]
-        await _drop(database_url, "token_nodes")
+        await drop_table(database_url, "token_nodes")
         # A mishap while a secret is at hand, so that its traceback would hold it if it showed variables.
         create = f'mutation {{ tokenCreate(input: {{label: "x", nodeIds: ["{mat}"]}}) {{ secret }} }}'
         mishap = (await server.http.post("/graphql", json={"query": create})).json()

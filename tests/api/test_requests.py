@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
+from api import pages
 from api.app import build_app
 from api.auth import Doorkeeper
 from api.settings import Settings
@@ -20,6 +21,7 @@ from api.transport.persisted import Persisted, identity_of, read_trusted
 from api.transport.under_way import UnderWay
 from api.watchdog import Watchdog
 from api.workers.supervisor import Supervisor
+from db.access import operations as access
 from db.errors import Invalid
 from db.session import Database
 from tests.conftest import ManualClock
@@ -414,6 +416,38 @@ async def test_a_token_may_be_bound_to_trusted_documents(database_url: str, cloc
     assert made["token"] == {"isTrustedOnly": True}
     assert [told(answer)[2] for answer in answers] == [[], [], ["FORBIDDEN"], ["FORBIDDEN"]]
     assert free == {"__typename": "Query"}
+
+
+async def test_our_own_pages_work_where_only_trusted_documents_are_run(
+    database_url: str, clock: ManualClock, trusted: Path
+) -> None:
+    settings: dict[str, Any] = {"trusted_documents": str(trusted), "trusted_only": True}
+    scoreboard, goals = pages.documents()
+    async with running_house(database_url, clock=clock, has_listener=False, **settings) as house:
+        async with house.house.db.transaction() as tx:
+            (admin,) = (user for _, user in await access.list_tokens(tx))
+            bound = [house.mat_id]
+            made = await access.create_token(
+                tx, user_id=admin.id, label="OBS", nodes=bound, is_trusted_only=True, now=clock.now()
+            )
+        async with house.socket() as socket:
+            await socket.init({"token": made.secret})
+            board = await anext(socket.subscribe(scoreboard, matId=house.mat))
+            # Known, and refused for what it asks for: there is no such goal.
+            await socket.begin(goals, goalId=f"streamgoal_{'0' * 32}")
+            refused = await socket.receive()
+
+    assert board == {"scoreboardChanged": {"sentAt": board["scoreboardChanged"]["sentAt"], "scoreboard": None}}
+    assert [error["extensions"]["code"] for error in refused["payload"]] == ["NOT_FOUND"]
+
+
+def test_the_documents_of_our_pages_are_read_as_they_are_sent() -> None:
+    script = (Path(pages.__file__).parent / "static" / "documents.js").read_text()
+
+    assert [text.split("(")[0].split()[-1] for text in pages.documents()] == ["Overlay", "GoalOverlay"]
+    # Nothing that a script would make something else of.
+    assert "${" not in script
+    assert "\\" not in script
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,9 @@ What concerns sockets stands in `test_sockets.py`, what concerns the arrival of 
 """
 
 import asyncio
-import json
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
-from time import thread_time
-from typing import Any
 
 import psutil
 import pytest
@@ -17,9 +14,13 @@ import pytest
 from api.settings import Settings
 from schema import build_schema
 from tests.conftest import ManualClock
+from tests.support.hostile import requests
 from tests.support.house import RunningHouse, running_house
+from tests.support.work import counted
 
-_STALL_SECONDS = 0.25
+# Calls, by which no other work of this process is taken for the server's, not even that of the garbage collector.
+# So many take 50 to 150 ms on a slow machine; `benchmarks.doors` says how long it takes by the clock.
+_STALL = 650_000
 _GROWTH = 64 * 1024 * 1024
 _ROLE = "{ viewer { role } }"
 
@@ -33,48 +34,6 @@ async def house(migrated_file: Path, tmp_path: Path, clock: ManualClock) -> Asyn
         yield running
 
 
-def doubling(times: int) -> str:
-    chain = [f"fragment F{one} on Query {{ ...F{one + 1} ...F{one + 1} }}" for one in range(times)]
-    return " ".join(["{ ...F0 }", *chain, f"fragment F{times} on Query {{ __typename }}"])
-
-
-def hostile() -> Iterator[tuple[str, bytes]]:
-    """Bodies that have cost servers seconds, hundreds of megabytes, or a traceback."""
-    documents = {
-        "fragments doubling": doubling(20),
-        "fragments doubling as often as there is room": doubling(70),
-        "20,000 tokens": "{" + " a" * 20_000 + "}",
-        "1,000 aliases": "{ " + " ".join(f"a{one}: __typename" for one in range(1000)) + " }",
-        "the same field 166 times": "{ " + "mats { nodes { id } } " * 166 + "}",
-        "depth 200": "{ a" * 200 + " }" * 200,
-        "depth 5,000": "{ a" * 5000 + " }" * 5000,
-        "a list in a list": "{ a(b: " + "[" * 20_000,
-        "a string": '{ a(b: "' + "x" * 60_000 + '") }',
-        "a block string": '{ a(b: """' + '\\"""' * 10_000 + '""") }',
-        "comments": "#\n" * 30_000,
-        "quotes": '"' * 60_000,
-        "variables": "query(" + "$v: Int " * 7000 + ") { a }",
-        "pages in pages": "{ mats(first: 10000) { nodes { matches(first: 10000) { nodes { id } } } } }",
-        "unknown fields": "{ " + " ".join(f"matz{one}" for one in range(480)) + " }",
-        "the schema in the schema": "{ __schema { types " + "{ fields { type " * 20 + "{ name }" + " } }" * 20 + " } }",
-    }
-    for name, text in documents.items():
-        yield name, json.dumps({"query": text}).encode()
-    deep: Any = 1
-    for _ in range(900):
-        deep = [deep]
-    nodes = "query ($x: [ID!]!) { nodes(ids: $x) { id } }"
-    yield "deep variables", json.dumps({"query": nodes, "variables": {"x": deep}}).encode()
-    yield "many ids", json.dumps({"query": nodes, "variables": {"x": ["x"] * 12_000}}).encode()
-    yield "a scalar", b"7"
-    yield "brackets", b"[" * 65_000
-    yield "digits", b'{"query": "{ a }", "variables": {"x": ' + b"9" * 5000 + b"}}"
-    yield "not a number", b'{"query": NaN}'
-    yield "a batch", json.dumps([{"query": _ROLE}] * 1000).encode()
-    yield "a megabyte", b" " * 1_000_000
-    yield "no JSON", b"\xff\xfe" * 1000
-
-
 async def test_nothing_that_is_sent_stalls_the_loop_or_bloats_it(
     house: RunningHouse, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -82,17 +41,15 @@ async def test_nothing_that_is_sent_stalls_the_loop_or_bloats_it(
     process = psutil.Process()
     await house.execute(_ROLE)
     before = process.memory_info().rss
-    found: list[tuple[str, int, bool, bool]] = []
+    found: list[tuple[str, int, bool, int]] = []
 
-    for name, body in hostile():
-        # The loop's own time, so that a busy machine is not taken for a busy loop.
-        began = thread_time()
-        answer = await house.http.post("/graphql", content=body, headers=headers)
-        taken = thread_time() - began
+    for name, body in requests():
+        with counted() as work:
+            answer = await house.http.post("/graphql", content=body, headers=headers)
         told = answer.json().get("errors", [{}])[0].get("message", "") != ""
-        found.append((name, answer.status_code, told, taken < _STALL_SECONDS))
+        found.append((name, answer.status_code, told, work.calls))
 
-    assert [one for one in found if not (one[1] in {200, 400, 413} and one[2] and one[3])] == []
+    assert [one for one in found if not (one[1] in {200, 400, 413} and one[2] and one[3] < _STALL)] == []
     assert process.memory_info().rss - before < _GROWTH
     assert "Traceback" not in caplog.text
     assert await house.execute(_ROLE) == {"viewer": {"role": "ADMIN"}}

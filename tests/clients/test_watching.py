@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from tests.support.captures import FINAL
 from tests.support.house import RunningHouse, eventually, running_house
 from tests.support.node import run_client
 
+_PATIENCE_SECONDS = 60.0
 WIRES = [message.wire for message in read_capture(FINAL)]
 
 ROLE = "{ viewer { role } }"
@@ -48,6 +50,13 @@ async def interrupt(house: RunningHouse) -> None:
     await house.send("sc1;4;sc2;0", "pt1;1")
 
 
+@asynccontextmanager
+async def together() -> AsyncIterator[asyncio.TaskGroup]:
+    """Let both sides do their part: if one fails, or it takes too long, neither waits for the other any more."""
+    async with asyncio.timeout(_PATIENCE_SECONDS), asyncio.TaskGroup() as group:
+        yield group
+
+
 EXPECTED = {
     "role": "ADMIN",
     "laid": {"mat": {"name": "Laid by a client"}, "errors": []},
@@ -58,12 +67,12 @@ EXPECTED = {
 @pytest.mark.usefixtures("node")
 @pytest.mark.parametrize("client", ["graphql-ws", "graphql-sse", "apollo", "urql"])
 async def test_a_client_asks_changes_watches_is_refused_and_comes_back(house: RunningHouse, client: str) -> None:
-    asking = asyncio.create_task(
-        run_client(f"watch-{client}.mjs", URL=f"{house.url}/graphql", TOKEN=house.secret, MAT=house.mat)
-    )
-    watching = asyncio.create_task(interrupt(house))
-    found: dict[str, Any] = await asking
-    await watching
+    async with together() as group:
+        asking = group.create_task(
+            run_client(f"watch-{client}.mjs", URL=f"{house.url}/graphql", TOKEN=house.secret, MAT=house.mat)
+        )
+        group.create_task(interrupt(house))
+    found: dict[str, Any] = asking.result()
 
     heard = found.pop("heard")
     assert found == EXPECTED
@@ -78,18 +87,18 @@ async def test_the_client_of_python_asks_changes_watches_and_comes_back(house: R
         subprotocols=[WebsocketsTransport.GRAPHQLWS_SUBPROTOCOL],
     )
     client = Client(transport=transport, fetch_schema_from_transport=False)
-    watching = asyncio.create_task(interrupt(house))
     heard: list[int] = []
-    async with client as session:
-        role = (await session.execute(GraphQLRequest(ROLE)))["viewer"]["role"]
-        laid = (await session.execute(GraphQLRequest(LAY)))["matCreate"]
-        with pytest.raises(TransportQueryError) as refused:
-            await anext(aiter(session.subscribe(GraphQLRequest(WRONG))))
-        with pytest.raises(TransportConnectionFailed):
+    async with together() as group:
+        group.create_task(interrupt(house))
+        async with client as session:
+            role = (await session.execute(GraphQLRequest(ROLE)))["viewer"]["role"]
+            laid = (await session.execute(GraphQLRequest(LAY)))["matCreate"]
+            with pytest.raises(TransportQueryError) as refused:
+                await anext(aiter(session.subscribe(GraphQLRequest(WRONG))))
+            with pytest.raises(TransportConnectionFailed):
+                await _watch(session, house, heard)
+        async with client as session:
             await _watch(session, house, heard)
-    async with client as session:
-        await _watch(session, house, heard)
-    await watching
 
     assert {"role": role, "laid": laid, "refused": refused.value.errors[0]["extensions"]["code"]} == EXPECTED  # type: ignore[index]  # there are errors
     assert sorted(set(heard)) in ([1, 2, 3], [1, 3], [2, 3])

@@ -12,14 +12,14 @@ from uuid import UUID
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import update
+from sqlalchemy import insert, update
 from sqlmodel import col
 
 from db.access import operations
 from db.access.events import TokenRevoked
 from db.access.operations import NewToken
 from db.access.secrets import hash_of, is_proof, new_secret, split_secret
-from db.access.tables import Token, User
+from db.access.tables import Token, TokenNode, User
 from db.access.viewer import Role, TokenKind, Viewer
 from db.errors import Conflict, Forbidden, Invalid, NotFound, Refusal, Unauthenticated
 from db.ids import new_id
@@ -240,23 +240,51 @@ async def test_a_revoked_token_works_no_more_and_says_so_even_when_expired(db: D
     assert await sentence(db, made.secret[:-4] + "AAAA") == UNKNOWN
 
 
-async def test_ended_tokens_are_the_revoked_the_expired_and_the_unknown(db: Database, ann: User) -> None:
+async def test_the_viewers_of_tokens_that_work_are_found_together(db: Database, ann: User) -> None:
     works, lasts = await new_token(db, ann), await new_token(db, ann, lifetime=timedelta(hours=2))
     ends, revoked = await new_token(db, ann, lifetime=timedelta(hours=1)), await new_token(db, ann)
     await revoke(db, revoked.token.id)
-    unknown = new_id()
-    asked = [one.token.id for one in (works, lasts, ends, revoked)] + [unknown]
+    asked = [*(one.token.id for one in (works, lasts, ends, revoked)), new_id()]
 
     async with db.read() as session:
         found = [
-            await operations.ended_tokens(session, asked, now=NOW + after)
+            set(await operations.viewers_of(session, asked, now=NOW + after))
             for after in (timedelta(0), timedelta(hours=1), timedelta(hours=2))
         ]
-        nobody = await operations.ended_tokens(session, [], now=NOW)
+        nobody = await operations.viewers_of(session, [], now=NOW)
 
-    gone = {revoked.token.id, unknown}
-    assert found == [gone, gone | {ends.token.id}, gone | {ends.token.id, lasts.token.id}]
-    assert nobody == set()
+    assert found == [
+        {works.token.id, lasts.token.id, ends.token.id},
+        {works.token.id, lasts.token.id},
+        {works.token.id},
+    ]
+    assert nobody == {}
+
+
+async def test_a_viewer_is_found_as_he_is_by_now(db: Database, ann: User) -> None:
+    bound, added = new_id(), new_id()
+    plain, overlay = await new_token(db, ann), await new_token(db, ann, nodes=[bound])
+    asked = [plain.token.id, overlay.token.id]
+
+    async def found() -> list[Viewer]:
+        async with db.read() as session:
+            viewers = await operations.viewers_of(session, asked, now=NOW)
+        return [viewers[token_id] for token_id in asked]
+
+    before = await found()
+    async with db.transaction() as tx:
+        await tx.execute(update(User).where(col(User.id) == ann.id).values(role=Role.OPERATOR))
+        await tx.execute(insert(TokenNode).values(token_id=overlay.token.id, node_id=added))
+    after = await found()
+
+    def expected(role: Role, nodes: set[UUID]) -> list[Viewer]:
+        return [
+            Viewer(user_id=ann.id, token_id=plain.token.id, role=role),
+            Viewer(user_id=ann.id, token_id=overlay.token.id, role=role, nodes=frozenset(nodes)),
+        ]
+
+    assert before == expected(Role.MEMBER, {bound})
+    assert after == expected(Role.OPERATOR, {bound, added})
 
 
 async def test_the_last_use_is_remembered_to_the_hour(db: Database, ann: User, clock: ManualClock) -> None:

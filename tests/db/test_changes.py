@@ -1,10 +1,6 @@
 """Changes of one statement: committed as they run, told after that, and made to their end whoever leaves."""
 
 import asyncio
-import shutil
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -12,59 +8,23 @@ import pytest
 from sqlalchemy import bindparam, insert, literal, text, update
 from sqlmodel import col
 
-from db.bus import Event
 from db.errors import Conflict, Unavailable
 from db.ids import new_id
 from db.matches.tables import Mat, Tournament
 from db.session import Changes, Database, SQLiteDatabase, connect
 from db.statements import fixed
+from tests.db.ears import Ears, Happened
 from tests.db.stored import NOW, count_of, lay_mat, mat_names, unknown_id
-
-TOPIC = UUID(int=1)
 
 COUNT = fixed(update(Mat).where(col(Mat.id) == bindparam("mat")).values(last_seq=col(Mat.last_seq) + 1).returning(Mat))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Counted(Event):
-    count: int
-
-    @property
-    def topics(self) -> tuple[UUID, ...]:
-        return (TOPIC,)
-
-
-def counted(mat: Mat) -> Counted:
-    return Counted(count=mat.last_seq)
+def counted(mat: Mat) -> Happened:
+    return Happened(what=mat.last_seq)
 
 
 async def count(changes: Changes, mat_id: UUID) -> Mat | None:
     return await changes.change(COUNT, event=counted, mat=mat_id)
-
-
-class Ears:
-    """Hears all that is published, and reads it without waiting."""
-
-    def __init__(self, db: Database) -> None:
-        self._listening = db.bus.listen(TOPIC, of=Counted, capacity=10_000)
-        self._listener = self._listening.__enter__()
-
-    def heard(self) -> list[int]:
-        return [event.count for event in self._listener._events]
-
-
-@pytest.fixture
-def ears(db: Database) -> Ears:
-    return Ears(db)
-
-
-@pytest.fixture
-async def sqlite_db(tmp_path: Path, migrated_file: Path) -> AsyncIterator[SQLiteDatabase]:
-    path = tmp_path / "alone.db"
-    shutil.copy(migrated_file, path)
-    database = await SQLiteDatabase.open(path)
-    yield database
-    await database.close()
 
 
 async def test_a_change_gives_its_row_is_stored_and_told(db: Database, ears: Ears) -> None:
@@ -180,7 +140,7 @@ async def test_a_caller_who_leaves_leaves_it_made_and_told_or_not_begun(db: Data
 async def test_an_event_that_cannot_be_made_is_the_callers_trouble_alone(db: Database, ears: Ears) -> None:
     mat = await lay_mat(db)
 
-    def broken(_: object) -> Counted:
+    def broken(_: object) -> Happened:
         raise KeyError("no such thing")
 
     answers = await asyncio.gather(

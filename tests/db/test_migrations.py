@@ -28,6 +28,7 @@ from db.session import Database, connect, is_embedded
 from db.tables import OF_ONE_DATABASE, metadata
 from tests.db.stored import NOW, Rows, columns_of, everything
 from tests.support.competition import hold
+from tests.support.practice import fill
 from tests.support.social import amplify, follow, make_person, resonate, share
 from tests.support.social import write as write_entry
 from tests.support.streaming import FRAMES, make_source, make_stream, take
@@ -128,6 +129,7 @@ async def populate(db: Database) -> None:
     await follow(db, people[1], people[0], NOW)
     for mark in (resonate, amplify, share):
         await mark(db, people[1], entry, NOW)
+    await fill(db, user.id, stream.owner_id)
 
 
 async def populated(url: str) -> dict[str, Any]:

@@ -2,14 +2,11 @@
 who leaves, a disk that is full or a server that goes away."""
 
 import asyncio
-import shutil
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Awaitable, Coroutine, Generator
-from dataclasses import dataclass
+from collections.abc import Awaitable, Coroutine, Generator
 from pathlib import Path
 from typing import Any, TypeVar
-from uuid import UUID
 
 import asyncpg
 import pytest
@@ -18,12 +15,12 @@ from sqlmodel import col
 
 from db import postgresql, sqlite
 from db.batches import table_of
-from db.bus import Event
 from db.errors import Conflict, Unavailable
 from db.ids import new_id
 from db.matches import operations
 from db.matches.tables import Mat, Tournament
 from db.session import Database, SQLiteDatabase, Transaction, connect, without_secret
+from tests.db.ears import Ears, Happened
 from tests.db.stored import NOW, count_of, count_up, lay_mat, mat_names
 
 T = TypeVar("T")
@@ -31,47 +28,12 @@ T = TypeVar("T")
 CONTRADICTION = "This would contradict what is stored already."
 DISK_FULL = "The database could not store the change. Nothing was changed; try again."
 NO_ANSWER = "The database does not answer. If this was a change, read before you repeat it."
-TOPIC = UUID(int=1)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Happened(Event):
-    name: str
-
-    @property
-    def topics(self) -> tuple[UUID, ...]:
-        return (TOPIC,)
-
-
-class Ears:
-    """Hears all that is published, and reads it without waiting."""
-
-    def __init__(self, db: Database) -> None:
-        self._listening = db.bus.listen(TOPIC, of=Happened, capacity=10_000)
-        self._listener = self._listening.__enter__()
-
-    def heard(self) -> list[str]:
-        return [event.name for event in self._listener._events]
-
-
-@pytest.fixture
-def ears(db: Database) -> Ears:
-    return Ears(db)
-
-
-@pytest.fixture
-async def sqlite_db(tmp_path: Path, migrated_file: Path) -> AsyncIterator[SQLiteDatabase]:
-    path = tmp_path / "alone.db"
-    shutil.copy(migrated_file, path)
-    database = await SQLiteDatabase.open(path)
-    yield database
-    await database.close()
 
 
 async def store(tx: Transaction, name: str) -> None:
     """Store a mat and tell of it."""
     await operations.create_mat(tx, name=name, now=NOW)
-    tx.record(Happened(name=name))
+    tx.record(Happened(what=name))
 
 
 async def store_orphan(tx: Transaction, name: str) -> None:
@@ -163,7 +125,7 @@ async def test_events_are_published_after_the_commit_and_in_order(db: Database, 
 
 async def test_a_transaction_that_runs_no_statement_still_tells_what_it_recorded(db: Database, ears: Ears) -> None:
     async with db.transaction() as tx:
-        tx.record(Happened(name="nothing stored"))
+        tx.record(Happened(what="nothing stored"))
     async with db.transaction():
         pass
 
@@ -252,7 +214,7 @@ async def test_a_failure_kept_quiet_ends_the_transaction_all_the_same(db: Databa
             await store(tx, "Mat 1")
             with pytest.raises(Conflict):
                 await store_orphan(tx, "orphan")
-            tx.record(Happened(name="never"))
+            tx.record(Happened(what="never"))
 
     with pytest.raises(Conflict, match=CONTRADICTION):
         await change()
@@ -440,7 +402,7 @@ async def test_a_group_whose_members_leave_after_some_turns_of_the_loop_is_exact
     async def increment(number: int) -> None:
         async with sqlite_db.transaction() as tx:
             await count_up(tx, mat.id)
-            tx.record(Happened(name=str(number)))
+            tx.record(Happened(what=str(number)))
 
     tasks = [asyncio.create_task(increment(number)) for number in range(12)]
     for _ in range(turns):

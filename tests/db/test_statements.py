@@ -59,6 +59,14 @@ VALUES: dict[str, list[Any]] = {
 
 
 @pytest.fixture
+def db(db: Database) -> Database:
+    """A database that finds nothing compiled, though others of its dialect have been there before."""
+    db.statements._compiled.clear()
+    db.statements._fixed.clear()
+    return db
+
+
+@pytest.fixture
 async def samples(db: Database) -> Database:
     create = str(CreateTable(SAMPLES).compile(dialect=db.statements.dialect))
     async with db.transaction() as tx:

@@ -4,6 +4,7 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -14,6 +15,7 @@ from sqlmodel import col, select
 
 from db.access.viewer import Role, Viewer
 from db.ids import new_id
+from db.matches.operations import create_tournament
 from db.matches.tables import Mat, Match, Scoreboard
 from db.session import Database, connect
 from schema import Schema, build_schema
@@ -71,6 +73,26 @@ def paths(graph: Graph) -> Paths:
 
 def overlay(*nodes: UUID) -> Viewer:
     return Viewer(user_id=new_id(), token_id=new_id(), role=Role.ADMIN, nodes=frozenset(nodes))
+
+
+# What a plan prints
+
+
+async def test_an_instant_is_printed_with_six_decimals_however_few_it_has(db: Database, graph: Graph) -> None:
+    whole = datetime(2026, 11, 21, 9, 30, 59, tzinfo=UTC)
+    instants = [whole, *(whole.replace(microsecond=123456 // 10**cut * 10**cut) for cut in range(6))]
+    for number, at in enumerate(instants):
+        await create_tournament(db, name=f"Cup {number}", now=at)
+    operation = "{ tournaments(first: 20) { nodes { createdAt } } }"
+
+    answers = [await one.execute(operation) for one in (graph, graph.on_graphql_core())]
+
+    printed_instants = sorted(node["createdAt"] for node in answers[0]["tournaments"]["nodes"])
+    assert printed_instants == [
+        f"2026-11-21T09:30:59.{decimals}Z"
+        for decimals in ("000000", "100000", "120000", "123000", "123400", "123450", "123456")
+    ]
+    assert answers[0] == answers[1]
 
 
 # What a plan reads

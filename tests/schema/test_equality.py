@@ -11,7 +11,7 @@ import shutil
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,9 @@ from db.base import Base
 from db.bus import Bus
 from db.matches.tables import Mat, Match, Round, Scoreboard
 from db.matches.vocabulary import MatchState
+from db.practice import sessions
+from db.practice.tables import Goal, PracticeSession
+from db.practice.vocabulary import GoalLevel
 from db.session import Database, connect
 from db.streams import operations as streams
 from db.streams.tables import StreamGoal
@@ -48,12 +51,11 @@ if TYPE_CHECKING:
 
 # What hypothesis remembers of the operations it wrote grows with them, so it is asked for so many at a time.
 _AT_A_TIME = 1000
-_NO_LIMITS = Limits(
-    tokens=10**6, depth=10**6, fields=10**6, aliases=10**6, directives=10**6, root_fields=10**6, cost=10**9
-)
+_NO_LIMITS = Limits(**{limit.name: 10**9 for limit in fields(Limits)})
 _PLANNED_AT_LEAST = 0.8
 _EVENTS_LOOKED_AT = 3
 _TRIES = 20
+_STATES = ("scoreboardChanged", "streamGoalChanged", "goalTreeChanged", "practiceSessionChanged")
 
 # graphql-core lets go of what it has not begun when a field beside it fails at once, and Python warns of that.
 pytestmark = pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
@@ -400,10 +402,11 @@ async def break_rows(db: Database) -> None:
 
 @dataclass(frozen=True)
 class _LiveFight:
-    """The fight and the goal that are told on."""
+    """The fight, the stream's goal and the practice session that are told on."""
 
     mat_id: UUID
     goal_id: UUID
+    practised_id: UUID
     things: Things
 
 
@@ -415,14 +418,23 @@ async def live_fight(world: World) -> _LiveFight:
         # A goal that an overlay is bound to as well.
         goal = await session.row(select(StreamGoal).where(col(StreamGoal.name) == "Fixed"))
         assert goal is not None
+        practised = await session.row(select(PracticeSession).where(col(PracticeSession.running_since).is_not(None)))
+        assert practised is not None
+        root = await session.row(select(Goal).where(col(Goal.level) == GoalLevel.ULTIMATE))
+        assert root is not None
     ids = {
         "mat": [encode_id("mat", fight.mat_id)],
         "match": [encode_id("match", fight.id)],
         "stream": [encode_id("stream", goal.stream_id)],
         "streamgoal": [encode_id("streamgoal", goal.id)],
+        "goal": [encode_id("goal", root.id)],
+        "practicesession": [encode_id("practicesession", practised.id)],
     }
     return _LiveFight(
-        fight.mat_id, goal.id, Things(ids=ids, cursors={"log": [write_cursor((last,)), write_cursor((last - 2,))]})
+        fight.mat_id,
+        goal.id,
+        practised.id,
+        Things(ids=ids, cursors={"log": [write_cursor((last,)), write_cursor((last - 2,))]}),
     )
 
 
@@ -438,7 +450,7 @@ async def news(
     told: list[list[Any]] = [[], []]
     async with asyncio.timeout(20), aclosing(watching[0]), aclosing(watching[1]):
         # A state says first how things stand; a feed may have nothing to say before something happens.
-        if "scoreboardChanged" in operation.text or "streamGoalChanged" in operation.text:
+        if any(name in operation.text for name in _STATES):
             await _listen(watching, told)
         for point in (1, 2):
             score = number * 2 + point
@@ -446,6 +458,7 @@ async def news(
                 at = BEGINNING + timedelta(hours=2, seconds=score)
                 await say(tx, fight.mat_id, at, f"sc1;{score % 100};sc2;{score // 100}", "pt1;1")
                 await streams.add_progress(tx, fight.goal_id, score, viewer=None, now=at)
+                await sessions.interrupt_session(tx, fight.practised_id, viewer=None, now=at)
             await _listen(watching, told)
     return told
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -25,7 +26,17 @@ from schema.ids import encode_id
 
 TRANSPORT_WS = "graphql-transport-ws"
 PATIENCE_SECONDS = 8.0
+# Tests look again and again, and come in crowds.
+HASTY = {
+    "wrong_tokens_per_minute": 100_000,
+    "operations_per_second": 100_000,
+    "changes_per_second": 100_000,
+    "connections": 100_000,
+    "connections_per_second": 100_000,
+}
 _BETWEEN_LOOKS_SECONDS = 0.005
+# Nothing of ours is asked over TLS, and to read whom the world trusts takes longer than most tests.
+_TRUSTED = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 async def eventually(condition: Callable[[], Awaitable[bool] | bool], what: str = "it") -> None:
@@ -228,7 +239,7 @@ async def running_house(
 ) -> AsyncIterator[RunningHouse]:
     """Serve on a database until the block ends, then stop as a signal would stop it."""
     clock = clock or SystemClock()
-    chosen = Settings(**{"database": database_url, "port": 0, "pss_port": 0, "drain_seconds": 5, **settings})
+    chosen = Settings(**{"database": database_url, "port": 0, "pss_port": 0, "drain_seconds": 5, **HASTY, **settings})
     async with open_house(chosen, clock) as house:
         secret = await first_admin(house.db, clock) or await _another_secret(house, clock)
         mat_id = await mat_named(house.db, clock, chosen.pss_mat)
@@ -239,11 +250,16 @@ async def running_house(
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 port = await started
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:
+            async with open_http(f"http://127.0.0.1:{port}") as http:
                 yield RunningHouse(house, port, secret, mat_id, listener, http, partial(_stop, server, serving))
         finally:
             server.stop()
             await serving
+
+
+def open_http(url: str, **options: Any) -> httpx.AsyncClient:
+    """Make a client for a server of ours."""
+    return httpx.AsyncClient(base_url=url, trust_env=False, verify=_TRUSTED, **options)
 
 
 async def _stop(server: _Server, serving: "asyncio.Task[None]") -> None:

@@ -1,6 +1,7 @@
 """Programs for Node: clients that others wrote, installed once beside the tests and run against a server of ours."""
 
 import asyncio
+import fcntl
 import hashlib
 import os
 import shutil
@@ -25,11 +26,14 @@ def is_installed() -> bool:
 
 def install() -> None:
     """Install what the lock names, unless that is what is there."""
-    lock = hashlib.sha256((_CLIENTS / "package-lock.json").read_bytes()).hexdigest()
-    if _STAMP.exists() and _STAMP.read_text() == lock:
-        return
-    subprocess.run(["npm", "ci", "--silent"], cwd=_CLIENTS, check=True, stdin=subprocess.DEVNULL, timeout=300)  # noqa: S607 -- whichever npm there is
-    _STAMP.write_text(lock)
+    with (_CLIENTS / "package-lock.json").open("rb") as named:
+        # Tests run in several processes: one installs, the others wait and find it done.
+        fcntl.flock(named, fcntl.LOCK_EX)
+        lock = hashlib.sha256(named.read()).hexdigest()
+        if _STAMP.exists() and _STAMP.read_text() == lock:
+            return
+        subprocess.run(["npm", "ci", "--silent"], cwd=_CLIENTS, check=True, stdin=subprocess.DEVNULL, timeout=300)  # noqa: S607 -- whichever npm there is
+        _STAMP.write_text(lock)
 
 
 async def run_client(script: str, *arguments: str, **environment: str) -> Any:

@@ -65,6 +65,7 @@ _MOST_ROWS = 250
 _ALIASES = ("a", "b", "c", "id", "name", "nodes", "value", "rows", "edge0", "class", "__typename_", "state")
 _WORDS = ("", " ", "Open 1", "Mat 01", "Zürich — 서울 🥋", "  padded ", "x" * 201, 'a\nb\t"c"\\', "e\u0301", "new")
 _INSTANTS = ("2026-11-21T09:30:00Z", "2026-11-21T18:30:00.123456+09:00", "0001-01-01T00:00:00Z")
+_DAYS = ("2026-11-01", "2026-11-21", "2026-12-31", "2027-02-28")
 _MISSING = "0" * 31 + "1"
 _GARBAGE_IDS = ("", "nonsense", "match_", f"nothing_{_MISSING}", "match_" + "G" * 32, 5)
 _GARBAGE_CURSORS = ("", "?", "bm90IGpzb24", "W10", "WzFd", "WyJhIl0", "WzEsMl0", "e30", "WzkyMjMzNzIwMzY4NTQ3NzU4MDhd")
@@ -508,6 +509,7 @@ class _Writer:
                 "Float": (0.0, -1.5, 1e300),
                 "Boolean": (False, True),
                 "DateTime": _INSTANTS,
+                "Date": _DAYS,
             }[name]
         )
 

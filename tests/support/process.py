@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
@@ -13,8 +14,9 @@ from typing import Any
 import httpx
 import orjson
 
-from tests.support.house import PATIENCE_SECONDS, GraphQLSocket, eventually, open_socket
+from tests.support.house import HASTY, PATIENCE_SECONDS, GraphQLSocket, eventually, open_http, open_socket
 
+_DRAIN_SECONDS = 300
 _RINGSIDE = Path(sys.executable).with_name("ringside")
 
 
@@ -41,6 +43,16 @@ class Serving:
             await opened.init({"token": self.secret})
             yield opened
 
+    async def stop(self) -> int:
+        """Ask it to stop, and return what it ended with."""
+        self.process.send_signal(signal.SIGTERM)
+        return await self.ended()
+
+    async def ended(self) -> int:
+        """Wait for its end, but not for as long as a server waits that drains with nothing to wait for."""
+        async with asyncio.timeout(_DRAIN_SECONDS / 10):
+            return await self.process.wait()
+
     async def listener(self) -> dict[str, Any]:
         """Return what health says of the listener."""
         ready = (await self.http.get("/readyz")).json()
@@ -60,7 +72,8 @@ async def serving(
             stderr=errors,
             env={
                 **{name: value for name, value in os.environ.items() if not name.startswith("RINGSIDE_")},
-                **{f"RINGSIDE_{name.upper()}": str(value) for name, value in settings.items()},
+                "RINGSIDE_DRAIN_SECONDS": str(_DRAIN_SECONDS),
+                **{f"RINGSIDE_{name.upper()}": str(value) for name, value in {**HASTY, **settings}.items()},
             },
         )
     try:
@@ -71,7 +84,7 @@ async def serving(
         welcome = orjson.loads(line)
         secret = welcome["token"] or secret
         headers = {"Authorization": f"Bearer {secret}"}
-        async with httpx.AsyncClient(base_url=welcome["url"], headers=headers, trust_env=False) as http:
+        async with open_http(welcome["url"], headers=headers) as http:
             running = Serving(process, welcome["url"], secret, 0, http)
             running.udp_port = await _udp_port(running)
             yield running

@@ -44,8 +44,8 @@ class _Stamp(Listener[ScoreboardChanged]):
         self.at = time.monotonic_ns()
 
 
-async def main(port: int, mats: str = "1", fights: str = "1") -> None:
-    """Serve `mats` until killed, the first `fights` of them with a fight."""
+async def main(port: int, mats: str = "1", fights: str = "1", manner: str = "served") -> None:
+    """Serve `mats` until killed, the first `fights` of them with a fight; the collector as `served`, or left alone."""
     with TemporaryDirectory(prefix="ringside-fanout-") as folder:
         url = f"sqlite:///{Path(folder) / 'fanout.db'}"
         migrate_up(url)
@@ -56,9 +56,14 @@ async def main(port: int, mats: str = "1", fights: str = "1") -> None:
             sockets_per_address=many,
             sockets_per_token=many,
             budget=many**2,
+            operations_per_second=many,
+            connections=many,
+            connections_per_second=many,
             log_level="ERROR",
         )
         async with open_house(settings, SystemClock()) as house:
+            if manner == "served":
+                house.collector.begin()
             await _serve(house, settings, int(mats), int(fights))
 
 

@@ -6,7 +6,8 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 
-from api.server import run, spare_the_collector
+from api.collector import spare_the_collector
+from api.server import run
 
 
 async def on_trigger(port: int, change: Callable[[], Awaitable[int | None]]) -> asyncio.Server:

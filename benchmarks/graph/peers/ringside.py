@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -20,7 +19,7 @@ from db.access import operations as access
 from db.access.viewer import Role
 from db.clock import SystemClock
 from db.session import connect
-from schema.engine.cost import Budgets
+from schema.engine.cost import Budgets, Rate
 
 _USER = "benchmark"
 
@@ -35,12 +34,12 @@ async def open_app(url: str) -> AsyncIterator[ShortLane]:
     try:
         supervisor.start("doorkeeper", doorkeeper.watch, lambda: {"sockets": doorkeeper.socket_count})
         schema = build_schema()
-        # What is spent is counted, and never spent up: a tree is reckoned by its depth, whatever hangs on it.
-        schema.engine.documents.limits = replace(schema.engine.documents.limits, cost=10**9)
+        # One token asks for everybody: what is spent is counted, and never spent up.
         schema.engine.budgets = Budgets(most=10**15, per_second=1.0)
         under_way = UnderWay(settings.operation_seconds)
         supervisor.start("operations", under_way.look, lambda: {"underWay": len(under_way)})
-        door = GraphQLDoor(schema, db, clock, doorkeeper, under_way=under_way)
+        rate = Rate("operations", per_second=10**9)
+        door = GraphQLDoor(schema, db, clock, doorkeeper, under_way=under_way, rate=rate)
         hosts = [*settings.allowed_hosts, settings.host]
         app = Starlette(
             routes=[Route("/graphql", door)],

@@ -12,7 +12,9 @@ async def serve(name: str, url: str, port: int) -> None:
     """Serve until told to stop, by Ringside's own configuration of uvicorn."""
     peer: Any = import_module(f"benchmarks.graph.peers.{name}")
     async with peer.open_app(url) as app:
-        await Server(app, Settings(port=port), lambda _: None, lambda: None).run_until_stopped()
+        await Server(
+            app, Settings(port=port, connections_per_second=10_000), lambda _: None, lambda: None
+        ).run_until_stopped()
 
 
 if __name__ == "__main__":

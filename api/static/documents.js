@@ -1,0 +1,35 @@
+/**
+ * The documents of our pages. The server reads them here as well: it runs them even where it runs only what it was
+ * given, so they are plain text, without anything for a script to fill in.
+ */
+
+/** What the scoreboard watches. */
+export const SCOREBOARD = `
+subscription Overlay($matId: ID, $matchId: ID) {
+  scoreboardChanged(matId: $matId, matchId: $matchId) {
+    sentAt
+    scoreboard {
+      revision state number phase weight division round roundCount superiority outcome winnerName resultCode
+      clock { state remainingMs asOf }
+      breakClock { state remainingMs asOf }
+      injury { side clock { state remainingMs asOf } }
+      blue { name longName countryCode score gamJeoms roundsWon background foreground roundScores }
+      red { name longName countryCode score gamJeoms roundsWon background foreground roundScores }
+    }
+  }
+}`;
+
+/** What the page of goals watches. */
+export const GOALS = `
+subscription GoalOverlay($goalId: ID, $streamId: ID) {
+  streamGoalChanged(goalId: $goalId, streamId: $streamId) {
+    goals {
+      id name unit state current target progress percent remaining
+      style {
+        look template fillColor fillEndColor trackColor textColor animation animationMs celebration celebrationMs
+        numberFormat shownSeconds
+      }
+    }
+    movements { delta hasReached isTest milestones { threshold label } goal { id } }
+  }
+}`;

@@ -1,0 +1,1 @@
+"""How goals and practice sessions are shown, changed and watched."""

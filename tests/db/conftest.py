@@ -1,0 +1,24 @@
+"""Fixtures of what is below the graph."""
+
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from db.session import Database, SQLiteDatabase
+from tests.db.ears import Ears
+
+
+@pytest.fixture
+def ears(db: Database) -> Ears:
+    return Ears(db)
+
+
+@pytest.fixture
+async def sqlite_db(tmp_path: Path, migrated_file: Path) -> AsyncIterator[SQLiteDatabase]:
+    path = tmp_path / "alone.db"
+    shutil.copy(migrated_file, path)
+    database = await SQLiteDatabase.open(path)
+    yield database
+    await database.close()

@@ -11,6 +11,7 @@ from db.practice.tables import Goal, PracticePause, PracticeReview, PracticeSess
 from db.practice.visibility import (
     visible_deleted_goals,
     visible_goals,
+    visible_root_goals,
     visible_sessions,
     visible_templates,
     within_session,
@@ -29,11 +30,9 @@ _SESSION_FILTERS = {"states": any_of(col(PracticeSession.state), "filter_states"
 
 goal_by_id = ToOne(model=Goal, visible=visible_goals)
 # Those at the top of their trees.
-root_goals = Pages(
-    model=Goal,
-    orders=_GOAL_ORDERS,
-    filters=_GOAL_FILTERS,
-    visible=lambda kind: visible_goals(kind) & col(Goal.parent_id).is_(None) & col(Goal.session_id).is_(None),
+root_goals = Pages(model=Goal, orders=_GOAL_ORDERS, filters=_GOAL_FILTERS, visible=visible_root_goals)
+root_goals_by_owner = Pages(
+    model=Goal, by="owner_id", orders=_GOAL_ORDERS, filters=_GOAL_FILTERS, visible=visible_root_goals
 )
 deleted_goals = Pages(model=Goal, orders={"NEWEST": _NEWEST}, visible=visible_deleted_goals)
 goals_by_parent = Pages(model=Goal, by="parent_id", orders=_GOAL_ORDERS, filters=_GOAL_FILTERS, visible=visible_goals)
@@ -58,6 +57,9 @@ tally_by_goal = DerivedOne(model=GoalTally, source=lines.tallies)
 
 session_by_id = ToOne(model=PracticeSession, visible=visible_sessions)
 sessions = Pages(model=PracticeSession, orders=_SESSION_ORDERS, filters=_SESSION_FILTERS, visible=visible_sessions)
+sessions_by_owner = Pages(
+    model=PracticeSession, by="owner_id", orders=_SESSION_ORDERS, filters=_SESSION_FILTERS, visible=visible_sessions
+)
 sessions_for_goal = DerivedPages(
     model=PracticeSession,
     by="for_goal_id",

@@ -22,6 +22,11 @@ def visible_goals(viewer: ViewerKind) -> ColumnElement[bool]:
     return _and(col(Goal.deleted_at).is_(None), owned(col(Goal.owner_id), viewer))
 
 
+def visible_root_goals(viewer: ViewerKind) -> ColumnElement[bool]:
+    """One's own goals that stand at the top of a tree of their own."""
+    return and_(col(Goal.parent_id).is_(None), col(Goal.session_id).is_(None), visible_goals(viewer))
+
+
 def visible_deleted_goals(viewer: ViewerKind) -> ColumnElement[bool]:
     """One's own goals that were deleted: those that were named, without what was under them."""
     return _and(col(Goal.deletion_id) == col(Goal.id), owned(col(Goal.owner_id), viewer))

@@ -9,14 +9,18 @@ import strawberry
 
 from db.access import queries
 from db.access.viewer import Role, TokenKind, UserKind
+from db.practice import queries as practice
 from db.social import queries as social
 from db.streams import queries as streams
 from schema.connections import Connection
 from schema.fields import LinkNode, Node, claim, column, computed, connection, enum, node, to_one, value
+from schema.matches.arguments import NewestOrder
+from schema.practice.arguments import GoalFilter, GoalOrder, PracticeSessionFilter
 from schema.social.arguments import EntryFilter, EntryOrder, TimeOrder
 from schema.streams.arguments import StreamOrder
 
 if TYPE_CHECKING:
+    from schema.practice.types import Goal, PracticeSession
     from schema.social.types import AmplifiedEntryConnection, Entry, FollowConnection, ResonatedEntryConnection
     from schema.streams.types import Stream
 
@@ -25,6 +29,8 @@ LazyEntry = Annotated["Entry", strawberry.lazy("schema.social.types")]
 LazyFollowConnection = Annotated["FollowConnection", strawberry.lazy("schema.social.types")]
 LazyResonatedEntryConnection = Annotated["ResonatedEntryConnection", strawberry.lazy("schema.social.types")]
 LazyAmplifiedEntryConnection = Annotated["AmplifiedEntryConnection", strawberry.lazy("schema.social.types")]
+LazyGoal = Annotated["Goal", strawberry.lazy("schema.practice.types")]
+LazyPracticeSession = Annotated["PracticeSession", strawberry.lazy("schema.practice.types")]
 LazyStream = Annotated["Stream", strawberry.lazy("schema.streams.types")]
 _COUNTS = ("follower_count", "following_count", "entry_count", "dream_count", "revision")
 
@@ -116,6 +122,18 @@ class User(Node):
         social.amplifications_by_user,
         link=LinkNode(social.entry_by_id, "entry_id"),
         order=TimeOrder,
+    )
+    goals: Connection[LazyGoal] = connection(
+        "The goals at the top of the user's trees. Empty unless they are yours or you are an admin.",
+        practice.root_goals_by_owner,
+        order=GoalOrder,
+        filter=GoalFilter,
+    )
+    practice_sessions: Connection[LazyPracticeSession] = connection(
+        "The user's sessions of practice. Empty unless they are yours or you are an admin.",
+        practice.sessions_by_owner,
+        order=NewestOrder,
+        filter=PracticeSessionFilter,
     )
     streams: Connection[LazyStream] = connection("The user's streams.", streams.streams_by_owner, order=StreamOrder)
     tokens: Connection[Token] = connection(

@@ -100,7 +100,11 @@ class Doorkeeper:
             # Whoever was admitted before has not guessed.
             if viewer is None and self._wrong.left(address, now.timestamp()) < 1:
                 raise TooManyWrongTokens("Too many tokens that are none came from this address. Try again in a minute.")
-            viewer = await self._look_up(secret, address, now)
+            try:
+                viewer = await self._look_up(secret, now)
+            except Unauthenticated:
+                self._note_wrong(key, address, now)
+                raise
             self._remember(key, viewer, now)
         return viewer
 
@@ -187,14 +191,14 @@ class Doorkeeper:
         """How many sockets and streams are watched."""
         return len(self._guests)
 
-    async def _look_up(self, secret: str, address: str, now: datetime) -> Viewer:
-        try:
-            async with self._db.read() as session:
-                viewer, token = await operations.authenticate(session, secret, now=now)
-        except Unauthenticated:
-            self.wrong_tokens += 1
-            self._wrong.take(address, now.timestamp())
-            raise
+    def _note_wrong(self, key: bytes, address: str, now: datetime) -> None:
+        self.wrong_tokens += 1
+        self._known.pop(key, None)
+        self._wrong.take(address, now.timestamp())
+
+    async def _look_up(self, secret: str, now: datetime) -> Viewer:
+        async with self._db.read() as session:
+            viewer, token = await operations.authenticate(session, secret, now=now)
         if operations.is_use_worth_noting(token, now):
             async with self._db.transaction() as tx:
                 await operations.note_use(tx, token, now=now)
@@ -215,6 +219,11 @@ def _less(counter: Counter[Any], key: Any) -> None:
     counter[key] -= 1
     if counter[key] <= 0:
         del counter[key]
+
+
+def address_of(request: Request) -> str:
+    """Return the address that a request comes from; nothing where there is no network between."""
+    return request.client.host if request.client is not None else ""
 
 
 def bearer_of(request: Request) -> str | None:

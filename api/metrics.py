@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from api.auth import Doorkeeper, bearer_of
+from api.auth import Doorkeeper, address_of, bearer_of
 from api.tally import BOUNDS, Tally
 from api.transport.under_way import UnderWay
 from api.watchdog import Watchdog
@@ -58,7 +58,7 @@ class Metrics:
 
     async def _answer(self, request: Request) -> Response:
         try:
-            viewer = await self._doorkeeper.admit(bearer_of(request))
+            viewer = await self._doorkeeper.admit(bearer_of(request), address_of(request))
         except Unauthenticated as refusal:
             return Response(refusal.message, 401, {"WWW-Authenticate": "Bearer"}, "text/plain")
         except Refusal as refusal:

@@ -219,6 +219,7 @@ async def _social(graph: Graph, admin: User) -> dict[str, dict[str, object]]:
         "ChangeProfile": {"bio": "I dream."},
         "FollowEntries": {"after": write_cursor((0,))},
         "DeleteEntry": {"id": encode_id("entry", regretted.id)},
+        "SearchEntries": {"text": "something"},
         "UserByName": {"username": "ann"},
         "WriteEntry": {"content": "I flew.", "key": "one"},
         **dict.fromkeys((*marks, "ChangeEntry", "EntryWithReplies", "Thread", "WatchEntry"), of_entry),

@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from api.auth import Doorkeeper, TooManyWrongTokens, bearer_of
+from api.auth import Doorkeeper, TooManyWrongTokens, address_of, bearer_of
 from api.pages import page
 from api.tally import Tally
 from api.transport.answers import Fault, Media, acceptable, answered, refused, status_of
@@ -210,7 +210,7 @@ class GraphQLDoor:
     async def _admit(self, request: Request) -> Context:
         """Return the context of a request, which is that of the one who sends it."""
         try:
-            viewer = await self._doorkeeper.admit(bearer_of(request), request.client.host if request.client else "")
+            viewer = await self._doorkeeper.admit(bearer_of(request), address_of(request))
         except Unauthenticated as refusal:
             raise Fault(
                 status=401, code=refusal.code, message=refusal.message, headers={"WWW-Authenticate": "Bearer"}

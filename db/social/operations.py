@@ -12,7 +12,7 @@ from sqlmodel import col, select
 from db.access.operations import LONGEST_LABEL
 from db.access.tables import User
 from db.access.usernames import checked_username, taken_username
-from db.access.viewer import Role, Viewer
+from db.access.viewer import Role, UserKind, Viewer
 from db.errors import Conflict, Forbidden, Invalid, NotFound
 from db.ids import new_id
 from db.session import Transaction
@@ -241,7 +241,9 @@ async def _tell_of_place(tx: Transaction, entry: Entry) -> None:
 
 
 def _profile_columns(changes: Mapping[str, Any]) -> dict[str, Any]:
-    columns: dict[str, Any] = {name: changes[name] for name in ("kind",) if changes.get(name) is not None}
+    columns: dict[str, Any] = {}
+    if "kind" in changes:
+        columns["kind"] = changes["kind"] or UserKind.HUMAN
     if "name" in changes:
         columns["name"] = checked(changes["name"] or "", "A name", field="name", longest=LONGEST_LABEL)
     if "username" in changes:

@@ -1,7 +1,7 @@
 """How access can be changed."""
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import strawberry
@@ -10,6 +10,7 @@ from db.access import operations
 from db.access.viewer import Role
 from db.errors import Invalid, NotFound
 from schema.access.types import Token
+from schema.changes import change, changed
 from schema.context import Asked
 from schema.errors import RefusalsAsData, UserError
 from schema.fields import Demand, find_node
@@ -50,14 +51,6 @@ class TokenCreatePayload:
     errors: list[UserError] = strawberry.field(description="Why it was refused. Empty if it was not.")
 
 
-@strawberry.type(description="What came of it.")
-class TokenRevokePayload:
-    """What came of `tokenRevoke`."""
-
-    token: Token | None = strawberry.field(description="The token after the change. Null if it was refused.")
-    errors: list[UserError] = strawberry.field(description="Why it was refused. Empty if it was not.")
-
-
 @strawberry.type
 class AccessMutations:
     """How access can be changed."""
@@ -82,19 +75,18 @@ class AccessMutations:
             )
         return TokenCreatePayload(token=made.token, secret=made.secret, errors=[])  # type: ignore[arg-type]  # a row
 
-    @strawberry.mutation(
-        description="Make a token stop working, open sockets included. Yours; anybody's if you are an admin.",
-        extensions=[RefusalsAsData(), Demand(Role.VIEWER)],
+    @change(
+        Token,
+        "token",
+        "Make a token stop working, open sockets included. Yours; anybody's if you are an admin.",
+        result="The token after the change.",
+        demand=Role.VIEWER,
     )
     async def token_revoke(
         self, info: Asked, id: Annotated[strawberry.ID, strawberry.argument(description="The token.")]
-    ) -> TokenRevokePayload:
+    ) -> Any:
         """Revoke a token."""
-        async with info.context.db.transaction() as tx:
-            row = await operations.revoke_token(
-                tx, decode_id(id, kind="token"), viewer=info.context.viewer, now=info.context.now()
-            )
-        return TokenRevokePayload(token=row, errors=[])  # type: ignore[arg-type]  # a row stands for its type
+        return await changed(info, operations.revoke_token, decode_id(id, kind="token"))
 
 
 async def _bound(info: Asked, id: strawberry.ID) -> UUID:

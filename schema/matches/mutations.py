@@ -1,14 +1,13 @@
 """How a competition can be changed."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import strawberry
 
 from db.access.viewer import Role
 from db.matches import operations
+from schema.changes import change
 from schema.context import Asked
-from schema.errors import RefusalsAsData, UserError
-from schema.fields import Demand
 from schema.ids import decode_id
 from schema.matches.types import Mat, Tournament
 
@@ -21,14 +20,6 @@ class TournamentInput:
     city: str = strawberry.field(default="", description="Where it is: at most 200 characters.")
 
 
-@strawberry.type(description="What came of it.")
-class TournamentCreatePayload:
-    """What came of `tournamentCreate`."""
-
-    tournament: Tournament | None = strawberry.field(description="The tournament. Null if it was refused.")
-    errors: list[UserError] = strawberry.field(description="Why it was refused. Empty if it was not.")
-
-
 @strawberry.input(description="A mat to be laid.")
 class MatInput:
     """A mat to be laid."""
@@ -39,47 +30,29 @@ class MatInput:
     )
 
 
-@strawberry.type(description="What came of it.")
-class MatCreatePayload:
-    """What came of `matCreate`."""
-
-    mat: Mat | None = strawberry.field(description="The mat. Null if it was refused.")
-    errors: list[UserError] = strawberry.field(description="Why it was refused. Empty if it was not.")
-
-
-@strawberry.type(description="What came of it.")
-class MatRenamePayload:
-    """What came of `matRename`."""
-
-    mat: Mat | None = strawberry.field(description="The mat after the change. Null if it was refused.")
-    errors: list[UserError] = strawberry.field(description="Why it was refused. Empty if it was not.")
-
-
 @strawberry.type
 class MatchMutations:
     """How a competition can be changed."""
 
-    @strawberry.mutation(description="Set up a tournament.", extensions=[RefusalsAsData(), Demand(Role.OPERATOR)])
+    @change(Tournament, "tournament", "Set up a tournament.", result="The tournament.", demand=Role.OPERATOR)
     async def tournament_create(
         self, info: Asked, input: Annotated[TournamentInput, strawberry.argument(description="The tournament.")]
-    ) -> TournamentCreatePayload:
+    ) -> Any:
         """Set up a tournament."""
         context = info.context
-        row = await operations.create_tournament(context.db, name=input.name, city=input.city, now=context.now())
-        return TournamentCreatePayload(tournament=row, errors=[])  # type: ignore[arg-type]  # a row stands for its type
+        return await operations.create_tournament(context.db, name=input.name, city=input.city, now=context.now())
 
-    @strawberry.mutation(description="Lay a mat.", extensions=[RefusalsAsData(), Demand(Role.OPERATOR)])
+    @change(Mat, "mat", "Lay a mat.", result="The mat.", demand=Role.OPERATOR)
     async def mat_create(
         self, info: Asked, input: Annotated[MatInput, strawberry.argument(description="The mat.")]
-    ) -> MatCreatePayload:
+    ) -> Any:
         """Lay a mat."""
         named = input.tournament_id
         tournament_id = None if named is None else decode_id(named, kind="tournament", field="tournament_id")
         async with info.context.db.transaction() as tx:
-            row = await operations.create_mat(tx, name=input.name, tournament_id=tournament_id, now=info.context.now())
-        return MatCreatePayload(mat=row, errors=[])  # type: ignore[arg-type]  # a row stands for its type
+            return await operations.create_mat(tx, name=input.name, tournament_id=tournament_id, now=info.context.now())
 
-    @strawberry.mutation(description="Give a mat another name.", extensions=[RefusalsAsData(), Demand(Role.OPERATOR)])
+    @change(Mat, "mat", "Give a mat another name.", result="The mat after the change.", demand=Role.OPERATOR)
     async def mat_rename(
         self,
         info: Asked,
@@ -87,8 +60,7 @@ class MatchMutations:
         name: Annotated[
             str, strawberry.argument(description="Its new name: 1 to 200 characters, free in its tournament.")
         ],
-    ) -> MatRenamePayload:
+    ) -> Any:
         """Give a mat another name."""
         async with info.context.db.transaction() as tx:
-            row = await operations.rename_mat(tx, decode_id(id, kind="mat"), name=name)
-        return MatRenamePayload(mat=row, errors=[])  # type: ignore[arg-type]  # a row stands for its type
+            return await operations.rename_mat(tx, decode_id(id, kind="mat"), name=name)

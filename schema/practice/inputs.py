@@ -1,6 +1,5 @@
 """What a client says of goals and sessions. What is absent stays; null brings the default back."""
 
-from collections.abc import Awaitable, Callable
 from datetime import date, datetime
 from typing import Any, TypeVar
 
@@ -8,7 +7,6 @@ import strawberry
 from strawberry import Maybe
 
 from db.errors import Invalid
-from schema.context import Asked
 from schema.ids import decode_id
 
 T = TypeVar("T")
@@ -81,13 +79,6 @@ class PracticeReviewInput:
     went_well: Maybe[str | None] = strawberry.field(default=None, description="What went well. Default: nothing.")
     went_badly: Maybe[str | None] = strawberry.field(default=None, description="What did not. Default: nothing.")
     next_time: Maybe[str | None] = strawberry.field(default=None, description="What to do next time. Default: nothing.")
-
-
-async def changed(info: Asked, operation: Callable[..., Awaitable[T]], *given: Any, **named: Any) -> T:
-    """Run an operation in a transaction of its own, as whoever asks, and now."""
-    context = info.context
-    async with context.db.transaction() as tx:
-        return await operation(tx, *given, viewer=context.viewer, now=context.now(), **named)
 
 
 def decode_ids(ids: list[strawberry.ID], *, kind: str, field: str) -> list[Any]:

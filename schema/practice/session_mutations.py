@@ -1,18 +1,16 @@
 """How practice sessions can be changed."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import strawberry
 
-from db.access.viewer import Role
 from db.practice import sessions
+from schema.changes import change, changed
 from schema.context import Asked
-from schema.errors import RefusalsAsData, UserError
-from schema.fields import Demand
 from schema.ids import decode_id
 from schema.inputs import given
-from schema.practice.inputs import PracticeReviewInput, PracticeSessionInput, changed, decode_ids
+from schema.practice.inputs import PracticeReviewInput, PracticeSessionInput, decode_ids
 from schema.practice.types import PracticeSession
 
 GoalIds = Annotated[
@@ -26,83 +24,15 @@ GoalNames = Annotated[
 ]
 
 
-@strawberry.type(description="What came of a change of a session.")
-class PracticeSessionPayload:
-    """What came of a change of a session."""
-
-    session: PracticeSession | None = strawberry.field(
-        description="The session after the change. Null if it was refused."
-    )
-    errors: list[UserError] = strawberry.field(description="Why it was refused. Empty if it was not.")
-
-
-@strawberry.type(description="What came of it.")
-class PracticeSessionCreatePayload(PracticeSessionPayload):
-    """What came of `practiceSessionCreate`."""
-
-
-@strawberry.type(description="What came of it.")
-class PracticeSessionLogPayload(PracticeSessionPayload):
-    """What came of `practiceSessionLog`."""
-
-
-@strawberry.type(description="What came of it.")
-class PracticeSessionUpdatePayload(PracticeSessionPayload):
-    """What came of `practiceSessionUpdate`."""
-
-
-@strawberry.type(description="What came of it.")
-class PracticeSessionSetGoalsPayload(PracticeSessionPayload):
-    """What came of `practiceSessionSetGoals`."""
-
-
-@strawberry.type(description="What came of it.")
-class PracticeSessionStartPayload(PracticeSessionPayload):
-    """What came of `practiceSessionStart`."""
-
-
-@strawberry.type(description="What came of it.")
-class PracticeSessionPausePayload(PracticeSessionPayload):
-    """What came of `practiceSessionPause`."""
-
-
-@strawberry.type(description="What came of it.")
-class PracticeSessionResumePayload(PracticeSessionPayload):
-    """What came of `practiceSessionResume`."""
-
-
-@strawberry.type(description="What came of it.")
-class PracticeSessionFinishPayload(PracticeSessionPayload):
-    """What came of `practiceSessionFinish`."""
-
-
-@strawberry.type(description="What came of it.")
-class PracticeSessionInterruptPayload(PracticeSessionPayload):
-    """What came of `practiceSessionInterrupt`."""
-
-
-@strawberry.type(description="What came of it.")
-class PracticeSessionReviewPayload(PracticeSessionPayload):
-    """What came of `practiceSessionReview`."""
-
-
-@strawberry.type(description="What came of it.")
-class PracticeSessionDeletePayload(PracticeSessionPayload):
-    """What came of `practiceSessionDelete`."""
-
-
-@strawberry.type(description="What came of it.")
-class PracticeSessionRestorePayload(PracticeSessionPayload):
-    """What came of `practiceSessionRestore`."""
-
-
 @strawberry.type
 class PracticeSessionMutations:
     """How practice sessions can be changed."""
 
-    @strawberry.mutation(
-        description="Plan a session of yours, with what is to be reached in it.",
-        extensions=[RefusalsAsData(), Demand(Role.MEMBER)],
+    @change(
+        PracticeSession,
+        "session",
+        "Plan a session of yours, with what is to be reached in it.",
+        result="The session after the change.",
     )
     async def practice_session_create(
         self,
@@ -110,9 +40,9 @@ class PracticeSessionMutations:
         goal_ids: GoalIds,
         input: Annotated[PracticeSessionInput, strawberry.argument(description="The session.")],
         goal_names: GoalNames = None,
-    ) -> PracticeSessionCreatePayload:
+    ) -> Any:
         """Plan a session."""
-        row = await changed(
+        return await changed(
             info,
             sessions.create_session,
             owner_id=info.context.viewer.user_id,
@@ -120,11 +50,12 @@ class PracticeSessionMutations:
             changes=given(input),
             goal_names=goal_names or (),
         )
-        return PracticeSessionCreatePayload(session=row, errors=[])  # type: ignore[arg-type]  # a row stands for its type
 
-    @strawberry.mutation(
-        description="Note down a session of yours that is over. No two of an owner may overlap.",
-        extensions=[RefusalsAsData(), Demand(Role.MEMBER)],
+    @change(
+        PracticeSession,
+        "session",
+        "Note down a session of yours that is over. No two of an owner may overlap.",
+        result="The session after the change.",
     )
     async def practice_session_log(
         self,
@@ -134,9 +65,9 @@ class PracticeSessionMutations:
         started_at: Annotated[datetime, strawberry.argument(description="When it started.")],
         ended_at: Annotated[datetime, strawberry.argument(description="When it ended: not ahead of now.")],
         goal_names: GoalNames = None,
-    ) -> PracticeSessionLogPayload:
+    ) -> Any:
         """Note down a session."""
-        row = await changed(
+        return await changed(
             info,
             sessions.create_session,
             owner_id=info.context.viewer.user_id,
@@ -145,124 +76,130 @@ class PracticeSessionMutations:
             goal_names=goal_names or (),
             times=(started_at, ended_at),
         )
-        return PracticeSessionLogPayload(session=row, errors=[])  # type: ignore[arg-type]  # a row stands for its type
 
-    @strawberry.mutation(
-        description="Change some of a session. What is not named stays.",
-        extensions=[RefusalsAsData(), Demand(Role.MEMBER)],
+    @change(
+        PracticeSession,
+        "session",
+        "Change some of a session. What is not named stays.",
+        result="The session after the change.",
     )
     async def practice_session_update(
         self,
         info: Asked,
         id: Annotated[strawberry.ID, strawberry.argument(description="The session.")],
         input: Annotated[PracticeSessionInput, strawberry.argument(description="What to change.")],
-    ) -> PracticeSessionUpdatePayload:
+    ) -> Any:
         """Change some of a session."""
-        row = await changed(info, sessions.update_session, decode_id(id, kind="practicesession"), given(input))
-        return PracticeSessionUpdatePayload(session=row, errors=[])  # type: ignore[arg-type]  # a row stands for its type
+        return await changed(info, sessions.update_session, decode_id(id, kind="practicesession"), given(input))
 
-    @strawberry.mutation(
-        description="Say anew which short-term goals a session is for.",
-        extensions=[RefusalsAsData(), Demand(Role.MEMBER)],
+    @change(
+        PracticeSession,
+        "session",
+        "Say anew which short-term goals a session is for.",
+        result="The session after the change.",
     )
     async def practice_session_set_goals(
         self,
         info: Asked,
         id: Annotated[strawberry.ID, strawberry.argument(description="The session.")],
         goal_ids: GoalIds,
-    ) -> PracticeSessionSetGoalsPayload:
+    ) -> Any:
         """Say anew what a session is for."""
         goals = decode_ids(goal_ids, kind="goal", field="goal_ids")
-        row = await changed(info, sessions.set_session_goals, decode_id(id, kind="practicesession"), goals)
-        return PracticeSessionSetGoalsPayload(session=row, errors=[])  # type: ignore[arg-type]  # a row stands for its type
+        return await changed(info, sessions.set_session_goals, decode_id(id, kind="practicesession"), goals)
 
-    @strawberry.mutation(
-        description="Write what you make of a session, or change it.",
-        extensions=[RefusalsAsData(), Demand(Role.MEMBER)],
+    @change(
+        PracticeSession,
+        "session",
+        "Write what you make of a session, or change it.",
+        result="The session after the change.",
     )
     async def practice_session_review(
         self,
         info: Asked,
         id: Annotated[strawberry.ID, strawberry.argument(description="The session.")],
         input: Annotated[PracticeReviewInput, strawberry.argument(description="What you make of it.")],
-    ) -> PracticeSessionReviewPayload:
+    ) -> Any:
         """Review a session."""
-        row = await changed(info, sessions.review_session, decode_id(id, kind="practicesession"), given(input))
-        return PracticeSessionReviewPayload(session=row, errors=[])  # type: ignore[arg-type]  # a row stands for its type
+        return await changed(info, sessions.review_session, decode_id(id, kind="practicesession"), given(input))
 
-    @strawberry.mutation(
-        description="Start a session that was planned. One session of an owner may run at a time.",
-        extensions=[RefusalsAsData(), Demand(Role.MEMBER)],
+    @change(
+        PracticeSession,
+        "session",
+        "Start a session that was planned. One session of an owner may run at a time.",
+        result="The session after the change.",
     )
     async def practice_session_start(
         self, info: Asked, id: Annotated[strawberry.ID, strawberry.argument(description="The session.")]
-    ) -> PracticeSessionStartPayload:
+    ) -> Any:
         """Start a session."""
-        row = await changed(info, sessions.start_session, decode_id(id, kind="practicesession"))
-        return PracticeSessionStartPayload(session=row, errors=[])  # type: ignore[arg-type]  # a row stands for its type
+        return await changed(info, sessions.start_session, decode_id(id, kind="practicesession"))
 
-    @strawberry.mutation(
-        description="Stop the clock of a session that runs.",
-        extensions=[RefusalsAsData(), Demand(Role.MEMBER)],
+    @change(
+        PracticeSession, "session", "Stop the clock of a session that runs.", result="The session after the change."
     )
     async def practice_session_pause(
         self, info: Asked, id: Annotated[strawberry.ID, strawberry.argument(description="The session.")]
-    ) -> PracticeSessionPausePayload:
+    ) -> Any:
         """Pause a session."""
-        row = await changed(info, sessions.pause_session, decode_id(id, kind="practicesession"))
-        return PracticeSessionPausePayload(session=row, errors=[])  # type: ignore[arg-type]  # a row stands for its type
+        return await changed(info, sessions.pause_session, decode_id(id, kind="practicesession"))
 
-    @strawberry.mutation(
-        description="Go on with a session that is paused. One session of an owner may run at a time.",
-        extensions=[RefusalsAsData(), Demand(Role.MEMBER)],
+    @change(
+        PracticeSession,
+        "session",
+        "Go on with a session that is paused. One session of an owner may run at a time.",
+        result="The session after the change.",
     )
     async def practice_session_resume(
         self, info: Asked, id: Annotated[strawberry.ID, strawberry.argument(description="The session.")]
-    ) -> PracticeSessionResumePayload:
+    ) -> Any:
         """Resume a session."""
-        row = await changed(info, sessions.resume_session, decode_id(id, kind="practicesession"))
-        return PracticeSessionResumePayload(session=row, errors=[])  # type: ignore[arg-type]  # a row stands for its type
+        return await changed(info, sessions.resume_session, decode_id(id, kind="practicesession"))
 
-    @strawberry.mutation(
-        description="End a session, running or paused or, without a time, only planned.",
-        extensions=[RefusalsAsData(), Demand(Role.MEMBER)],
+    @change(
+        PracticeSession,
+        "session",
+        "End a session, running or paused or, without a time, only planned.",
+        result="The session after the change.",
     )
     async def practice_session_finish(
         self, info: Asked, id: Annotated[strawberry.ID, strawberry.argument(description="The session.")]
-    ) -> PracticeSessionFinishPayload:
+    ) -> Any:
         """Finish a session."""
-        row = await changed(info, sessions.finish_session, decode_id(id, kind="practicesession"))
-        return PracticeSessionFinishPayload(session=row, errors=[])  # type: ignore[arg-type]  # a row stands for its type
+        return await changed(info, sessions.finish_session, decode_id(id, kind="practicesession"))
 
-    @strawberry.mutation(
-        description="Count one more interruption. Concurrent calls add up.",
-        extensions=[RefusalsAsData(), Demand(Role.MEMBER)],
+    @change(
+        PracticeSession,
+        "session",
+        "Count one more interruption. Concurrent calls add up.",
+        result="The session after the change.",
     )
     async def practice_session_interrupt(
         self, info: Asked, id: Annotated[strawberry.ID, strawberry.argument(description="The session.")]
-    ) -> PracticeSessionInterruptPayload:
+    ) -> Any:
         """Interrupt a session."""
-        row = await changed(info, sessions.interrupt_session, decode_id(id, kind="practicesession"))
-        return PracticeSessionInterruptPayload(session=row, errors=[])  # type: ignore[arg-type]  # a row stands for its type
+        return await changed(info, sessions.interrupt_session, decode_id(id, kind="practicesession"))
 
-    @strawberry.mutation(
-        description="Delete a session with the goals under it. Its clock stops. `practiceSessionRestore` undoes it.",
-        extensions=[RefusalsAsData(), Demand(Role.MEMBER)],
+    @change(
+        PracticeSession,
+        "session",
+        "Delete a session with the goals under it. Its clock stops. `practiceSessionRestore` undoes it.",
+        result="The session after the change.",
     )
     async def practice_session_delete(
         self, info: Asked, id: Annotated[strawberry.ID, strawberry.argument(description="The session.")]
-    ) -> PracticeSessionDeletePayload:
+    ) -> Any:
         """Delete a session."""
-        row = await changed(info, sessions.delete_session, decode_id(id, kind="practicesession"))
-        return PracticeSessionDeletePayload(session=row, errors=[])  # type: ignore[arg-type]  # a row stands for its type
+        return await changed(info, sessions.delete_session, decode_id(id, kind="practicesession"))
 
-    @strawberry.mutation(
-        description="Bring back a session that was deleted, with the goals that were deleted with it.",
-        extensions=[RefusalsAsData(), Demand(Role.MEMBER)],
+    @change(
+        PracticeSession,
+        "session",
+        "Bring back a session that was deleted, with the goals that were deleted with it.",
+        result="The session after the change.",
     )
     async def practice_session_restore(
         self, info: Asked, id: Annotated[strawberry.ID, strawberry.argument(description="The session.")]
-    ) -> PracticeSessionRestorePayload:
+    ) -> Any:
         """Restore a session."""
-        row = await changed(info, sessions.restore_session, decode_id(id, kind="practicesession"))
-        return PracticeSessionRestorePayload(session=row, errors=[])  # type: ignore[arg-type]  # a row stands for its type
+        return await changed(info, sessions.restore_session, decode_id(id, kind="practicesession"))

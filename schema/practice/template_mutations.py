@@ -9,12 +9,13 @@ from strawberry import Maybe
 from db.access.viewer import Role
 from db.errors import Invalid
 from db.practice import templates
+from schema.changes import change, changed
 from schema.context import Asked
 from schema.errors import RefusalsAsData, UserError
 from schema.fields import Demand
 from schema.ids import decode_id
 from schema.inputs import given
-from schema.practice.inputs import changed, decode_ids
+from schema.practice.inputs import decode_ids
 from schema.practice.types import PracticeSession, SessionTemplate
 from schema.practice.vocabulary import Weekday
 
@@ -56,39 +57,6 @@ class SessionTemplateInput:
     )
 
 
-@strawberry.type(description="What came of a change of a template.")
-class SessionTemplatePayload:
-    """What came of a change of a template."""
-
-    template: SessionTemplate | None = strawberry.field(
-        description="The template after the change; of a removal, as it was. Null if it was refused."
-    )
-    errors: list[UserError] = strawberry.field(description="Why it was refused. Empty if it was not.")
-
-
-@strawberry.type(description="What came of it.")
-class SessionTemplateCreatePayload(SessionTemplatePayload):
-    """What came of `sessionTemplateCreate`."""
-
-
-@strawberry.type(description="What came of it.")
-class SessionTemplateUpdatePayload(SessionTemplatePayload):
-    """What came of `sessionTemplateUpdate`."""
-
-
-@strawberry.type(description="What came of it.")
-class SessionTemplateDeletePayload(SessionTemplatePayload):
-    """What came of `sessionTemplateDelete`."""
-
-
-@strawberry.type(description="What came of it.")
-class SessionTemplateUsePayload:
-    """What came of `sessionTemplateUse`."""
-
-    session: PracticeSession | None = strawberry.field(description="The session. Null if it was refused.")
-    errors: list[UserError] = strawberry.field(description="Why it was refused. Empty if it was not.")
-
-
 @strawberry.type(description="What came of it.")
 class PracticePlanRecurringPayload:
     """What came of `practicePlanRecurring`."""
@@ -99,20 +67,15 @@ class PracticePlanRecurringPayload:
     errors: list[UserError] = strawberry.field(description="Why it was refused. Empty if it was not.")
 
 
-@strawberry.type(description="What came of it.")
-class PracticeSetTimeZonePayload:
-    """What came of `practiceSetTimeZone`."""
-
-    time_zone: str | None = strawberry.field(description="The zone. Null if it was refused.")
-    errors: list[UserError] = strawberry.field(description="Why it was refused. Empty if it was not.")
-
-
 @strawberry.type
 class SessionTemplateMutations:
     """How templates can be changed, and sessions made from them."""
 
-    @strawberry.mutation(
-        description="Make a template of sessions of yours.", extensions=[RefusalsAsData(), Demand(Role.MEMBER)]
+    @change(
+        SessionTemplate,
+        "template",
+        "Make a template of sessions of yours.",
+        result="The template after the change; of a removal, as it was.",
     )
     async def session_template_create(
         self,
@@ -121,20 +84,21 @@ class SessionTemplateMutations:
             list[strawberry.ID], strawberry.argument(description="The short-term goals its sessions are for, 1 to 10.")
         ],
         input: Annotated[SessionTemplateInput, strawberry.argument(description="The template.")],
-    ) -> SessionTemplateCreatePayload:
+    ) -> Any:
         """Make a template."""
-        row = await changed(
+        return await changed(
             info,
             templates.create_template,
             owner_id=info.context.viewer.user_id,
             goal_ids=decode_ids(goal_ids, kind="goal", field="goal_ids"),
             changes=_changes(input),
         )
-        return SessionTemplateCreatePayload(template=row, errors=[])  # type: ignore[arg-type]  # a row stands for its type
 
-    @strawberry.mutation(
-        description="Change some of a template. Sessions that were made from it stay as they are.",
-        extensions=[RefusalsAsData(), Demand(Role.MEMBER)],
+    @change(
+        SessionTemplate,
+        "template",
+        "Change some of a template. Sessions that were made from it stay as they are.",
+        result="The template after the change; of a removal, as it was.",
     )
     async def session_template_update(
         self,
@@ -145,32 +109,30 @@ class SessionTemplateMutations:
             list[strawberry.ID] | None,
             strawberry.argument(description="The short-term goals its sessions are for, 1 to 10. Null: as they are."),
         ] = None,
-    ) -> SessionTemplateUpdatePayload:
+    ) -> Any:
         """Change some of a template."""
         goals = None if goal_ids is None else decode_ids(goal_ids, kind="goal", field="goal_ids")
         template_id = decode_id(id, kind="sessiontemplate")
-        row = await changed(info, templates.update_template, template_id, _changes(input), goal_ids=goals)
-        return SessionTemplateUpdatePayload(template=row, errors=[])  # type: ignore[arg-type]  # a row stands for its type
+        return await changed(info, templates.update_template, template_id, _changes(input), goal_ids=goals)
 
-    @strawberry.mutation(
-        description="Remove a template. Its sessions stay.", extensions=[RefusalsAsData(), Demand(Role.MEMBER)]
+    @change(
+        SessionTemplate,
+        "template",
+        "Remove a template. Its sessions stay.",
+        result="The template after the change; of a removal, as it was.",
     )
     async def session_template_delete(
         self, info: Asked, id: Annotated[strawberry.ID, strawberry.argument(description="The template.")]
-    ) -> SessionTemplateDeletePayload:
+    ) -> Any:
         """Remove a template."""
-        row = await changed(info, templates.delete_template, decode_id(id, kind="sessiontemplate"))
-        return SessionTemplateDeletePayload(template=row, errors=[])  # type: ignore[arg-type]  # a row stands for its type
+        return await changed(info, templates.delete_template, decode_id(id, kind="sessiontemplate"))
 
-    @strawberry.mutation(
-        description="Plan a session from a template.", extensions=[RefusalsAsData(), Demand(Role.MEMBER)]
-    )
+    @change(PracticeSession, "session", "Plan a session from a template.", result="The session.")
     async def session_template_use(
         self, info: Asked, id: Annotated[strawberry.ID, strawberry.argument(description="The template.")]
-    ) -> SessionTemplateUsePayload:
+    ) -> Any:
         """Make a session."""
-        row = await changed(info, templates.use_template, decode_id(id, kind="sessiontemplate"))
-        return SessionTemplateUsePayload(session=row, errors=[])  # type: ignore[arg-type]  # a row stands for its type
+        return await changed(info, templates.use_template, decode_id(id, kind="sessiontemplate"))
 
     @strawberry.mutation(
         description=(
@@ -188,18 +150,20 @@ class SessionTemplateMutations:
         rows = await changed(info, templates.plan_recurring, owner_id=info.context.viewer.user_id, until=until)
         return PracticePlanRecurringPayload(sessions=rows, errors=[])  # type: ignore[arg-type]  # rows stand for their type
 
-    @strawberry.mutation(
-        description="Say in which time zone your days begin, for statistics and for what recurs.",
-        extensions=[RefusalsAsData(), Demand(Role.MEMBER)],
+    @change(
+        str,
+        "time_zone",
+        "Say in which time zone your days begin, for statistics and for what recurs.",
+        result="The zone.",
     )
     async def practice_set_time_zone(
         self,
         info: Asked,
         time_zone: Annotated[str, strawberry.argument(description="Its name, such as `Asia/Seoul`.")],
-    ) -> PracticeSetTimeZonePayload:
+    ) -> Any:
         """Set the zone."""
         row = await changed(info, templates.set_time_zone, owner_id=info.context.viewer.user_id, name=time_zone)
-        return PracticeSetTimeZonePayload(time_zone=row.time_zone, errors=[])
+        return row.time_zone
 
 
 def _changes(input: SessionTemplateInput) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from db.access.viewer import Role
 from db.practice.document import Refused
 from db.practice.importing import export_goals, import_goals
 from db.practice.templates import zone_of
+from schema.changes import changed
 from schema.context import Asked
 from schema.errors import RefusalsAsData, UserError
 from schema.fields import Demand, value
-from schema.practice.inputs import changed
 
 
 @value

@@ -53,12 +53,16 @@ class EntryInput:
 class ProfileInput:
     """Your profile."""
 
-    username: Maybe[str] = strawberry.field(
+    username: Maybe[str | None] = strawberry.field(
         default=None,
         description="By which you are found: 1 to 40 letters from a to z, digits, `_`, `.` and `-`. Never empty.",
     )
-    name: Maybe[str] = strawberry.field(default=None, description="What you are called: 1 to 200 characters.")
-    kind: Maybe[UserKind] = strawberry.field(default=None, description="Whether you are a person.")
+    name: Maybe[str | None] = strawberry.field(
+        default=None, description="What you are called: 1 to 200 characters. Never empty."
+    )
+    kind: Maybe[UserKind | None] = strawberry.field(
+        default=None, description="Whether you are a person. Null: you are."
+    )
     bio: Maybe[str | None] = strawberry.field(
         default=None, description="What you say of yourself: at most 500 characters."
     )

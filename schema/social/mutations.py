@@ -12,6 +12,7 @@ from db.session import Transaction
 from db.social import operations
 from db.social.tables import Amplification, Resonance
 from schema.access.types import User
+from schema.changes import change, changed
 from schema.context import Asked, Context
 from schema.errors import RefusalsAsData, UserError
 from schema.fields import Demand
@@ -22,22 +23,6 @@ from schema.social.types import Entry
 
 # What a change of one thing does, in a transaction.
 Change = Callable[[Transaction, UUID, Context], Awaitable[Any]]
-
-
-@strawberry.type(description="What came of it.")
-class EntryCreatePayload:
-    """What came of `entryCreate`."""
-
-    entry: Entry | None = strawberry.field(description="The entry. Null if it was refused.")
-    errors: list[UserError] = strawberry.field(description="Why it was refused. Empty if it was not.")
-
-
-@strawberry.type(description="What came of it.")
-class EntryUpdatePayload:
-    """What came of `entryUpdate`."""
-
-    entry: Entry | None = strawberry.field(description="The entry after the change. Null if it was refused.")
-    errors: list[UserError] = strawberry.field(description="Why it was refused. Empty if it was not.")
 
 
 @strawberry.type(description="What came of it.")
@@ -89,16 +74,6 @@ class EntryUnamplifyPayload:
 
 
 @strawberry.type(description="What came of it.")
-class EntrySharePayload:
-    """What came of `entryShare`."""
-
-    entry: Entry | None = strawberry.field(
-        description="The entry with its counts after the change. Null if it was refused."
-    )
-    errors: list[UserError] = strawberry.field(description="Why it was refused. Empty if it was not.")
-
-
-@strawberry.type(description="What came of it.")
 class UserFollowPayload:
     """What came of `userFollow`."""
 
@@ -115,14 +90,6 @@ class UserUnfollowPayload:
     user: User | None = strawberry.field(
         description="The one who was followed, with the counts after the change. Null if it was refused."
     )
-    errors: list[UserError] = strawberry.field(description="Why it was refused. Empty if it was not.")
-
-
-@strawberry.type(description="What came of it.")
-class UserUpdatePayload:
-    """What came of `userUpdate`."""
-
-    user: User | None = strawberry.field(description="You, after the change. Null if it was refused.")
     errors: list[UserError] = strawberry.field(description="Why it was refused. Empty if it was not.")
 
 
@@ -175,9 +142,7 @@ Key = Annotated[
 class SocialMutations:
     """How users and their entries can be changed."""
 
-    @strawberry.mutation(
-        description="Write an entry, or a reply to one.", extensions=[RefusalsAsData(), Demand(Role.MEMBER)]
-    )
+    @change(Entry, "entry", "Write an entry, or a reply to one.", result="The entry.")
     async def entry_create(
         self,
         info: Asked,
@@ -186,12 +151,12 @@ class SocialMutations:
             strawberry.ID | None, strawberry.argument(description="What it replies to. Null: it begins a thread.")
         ] = None,
         idempotency_key: Key = None,
-    ) -> EntryCreatePayload:
+    ) -> Any:
         """Write an entry."""
         context = info.context
         parent = None if parent_id is None else decode_id(parent_id, kind="entry", field="parent_id")
         async with context.db.transaction() as tx:
-            row = await operations.create_entry(
+            return await operations.create_entry(
                 tx,
                 entry_changes(input),
                 parent_id=parent,
@@ -199,24 +164,16 @@ class SocialMutations:
                 viewer=context.viewer,
                 now=context.now(),
             )
-        return EntryCreatePayload(entry=row, errors=[])  # type: ignore[arg-type]  # a row stands for its type
 
-    @strawberry.mutation(
-        description="Change some of an entry of yours.", extensions=[RefusalsAsData(), Demand(Role.MEMBER)]
-    )
+    @change(Entry, "entry", "Change some of an entry of yours.", result="The entry after the change.")
     async def entry_update(
         self,
         info: Asked,
         id: Annotated[strawberry.ID, strawberry.argument(description="The entry.")],
         input: Annotated[EntryInput, strawberry.argument(description="What to change.")],
-    ) -> EntryUpdatePayload:
+    ) -> Any:
         """Change some of an entry."""
-        context = info.context
-        async with context.db.transaction() as tx:
-            row = await operations.update_entry(
-                tx, decode_id(id, kind="entry"), entry_changes(input), viewer=context.viewer, now=context.now()
-            )
-        return EntryUpdatePayload(entry=row, errors=[])  # type: ignore[arg-type]  # a row stands for its type
+        return await changed(info, operations.update_entry, decode_id(id, kind="entry"), entry_changes(input))
 
     entry_delete = _changing(
         EntryDeletePayload,
@@ -254,23 +211,20 @@ class SocialMutations:
         "The entry.",
     )
 
-    @strawberry.mutation(
-        description="Note that you passed an entry on, outside of this server.",
-        extensions=[RefusalsAsData(), Demand(Role.MEMBER)],
+    @change(
+        Entry,
+        "entry",
+        "Note that you passed an entry on, outside of this server.",
+        result="The entry with its counts after the change.",
     )
     async def entry_share(
         self,
         info: Asked,
         id: Annotated[strawberry.ID, strawberry.argument(description="The entry.")],
         idempotency_key: Key = None,
-    ) -> EntrySharePayload:
+    ) -> Any:
         """Note a share."""
-        context = info.context
-        async with context.db.transaction() as tx:
-            row = await operations.share_entry(
-                tx, decode_id(id, kind="entry"), request_key=idempotency_key, viewer=context.viewer, now=context.now()
-            )
-        return EntrySharePayload(entry=row, errors=[])  # type: ignore[arg-type]  # a row stands for its type
+        return await changed(info, operations.share_entry, decode_id(id, kind="entry"), request_key=idempotency_key)
 
     user_follow = _changing(
         UserFollowPayload, "user", "Follow somebody. Twice is as good as once.", _follow, "Whom to follow."
@@ -283,11 +237,10 @@ class SocialMutations:
         "Whom not to follow any more.",
     )
 
-    @strawberry.mutation(description="Change some of your profile.", extensions=[RefusalsAsData(), Demand(Role.MEMBER)])
+    @change(User, "user", "Change some of your profile.", result="You, after the change.")
     async def user_update(
         self, info: Asked, input: Annotated[ProfileInput, strawberry.argument(description="What to change.")]
-    ) -> UserUpdatePayload:
+    ) -> Any:
         """Change some of a profile."""
         async with info.context.db.transaction() as tx:
-            row = await operations.update_profile(tx, given(input), viewer=info.context.viewer)
-        return UserUpdatePayload(user=row, errors=[])  # type: ignore[arg-type]  # a row stands for its type
+            return await operations.update_profile(tx, given(input), viewer=info.context.viewer)

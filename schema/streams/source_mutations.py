@@ -1,12 +1,13 @@
 """How the sources of streams can be changed: by those who run the event, because the server calls where they say."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import strawberry
 
 from db.access.viewer import Role
 from db.streams import operations
 from db.streams.sources import shown_secret
+from schema.changes import change
 from schema.context import Asked
 from schema.errors import RefusalsAsData, UserError
 from schema.fields import Demand
@@ -29,30 +30,6 @@ class StreamSourceCreatePayload:
 
 
 @strawberry.type(description="What came of it.")
-class StreamSourceUpdatePayload:
-    """What came of `streamSourceUpdate`."""
-
-    source: StreamSource | None = strawberry.field(description="The source after the change. Null if it was refused.")
-    errors: list[UserError] = strawberry.field(description="Why it was refused. Empty if it was not.")
-
-
-@strawberry.type(description="What came of it.")
-class StreamSourceEnablePayload:
-    """What came of `streamSourceEnable`."""
-
-    source: StreamSource | None = strawberry.field(description="The source after the change. Null if it was refused.")
-    errors: list[UserError] = strawberry.field(description="Why it was refused. Empty if it was not.")
-
-
-@strawberry.type(description="What came of it.")
-class StreamSourceDisablePayload:
-    """What came of `streamSourceDisable`."""
-
-    source: StreamSource | None = strawberry.field(description="The source after the change. Null if it was refused.")
-    errors: list[UserError] = strawberry.field(description="Why it was refused. Empty if it was not.")
-
-
-@strawberry.type(description="What came of it.")
 class StreamSourceRotateSecretPayload:
     """What came of `streamSourceRotateSecret`."""
 
@@ -60,14 +37,6 @@ class StreamSourceRotateSecretPayload:
     secret: str | None = strawberry.field(
         description="What calls are to be signed with from now on. Shown this once. Null if it was refused."
     )
-    errors: list[UserError] = strawberry.field(description="Why it was refused. Empty if it was not.")
-
-
-@strawberry.type(description="What came of it.")
-class StreamSourceDeletePayload:
-    """What came of `streamSourceDelete`."""
-
-    source: StreamSource | None = strawberry.field(description="The source as it was. Null if it was refused.")
     errors: list[UserError] = strawberry.field(description="Why it was refused. Empty if it was not.")
 
 
@@ -96,62 +65,64 @@ class StreamSourceMutations:
         secret = None if made.secret is None else shown_secret(made.secret)
         return StreamSourceCreatePayload(source=made.source, secret=secret, errors=[])  # type: ignore[arg-type]  # a row stands for its type
 
-    @strawberry.mutation(
-        description="Change a source's name or address, which is then listened to instead.",
-        extensions=[RefusalsAsData(), Demand(Role.OPERATOR)],
+    @change(
+        StreamSource,
+        "source",
+        "Change a source's name or address, which is then listened to instead.",
+        result="The source after the change.",
+        demand=Role.OPERATOR,
     )
     async def stream_source_update(
         self,
         info: Asked,
         id: Annotated[strawberry.ID, strawberry.argument(description="The source.")],
         input: Annotated[StreamSourceInput, strawberry.argument(description="What to change.")],
-    ) -> StreamSourceUpdatePayload:
+    ) -> Any:
         """Change a source."""
         async with info.context.db.transaction() as tx:
-            row = await operations.update_source(
+            return await operations.update_source(
                 tx, decode_id(id, kind="streamsource"), given(input), viewer=info.context.viewer
             )
-        return StreamSourceUpdatePayload(source=row, errors=[])  # type: ignore[arg-type]  # a row stands for its type
 
-    @strawberry.mutation(
-        description="Switch a source on.",
-        extensions=[RefusalsAsData(), Demand(Role.OPERATOR)],
-    )
+    @change(StreamSource, "source", "Switch a source on.", result="The source after the change.", demand=Role.OPERATOR)
     async def stream_source_enable(
         self, info: Asked, id: Annotated[strawberry.ID, strawberry.argument(description="The source.")]
-    ) -> StreamSourceEnablePayload:
+    ) -> Any:
         """Switch a source on."""
         async with info.context.db.transaction() as tx:
-            row = await operations.enable_source(
+            return await operations.enable_source(
                 tx, decode_id(id, kind="streamsource"), is_enabled=True, viewer=info.context.viewer
             )
-        return StreamSourceEnablePayload(source=row, errors=[])  # type: ignore[arg-type]  # a row stands for its type
 
-    @strawberry.mutation(
-        description="Switch a source off. What it says is not heard until it is on again.",
-        extensions=[RefusalsAsData(), Demand(Role.OPERATOR)],
+    @change(
+        StreamSource,
+        "source",
+        "Switch a source off. What it says is not heard until it is on again.",
+        result="The source after the change.",
+        demand=Role.OPERATOR,
     )
     async def stream_source_disable(
         self, info: Asked, id: Annotated[strawberry.ID, strawberry.argument(description="The source.")]
-    ) -> StreamSourceDisablePayload:
+    ) -> Any:
         """Switch a source off."""
         async with info.context.db.transaction() as tx:
-            row = await operations.enable_source(
+            return await operations.enable_source(
                 tx, decode_id(id, kind="streamsource"), is_enabled=False, viewer=info.context.viewer
             )
-        return StreamSourceDisablePayload(source=row, errors=[])  # type: ignore[arg-type]  # a row stands for its type
 
-    @strawberry.mutation(
-        description="Remove a source. What it brought stays counted.",
-        extensions=[RefusalsAsData(), Demand(Role.OPERATOR)],
+    @change(
+        StreamSource,
+        "source",
+        "Remove a source. What it brought stays counted.",
+        result="The source as it was.",
+        demand=Role.OPERATOR,
     )
     async def stream_source_delete(
         self, info: Asked, id: Annotated[strawberry.ID, strawberry.argument(description="The source.")]
-    ) -> StreamSourceDeletePayload:
+    ) -> Any:
         """Remove a source."""
         async with info.context.db.transaction() as tx:
-            row = await operations.delete_source(tx, decode_id(id, kind="streamsource"), viewer=info.context.viewer)
-        return StreamSourceDeletePayload(source=row, errors=[])  # type: ignore[arg-type]  # a row stands for its type
+            return await operations.delete_source(tx, decode_id(id, kind="streamsource"), viewer=info.context.viewer)
 
     @strawberry.mutation(
         description="Give a source that calls another secret. The one before stops working at once.",

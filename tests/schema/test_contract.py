@@ -58,6 +58,7 @@ _DEMANDS = {
     "Query.tournaments": None,
     "Query.entry": None,
     "Query.homeFeed": None,
+    "Query.search": None,
     "Query.publicFeed": None,
     "Query.trending": None,
     "Query.user": None,
@@ -278,7 +279,7 @@ def test_connections_are_alike() -> None:
         given = {name: str(argument.type) for name, argument in field.args.items()}
         rest = {name: kind for name, kind in given.items() if name not in paging}
         is_known = all(
-            (name == "orderBy" and kind.endswith("Order")) or (name == "filter" and kind.endswith("Filter"))
+            (name == "orderBy" and kind.endswith("Order")) or (name == "filter" and kind.rstrip("!").endswith("Filter"))
             for name, kind in rest.items()
         )
         if not (paging.items() <= given.items() and is_known):
@@ -420,6 +421,7 @@ _ASKED = {
     "entry": f'(id: "entry_{_NOTHING}") {{ id }}',
     "user": f'(id: "user_{_NOTHING}") {{ id }}',
     **dict.fromkeys(("homeFeed", "publicFeed", "trending"), " { totalCount }"),
+    "search": '(filter: {text: ""}) { totalCount }',
     "entryAdded": " { cursor }",
     "entryCountsChanged": f'(entryId: "entry_{_NOTHING}") {{ entry {{ id }} }}',
     "userCountsChanged": f'(userId: "user_{_NOTHING}") {{ user {{ id }} }}',

@@ -362,7 +362,8 @@ class _SQLiteDriver:
         return await self._run(lambda connection: connection.execute(sql, arguments).fetchall())
 
     async def execute_many(self, sql: str, arguments: Sequence[Sequence[Any]]) -> None:
-        await self._run(lambda connection: connection.executemany(sql, arguments))
+        # A cursor that came back with the answer would be let go by our thread, in the middle of the connection's work.
+        await self._run(lambda connection: connection.executemany(sql, arguments).close())
 
     async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         with _refusing():

@@ -1,4 +1,4 @@
-"""The demonstration: a throw-away database with a sample tournament and a stream, both of them under way.
+"""The demonstration: a throw-away database with a sample tournament, a stream and a practice room, all under way.
 
 A recorded fight is sent over real UDP, for ever; an invented audience fills the stream's goals over a real WebSocket.
 """
@@ -13,6 +13,7 @@ from uuid import UUID
 
 from api.capture import read_capture
 from api.demo.people import set_up_people
+from api.demo.practice import set_up_practice
 from api.replay import replay, shorten
 from api.simulation import Audience, simulated
 from db.access import operations as access
@@ -69,6 +70,7 @@ async def set_up(db: Database, clock: Clock) -> Demo:
         await matches.create_mat(tx, name="Mat 2", tournament_id=tournament.id, now=now)
         stream = await _set_up_stream(tx, admin.id, now)
         await set_up_people(tx, admin, stream.id, now)
+        await set_up_practice(tx, admin.id, now)
         overlay = await access.create_token(
             tx, user_id=admin.id, label="Overlays of Mat 1 and of the stream", nodes=[mat.id, stream.id], now=now
         )

@@ -31,6 +31,7 @@ from api.server import run as run_on_fastest_loop
 from db.access import operations as access
 from db.access.viewer import Role, Viewer
 from db.batches import Page
+from db.clock import SystemClock
 from db.ids import new_id
 from db.practice import operations, queries
 from db.practice.importing import Report, import_goals
@@ -38,12 +39,19 @@ from db.practice.lines import is_under
 from db.practice.tables import Goal
 from db.practice.vocabulary import GoalLevel
 from db.session import Database, connect, is_embedded
+from schema.connections import LARGEST_PAGE
+from schema.ids import encode_id
 from tests.support.goal_files import TYPES, goal, made_up_file, nodes_of
+from tests.support.graph import Graph
 
 _NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 _IMPORTED = 10_000
 # Children of each goal, level by level: 20,000 goals, 7 deep, in one tree.
 _BRANCHES = (4, 5, 5, 5, 6, 5)
+_SUBTREE = """
+query ($id: ID!) {
+  goal(id: $id) { name descendants(first: 100) { nodes { depth path goal { id name level isCompleted deadline } } } }
+}"""
 _WHOLE = Page(limit=100_000)
 _TREE = queries.goals_below.order(None)
 
@@ -145,7 +153,7 @@ class _Bench:
 
     async def read(self, top: Goal) -> None:
         """Read subtrees of each size, and count them."""
-        for level in ("ULTIMATE", "LONG_TERM", "MID_TERM", "SHORT_TERM"):
+        for level in ("MID_TERM", "SHORT_TERM", "IMMEDIATE"):
             goals = await self._of_level(top, level)
             chosen = goals[len(goals) // 2]
             size = len(await self._under(chosen))
@@ -160,7 +168,10 @@ class _Bench:
 
             await self._timed(f"subtree of {level}, by path", size, by_path)
             await self._timed(f"subtree of {level}, by a recursive query", size, self._recursive(chosen))
+            if size <= LARGEST_PAGE:
+                await self._timed(f"subtree of {level}, over the graph", size, self._asked(chosen))
             await self._timed(f"what {level} comes to", size, self._tally([chosen.id]))
+        await self._timed("what the whole tree comes to", len(await self._under(top)), self._tally([top.id]))
         mids = await self._of_level(top, "MID_TERM")
         await self._timed("what 20 goals come to", 20, self._tally([one.id for one in mids[:20]]))
 
@@ -220,6 +231,15 @@ class _Bench:
     def _note(self, name: str, rows: int, statements: int, taken: list[float]) -> None:
         figure = {"best": min(taken), "median": statistics.median(taken), "worst": max(taken)}
         self._figures.append(Figure(name=name, rows=rows, statements=statements, **figure))
+
+    def _asked(self, chosen: Goal) -> Callable[[], Awaitable[int]]:
+        graph = Graph(self._db, SystemClock(), self._viewer)
+
+        async def work() -> int:
+            data = await graph.execute(_SUBTREE, id=encode_id("goal", chosen.id))
+            return len(data["goal"]["descendants"]["nodes"]) + 1
+
+        return work
 
     def _recursive(self, chosen: Goal) -> Callable[[], Awaitable[int]]:
         found = select(Goal).where(col(Goal.id) == bindparam("goal", type_=Uuid())).cte("found", recursive=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -20,7 +20,7 @@ from db.batches import table_of
 from db.errors import Forbidden, Refusal
 from db.practice.document import Document, GoalNode, Refused, SessionNode, print_document, read_document
 from db.practice.events import PracticeSessionChanged
-from db.practice.lines import goals_of
+from db.practice.lines import goals_of, links_of
 from db.practice.operations import NEW_GOAL, goal_columns
 from db.practice.paths import STEP, depth_of, label
 from db.practice.placing import Candidate, Place, check_place
@@ -41,6 +41,7 @@ _GOAL_COLUMNS = tuple(table_of(Goal).c.keys())
 _SESSION_COLUMNS = tuple(table_of(PracticeSession).c.keys())
 
 Row = dict[str, Any]
+T = TypeVar("T")
 Progress = Callable[[int, int], None]
 
 
@@ -119,9 +120,8 @@ async def export_goals(session: Session, *, owner_id: UUID, zone: ZoneInfo, view
     sessions = await session.rows(select(PracticeSession).where(*own).order_by(*newest_last), **parameters)
     known = {goal.id for goal in goals}
     order = {goal.id: number for number, goal in enumerate(goals)}
-    links = any_of(col(PracticeSessionGoal.session_id), [one.id for one in sessions])
     parents: dict[UUID, list[UUID]] = {}
-    for link in await session.rows(select(PracticeSessionGoal).where(links)):
+    for link in await session.rows(links_of(owner_id)):
         if link.goal_id in known:
             parents.setdefault(link.session_id, []).append(link.goal_id)
     for named in parents.values():
@@ -147,8 +147,7 @@ async def _laid_out(tx: Transaction, owner_id: UUID) -> _Layout:
     goals = await tx.tuples(goals_of(owner_id))
     sessions = await tx.tuples(select(PracticeSession).where(col(PracticeSession.owner_id) == owner_id))
     links: dict[UUID, list[UUID]] = {}
-    own = select(col(PracticeSession.id)).where(col(PracticeSession.owner_id) == owner_id)
-    for link in await tx.rows(select(PracticeSessionGoal).where(col(PracticeSessionGoal.session_id).in_(own))):
+    for link in await tx.rows(links_of(owner_id)):
         links.setdefault(link.session_id, []).append(link.goal_id)
     return _Layout(
         owner_id=owner_id,
@@ -166,9 +165,9 @@ async def _taken_ids(tx: Transaction, document: Document, layout: _Layout) -> li
         (PracticeSession, document.sessions, layout.sessions),
     ]
     for model, nodes, own in groups:
-        others = [node_id for node_id in nodes if node_id not in own]
-        found = await tx.tuples(select(col(model.id)).where(any_of(col(model.id), others)))
-        taken += [_refused(nodes[node_id], "Somebody else has something of this id.") for (node_id,) in found]
+        for others in _in_parts([node_id for node_id in nodes if node_id not in own]):
+            found = await tx.tuples(select(col(model.id)).where(any_of(col(model.id), others)))
+            taken += [_refused(nodes[node_id], "Somebody else has something of this id.") for (node_id,) in found]
     return taken
 
 
@@ -328,9 +327,9 @@ async def _store(tx: Transaction, layout: _Layout, progress: Progress, now: date
     )
     total, done = len(sessions) + len(goals), 0
     for statement, rows in ((_UPSERT_SESSION, sessions), (_UPSERT_GOAL, goals)):
-        for start in range(0, len(rows), _AT_ONCE):
-            await tx.execute_many(statement, rows[start : start + _AT_ONCE])
-            done += len(rows[start : start + _AT_ONCE])
+        for part in _in_parts(rows):
+            await tx.execute_many(statement, part)
+            done += len(part)
             progress(done, total)
     await tx.execute_many(_INSERT_LINK, layout.new_links)
     await _settle_all(tx, layout, now)
@@ -347,9 +346,15 @@ async def _settle_all(tx: Transaction, layout: _Layout, now: datetime) -> None:
 async def _tell(tx: Transaction, layout: _Layout, roots: set[UUID], sessions: Iterable[Row]) -> None:
     linked = {layout.goals[link["goal_id"]]["root_id"] for link in layout.new_links}
     await touch(tx, roots | linked)
-    changed = any_of(col(PracticeSession.id), [row["id"] for row in sessions])
-    for session in await tx.rows(select(PracticeSession).where(changed)):
-        tx.record(PracticeSessionChanged(session=session))
+    for part in _in_parts([row["id"] for row in sessions]):
+        for session in await tx.rows(select(PracticeSession).where(any_of(col(PracticeSession.id), part))):
+            tx.record(PracticeSessionChanged(session=session))
+
+
+def _in_parts(values: list[T]) -> Iterator[list[T]]:
+    """Cut a list into parts that a statement takes at once."""
+    for start in range(0, len(values), _AT_ONCE):
+        yield values[start : start + _AT_ONCE]
 
 
 def _last_positions(rows: Iterable[Row]) -> dict[Any, int]:

@@ -65,6 +65,12 @@ def goals_of(owner_id: UUID) -> Any:
     return select(Goal).join(top, of_owner & is_under(col(Goal.path), top.path))
 
 
+def links_of(owner_id: UUID) -> Any:
+    """Select which sessions of somebody are for which goals."""
+    own = select(col(PracticeSession.id)).where(col(PracticeSession.owner_id) == owner_id)
+    return select(PracticeSessionGoal).where(col(PracticeSessionGoal.session_id).in_(own))
+
+
 def ancestors(kind: ViewerKind) -> Chosen:
     """Select the goals above each of `keys`, as those above `below_id`."""
     below: Any = aliased(Goal)

@@ -16,7 +16,7 @@ from db.practice.events import GoalTreeChanged
 from db.practice.paths import END, LABEL, STEP, between, depth_of, ids_of, label
 from db.practice.tables import Goal
 from db.practice.vocabulary import GoalCompletionCause, GoalLevel
-from db.session import Database
+from db.session import Database, Transaction
 from tests.support.practice import (
     LEVELS,
     NOW,
@@ -378,6 +378,13 @@ async def test_what_was_deleted_comes_back_only_where_it_may_stand_by_now(db: Da
 # Telling
 
 
+async def put_back(tx: Transaction, goal_id: UUID, **asked: Any) -> None:
+    await operations.complete_goal(tx, goal_id, **asked)
+    await operations.reopen_goal(tx, goal_id, **asked)
+    await operations.delete_goal(tx, goal_id, **asked)
+    await operations.restore_goal(tx, goal_id, **asked)
+
+
 async def test_whoever_watches_a_tree_is_told_of_all_that_was_touched(db: Database, owner: User) -> None:
     top, long, mid = await make_line(db, owner.id, ULTIMATE, LONG, MID)
     other = await make_goal(db, owner.id)
@@ -410,6 +417,7 @@ async def test_a_tree_that_becomes_part_of_another_is_told_so(db: Database, owne
         (operations.convert_goal, [MID]),
         (operations.complete_goal, []),
         (operations.delete_goal, []),
+        (put_back, []),
     ],
 )
 async def test_what_is_rolled_back_is_told_to_nobody(

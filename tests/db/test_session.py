@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import insert, select, text
 from sqlmodel import col
 
-from db import postgresql, sqlite
+from db import postgresql, session, sqlite
 from db.batches import table_of
 from db.errors import Conflict, Unavailable
 from db.ids import new_id
@@ -889,3 +889,19 @@ async def test_closing_waits_for_the_commits_under_way(sqlite_db: SQLiteDatabase
     again = await SQLiteDatabase.open(tmp_path / "alone.db")
     assert await mat_names(again) == ["Mat 1"]
     await again.close()
+
+
+async def test_no_cursor_leaves_the_thread_of_its_connection(sqlite_db: SQLiteDatabase) -> None:
+    given: list[object] = []
+
+    class Overheard:
+        async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+            answer = await sqlite_db._writer.run(work)
+            given.append(answer)
+            return answer
+
+    driver = session._SQLiteDriver(Overheard())  # type: ignore[arg-type]  # all that it asks of a connection
+    await driver.execute_many("INSERT INTO mats (id, name, last_seq, created_at) VALUES (?, ?, 0, '')", [["a", "b"]])
+    await driver.fetch("SELECT name FROM mats", [])
+
+    assert given == [None, [("b",)]]

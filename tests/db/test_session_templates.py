@@ -12,6 +12,7 @@ from db.access.tables import User
 from db.access.viewer import Role
 from db.errors import Conflict, Forbidden, Invalid, NotFound, Refusal
 from db.practice import operations, sessions, templates
+from db.practice.events import GoalTreeChanged
 from db.practice.tables import Goal, PracticeSession, SessionTemplate
 from db.practice.templates import instant_of
 from db.practice.vocabulary import Weekday
@@ -163,3 +164,28 @@ async def test_a_name_is_given_once_and_nobody_else_may_look(db: Database, owner
             await plan(db, owner, days)
     with pytest.raises(Forbidden):
         await plan(db, owner, 1, viewer=stranger)
+
+
+@pytest.mark.parametrize("is_planned", [False, True])
+async def test_what_is_rolled_back_is_told_to_nobody(
+    db: Database,
+    owner: User,
+    goal: Goal,
+    is_planned: bool,  # noqa: FBT001 -- one of two
+) -> None:
+    template = await make_template(db, goal, weekdays=list(Weekday))
+
+    async def fail() -> None:
+        async with db.transaction() as tx:
+            if is_planned:
+                await templates.plan_recurring(tx, owner_id=owner.id, until=TODAY, viewer=None, now=NOW)
+            else:
+                await templates.use_template(tx, template.id, viewer=None, now=NOW)
+            raise ZeroDivisionError
+
+    with db.bus.listen(goal.id, of=GoalTreeChanged) as heard:
+        with pytest.raises(ZeroDivisionError):
+            await fail()
+        assert heard.take() == []
+        await change(db, templates.use_template, template.id)
+        assert len(heard.take()) == 1

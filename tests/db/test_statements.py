@@ -14,6 +14,7 @@ from sqlalchemy.schema import CreateTable
 from sqlmodel import col
 
 from db import statements
+from db.access.operations import create_user
 from db.access.tables import Token, User
 from db.access.viewer import Role
 from db.base import JSONColumn, enum_type
@@ -305,7 +306,7 @@ async def test_a_statement_that_cannot_be_told_from_others_is_refused(db: Databa
 
 async def test_enums_are_stored_as_their_names_in_plain_text(db: Database) -> None:
     async with db.transaction() as tx:
-        await tx.execute(insert(User).values(id=new_id(), name="Ann", role=Role.ADMIN, created_at=NOW))
+        await create_user(tx, name="Ann", role=Role.ADMIN, now=NOW)
 
     async with db.read() as session:
         rows = await session.tuples(text("SELECT role FROM users"))

@@ -16,6 +16,7 @@ from sqlalchemy import (
     ColumnElement,
     Integer,
     Select,
+    Subquery,
     Table,
     bindparam,
     column,
@@ -128,9 +129,22 @@ class ToMany(Generic[T]):
         return grouped
 
 
+@dataclass(frozen=True, kw_only=True)
+class Gathered:
+    """Where the rows of a page come from: those whose `by` column is one of the `key`s that are selected.
+
+    The first rows of each are read by an index and merged, so that nothing is read but what may be on the page.
+    """
+
+    by: str
+    keys: Callable[[], Chosen]
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Pages(Generic[T]):
     """A page of the rows whose `by` column is the key, for each key; of all rows, under the key `None`, without `by`.
+
+    What is `gathered` has no `by`: it is one page of the rows of several.
 
     `orders` are the orders a client may ask for, the first of them the default. `filters` are the conditions, each on
     a parameter named `filter_…` after it.
@@ -138,6 +152,7 @@ class Pages(Generic[T]):
 
     model: type[T]
     by: str | None = None
+    gathered: Gathered | None = None
     orders: Mapping[str, Order]
     filters: Mapping[str, ColumnElement[bool]] = field(default_factory=dict)
     visible: Visible
@@ -159,16 +174,24 @@ class Pages(Generic[T]):
         ordering = _ordering(table, order, is_reversed=asked.is_backward)
         limit: BindParameter[int] = bindparam("limit", type_=_INTEGER)
         names = None if columns is None else [*dict.fromkeys((*columns, *filter(None, [self.by]), *order.columns))]
+        build = _top_of_each_on_sqlite if dialect == "sqlite" else _top_of_each_on_postgresql
+        if self.gathered is not None:
+            by = table.c[self.gathered.by]
+            parent = self.gathered.keys().subquery("parent")
+            each = build(table, by, parent, conditions, order, ordering, limit, names).subquery("each")
+            top = select(*each.c).order_by(*_ordering(each, order, is_reversed=asked.is_backward)).limit(limit)
+            return _turned_round(top, order) if asked.is_backward else top
         if self.by is None:
             top = _columns(table, names).where(*conditions).order_by(*ordering).limit(limit)
             return _turned_round(top, order) if asked.is_backward else top
-        build = _top_of_each_on_sqlite if dialect == "sqlite" else _top_of_each_on_postgresql
-        return build(table, table.c[self.by], conditions, order, ordering, limit, names)
+        return build(table, table.c[self.by], None, conditions, order, ordering, limit, names)
 
     def count_statement(self, kind: ViewerKind, filters: frozenset[str]) -> Chosen:
         """Select how many rows there are for each of `keys`: key and count, or the count alone without `by`."""
         table = table_of(self.model)
         conditions = self._conditions(kind, filters)
+        if self.gathered is not None:
+            conditions.append(table.c[self.gathered.by].in_(self.gathered.keys()))
         if self.by is None:
             return select(func.count()).select_from(table).where(*conditions)
         by = table.c[self.by]
@@ -277,6 +300,7 @@ def _between(table: Table, asked: Asked) -> Iterable[ColumnElement[bool]]:
 def _top_of_each_on_postgresql(
     table: Table,
     by: Column[Any],
+    gathered: Subquery | None,
     conditions: Sequence[ColumnElement[bool]],
     order: Order,
     ordering: Sequence[ColumnElement[Any]],
@@ -284,28 +308,32 @@ def _top_of_each_on_postgresql(
     columns: Sequence[str] | None,
 ) -> Chosen:
     keys = func.unnest(list_parameter(by.type, "keys"))
-    parent = keys.table_valued(column("key", by.type), with_ordinality="place", name="parent").render_derived()
+    given = keys.table_valued(column("key", by.type), with_ordinality="place", name="parent").render_derived()
+    parent = given if gathered is None else gathered
     within = _columns(table, columns).where(by == parent.c.key, *conditions)
     top = within.order_by(*ordering).limit(limit).lateral("top")
-    return select(*top.c).select_from(parent).join(top, true()).order_by(parent.c.place, *_ordering(top, order))
+    found = select(*top.c).select_from(parent).join(top, true())
+    return found if gathered is not None else found.order_by(parent.c.place, *_ordering(top, order))
 
 
 def _top_of_each_on_sqlite(
     table: Table,
     by: Column[Any],
+    gathered: Subquery | None,
     conditions: Sequence[ColumnElement[bool]],
     order: Order,
     ordering: Sequence[ColumnElement[Any]],
     limit: ColumnElement[Any],
     columns: Sequence[str] | None,
 ) -> Chosen:
-    parent = func.json_each(list_parameter(by.type, "keys")).table_valued("key", "value", name="parent")
+    given = func.json_each(list_parameter(by.type, "keys")).table_valued("key", "value", name="parent")
+    parent, key = (given, given.c.value) if gathered is None else (gathered, gathered.c.key)
     top = table.alias("top")
     # By the number that SQLite itself knows a row by: not every table has an id.
-    rows = select(_rowid(table.name)).where(by == parent.c.value, *conditions).order_by(*ordering).limit(limit)
+    rows = select(_rowid(table.name)).where(by == key, *conditions).order_by(*ordering).limit(limit)
     chosen = top.c if columns is None else [top.c[name] for name in columns]
     found = select(*chosen).select_from(parent).join(top, _rowid("top").in_(rows.correlate(parent)))
-    return found.order_by(parent.c.key, *_ordering(top, order))
+    return found if gathered is not None else found.order_by(parent.c.key, *_ordering(top, order))
 
 
 def _rowid(table: str) -> ColumnElement[int]:

@@ -15,6 +15,7 @@ from db.batches import Key, Page, Pages, ToMany, ToOne, Window
 from db.clock import Clock
 from db.errors import Invalid, Unauthenticated
 from db.session import Database
+from db.walks import Walk
 
 T = TypeVar("T")
 
@@ -80,6 +81,18 @@ class Loaders:
             return [rows.get(key, []) for key in keys]
 
         found: list[Any] = await self._loader((batch,), read).load(key)
+        return found
+
+    async def walk(self, batch: Walk[Any], key: Key, parameters: Mapping[str, int]) -> list[Any]:
+        """Return what lies above or below a key."""
+
+        async def read(keys: list[Key]) -> list[list[Any]]:
+            async with self._db.read() as session:
+                given = {**parameters, **self._viewer.parameters}
+                rows = await batch.read(session, self._viewer.kind, keys, given)
+            return [rows.get(key, []) for key in keys]
+
+        found: list[Any] = await self._loader((batch, _frozen(parameters)), read).load(key)
         return found
 
     async def page(

@@ -4,8 +4,9 @@ Each function here makes a Strawberry field that any GraphQL execution can resol
 (`declaration_of`), so that whoever plans a whole operation can read what the field needs without running it.
 """
 
+import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar, dataclass_transform
@@ -20,6 +21,7 @@ from strawberry.types.field import StrawberryField
 from db.access.viewer import Role
 from db.batches import Pages, ToMany, ToOne, table_of
 from db.errors import Forbidden
+from db.walks import Walk
 from schema.connections import Connected, Linked, PageArguments
 from schema.context import Context, Raised
 from schema.ids import decode_id, encode_id
@@ -28,6 +30,10 @@ T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
 
 _DECLARED = "ringside"
+_ROOT_AND_INFO = (
+    inspect.Parameter("root", inspect.Parameter.POSITIONAL_OR_KEYWORD),
+    inspect.Parameter("info", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=Info[Context, None]),
+)
 _NOTHING = object()
 
 
@@ -105,7 +111,24 @@ class Lookup:
     kind: str
 
 
-Declaration = Column | Identity | Computed | EdgeToOne | EdgeToMany | EdgePages | Claim | Lookup
+@dataclass(frozen=True)
+class EdgeToWalk:
+    """The field is what lies above or below this row of a tree."""
+
+    batch: Walk[Any]
+    key: str
+
+
+@dataclass(frozen=True)
+class EdgeToNode:
+    """The field is the one row, of whichever of these tables, whose key stands in column `key` of this row."""
+
+    batches: tuple[ToOne[Any], ...]
+    key: str
+
+
+Edge = EdgeToOne | EdgeToMany | EdgePages | EdgeToWalk | EdgeToNode | Claim
+Declaration = Column | Identity | Computed | Edge | Lookup
 
 
 @dataclass(frozen=True)
@@ -191,6 +214,20 @@ def to_one(description: str, batch: ToOne[Any], *, key: str) -> Any:
     return _field(description, EdgeToOne(batch, key), resolve)
 
 
+def to_node(description: str, batches: Iterable[ToOne[Any]], *, key: str) -> Any:
+    """Declare an edge to a node of one of several kinds, whose id stands in column `key`."""
+    among = tuple(batches)
+
+    async def resolve(root: Any, info: Info[Context, None]) -> Any:
+        value = getattr(root, key)
+        if value is None:
+            return None
+        found = await asyncio.gather(*(info.context.loaders.one(batch, value) for batch in among))
+        return next((row for row in found if row is not None), None)
+
+    return _field(description, EdgeToNode(among, key), resolve)
+
+
 def to_many(description: str, batch: ToMany[Any], *, key: str = "id") -> Any:
     """Declare an edge to all rows that name this one."""
 
@@ -231,6 +268,21 @@ def connection(
 
     resolve.__signature__ = _connection_signature(order, filter)  # type: ignore[attr-defined]  # read by inspect
     return _field(description, EdgePages(batch, key, link), resolve, demand)
+
+
+def walk(description: str, batch: Walk[Any], *, key: str = "id", **arguments: str) -> Any:
+    """Declare an edge to what lies above or below this row; `arguments` describe how far one may go."""
+
+    async def resolve(root: Any, info: Info[Context, None], **given: Any) -> Any:
+        return await info.context.loaders.walk(batch, getattr(root, key), batch.parameters(given))
+
+    bounded = {
+        name: f"{text} {batch.bounds[name].usual} if null, at most {batch.bounds[name].most}."
+        for name, text in arguments.items()
+    }
+    parameters = [*_ROOT_AND_INFO, *(_argument(name, int | None, text) for name, text in bounded.items())]
+    resolve.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # read by inspect
+    return _field(description, EdgeToWalk(batch, key), resolve)
 
 
 def lookup(description: str, kind: str, batch: ToOne[Any], *, demand: Demand) -> Any:
@@ -327,8 +379,7 @@ def _field(
 
 def _connection_signature(order: type[StrEnum] | None, filter: type[Any] | None) -> inspect.Signature:
     parameters = [
-        inspect.Parameter("root", inspect.Parameter.POSITIONAL_OR_KEYWORD),
-        inspect.Parameter("info", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=Info[Context, None]),
+        *_ROOT_AND_INFO,
         _argument(
             "first", int | None, "How many rows from the start: 20 if neither `first` nor `last` is given, at most 100."
         ),

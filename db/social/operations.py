@@ -32,7 +32,7 @@ from db.social.marks import (
 )
 from db.social.ranks import heat
 from db.social.subjects import check_subject
-from db.social.tables import Entry, EntryTag
+from db.social.tables import Entry, EntryTag, Numbering
 from db.social.visibility import DEEPEST, shown_entries, visible_entries
 from db.social.vocabulary import EntryPrivacy
 from db.statements import any_of
@@ -69,7 +69,7 @@ async def create_entry(
     await check_subject(tx, columns["subject_kind"], columns["subject_id"])
     parent = None if parent_id is None else await _next_branch(tx, parent_id, viewer)
     values = {**columns, **_place(parent, columns["privacy"], viewer), **_FRESH, "request_key": key}
-    values |= {"heat": heat(now, 0), "created_at": now, "changed_at": now}
+    values |= {"heat": heat(now, 0), "created_at": now, "changed_at": now, "seq": await _next_number(tx)}
     entry = await tx.row(upsert(Entry).values(**values).on_conflict_do_nothing().returning(Entry))
     if entry is None:
         # Somebody else was faster with the same key.
@@ -178,6 +178,13 @@ async def _next_branch(tx: Transaction, parent_id: UUID, viewer: Viewer) -> Entr
     if parent.last_branch > _MOST_BRANCHES:
         raise Conflict(f"An entry has at most {_MOST_BRANCHES:,} replies.", field="parent_id")
     return parent
+
+
+async def _next_number(tx: Transaction) -> int:
+    """Take the next number of an entry: the last thing that is waited for, and held until the commit."""
+    taken = upsert(Numbering).values(name="entries", last=1)
+    raised = taken.on_conflict_do_update(index_elements=["name"], set_={"last": col(Numbering.last) + 1})
+    return cast("Numbering", await tx.row(raised.returning(Numbering))).last
 
 
 def _place(parent: Entry | None, privacy: EntryPrivacy, viewer: Viewer) -> dict[str, Any]:

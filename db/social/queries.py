@@ -5,14 +5,18 @@ from sqlmodel import col
 
 from db.access.tables import User
 from db.access.visibility import visible_users
-from db.batches import Order, Pages, ToOne
+from db.batches import Gathered, Order, Pages, ToOne
 from db.social.tables import Amplification, Entry, EntryTag, Follow, Resonance
 from db.social.visibility import (
+    DEEPEST,
     answerable_entries,
     deletable_entries,
     editable_entries,
+    feed_entries,
+    followed_by_viewer,
     follows_of_viewer,
     mutual_follows,
+    root_entries,
     shown_entries,
     viewers_amplifications,
     viewers_follows,
@@ -22,6 +26,7 @@ from db.social.visibility import (
     within_shown_entry,
 )
 from db.statements import any_of
+from db.walks import Bound, Walk
 
 _BY_TIME = {
     "NEWEST": Order(columns=("created_at", "id"), is_descending=True),
@@ -46,9 +51,47 @@ _REPLY_ORDERS = {
 
 entry_by_id = ToOne(model=Entry, visible=visible_entries)
 replies_by_entry = Pages(model=Entry, by="parent_id", orders=_REPLY_ORDERS, visible=visible_entries)
+# Above an entry the root comes first, below it the replies as they are shown, each before those to it.
+ancestors = Walk(
+    model=Entry,
+    parent="parent_id",
+    order="depth",
+    child_order="branch_order",
+    is_upward=True,
+    bounds={"most": Bound(usual=20, most=DEEPEST)},
+    visible=visible_entries,
+)
+thread = Walk(
+    model=Entry,
+    parent="parent_id",
+    order="path",
+    child_order="branch_order",
+    bounds={
+        "most": Bound(usual=200, most=2_000),
+        "depth": Bound(usual=10, most=DEEPEST),
+        "branching": Bound(usual=20, most=1_000),
+    },
+    visible=visible_entries,
+)
 entries_by_author = Pages(
     model=Entry, by="author_id", orders=ENTRY_ORDERS, filters=ENTRY_FILTERS, visible=shown_entries
 )
+# The feeds: of everybody, of those whom the viewer follows, and all that was ever written, in the order of commits.
+public_feed = Pages(model=Entry, orders=ENTRY_ORDERS, filters=ENTRY_FILTERS, visible=feed_entries)
+trending = Pages(
+    model=Entry, orders={"TRENDING": ENTRY_ORDERS["TRENDING"]}, filters=ENTRY_FILTERS, visible=feed_entries
+)
+home_feed = Pages(
+    model=Entry,
+    gathered=Gathered(by="author_id", keys=followed_by_viewer),
+    orders=_BY_TIME,
+    filters=ENTRY_FILTERS,
+    visible=root_entries,
+)
+entries_as_committed = Pages(
+    model=Entry, orders={"COMMITTED": Order(columns=("seq",))}, filters=ENTRY_FILTERS, visible=shown_entries
+)
+entries_by_subject = Pages(model=Entry, by="subject_id", orders=_BY_TIME, filters=ENTRY_FILTERS, visible=shown_entries)
 user_by_username = ToOne(model=User, by="username_key", visible=visible_users)
 
 # The links between users and entries. What is true of a link stands on the edge of its connection.

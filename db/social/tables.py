@@ -26,6 +26,7 @@ class Entry(Stored, table=True):
     __table_args__ = (
         UniqueConstraint("root_id", "path"),
         UniqueConstraint("author_id", "request_key"),
+        UniqueConstraint("seq"),
         Index("ix_entries_author_id_created_at", "author_id", "created_at", "id"),
         Index("ix_entries_roots", "author_id", "created_at", "id", **_only("depth = 0 AND deleted_at IS NULL")),
         Index("ix_entries_feed_created_at", "created_at", "id", **_only(_FEED)),
@@ -71,11 +72,22 @@ class Entry(Stored, table=True):
     heat: int = Field(default=0, sa_type=BigInteger)
     # Raised by one with every change, of its counts too.
     revision: int = 0
+    # Its number among all entries, in the order in which they were committed: see `Numbering`.
+    seq: int = Field(sa_type=BigInteger)
     # What its author's program called the making of it, so that it is not made twice.
     request_key: str | None = None
     created_at: datetime
     changed_at: datetime
     deleted_at: datetime | None = None
+
+
+class Numbering(Base, table=True):
+    """The last number that was given. Whoever takes one holds it until he commits: numbers follow the commits."""
+
+    __tablename__ = "numberings"
+
+    name: str = Field(primary_key=True)
+    last: int = Field(sa_type=BigInteger)
 
 
 class EntryTag(Base, table=True):

@@ -61,15 +61,14 @@ def answerable_entries(viewer: ViewerKind) -> ColumnElement[bool]:
     return and_(col(Entry.depth) < DEEPEST, shown_entries(viewer))
 
 
-def in_feeds() -> ColumnElement[bool]:
-    """Say which entries are in the feeds of everybody: public roots. The conditions of the indexes they are read by."""
-    is_public = col(Entry.privacy) == _constant(EntryPrivacy.PUBLIC)
-    return and_(is_root(), col(Entry.deleted_at).is_(None), is_public)
+def root_entries(viewer: ViewerKind) -> ColumnElement[bool]:
+    """Say which entries are listed that begin a thread."""
+    return and_(col(Entry.depth) == literal_column("0", Integer()), shown_entries(viewer))
 
 
-def is_root() -> ColumnElement[bool]:
-    """Say which entries begin a thread."""
-    return col(Entry.depth) == literal_column("0", Integer())
+def feed_entries(viewer: ViewerKind) -> ColumnElement[bool]:
+    """Say which entries are in the feeds of everybody: public roots. Overlays see none of them, either."""
+    return and_(col(Entry.privacy) == _constant(EntryPrivacy.PUBLIC), root_entries(viewer))
 
 
 def visible_follows(viewer: ViewerKind) -> ColumnElement[bool] | None:

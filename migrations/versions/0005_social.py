@@ -37,7 +37,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in ("follows", "entry_tags", "shares", "amplifications", "resonances", "entries"):
+    for table in ("follows", "entry_tags", "shares", "amplifications", "resonances", "entries", "numberings"):
         op.drop_table(table)
     if op.get_bind().dialect.name == "postgresql":
         for name in (*_MARKS, "follows", "entries", "entry_changes"):
@@ -113,6 +113,7 @@ def _create_entries() -> None:
         sa.Column("root_privacy", sa.String(32), nullable=False),
         *(sa.Column(name, sa.BigInteger(), nullable=False) for name in counts),
         sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
         sa.Column("request_key", sa.String(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
@@ -124,6 +125,13 @@ def _create_entries() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_entries"),
         sa.UniqueConstraint("root_id", "path", name="uq_entries_root_id_path"),
         sa.UniqueConstraint("author_id", "request_key", name="uq_entries_author_id_request_key"),
+        sa.UniqueConstraint("seq", name="uq_entries_seq"),
+    )
+    op.create_table(
+        "numberings",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("last", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_numberings"),
     )
     op.create_index("ix_entries_author_id_created_at", "entries", ["author_id", "created_at", "id"])
     for name, columns, condition in (

@@ -13,7 +13,7 @@ from db.social import queries as social
 from db.streams import queries as streams
 from schema.connections import Connection
 from schema.fields import LinkNode, Node, claim, column, computed, connection, enum, node, to_one, value
-from schema.social.arguments import EntryFilter, EntryOrder, LinkOrder
+from schema.social.arguments import EntryFilter, EntryOrder, TimeOrder
 from schema.streams.arguments import StreamOrder
 
 if TYPE_CHECKING:
@@ -91,31 +91,31 @@ class User(Node):
         "Who follows the user.",
         social.followers_by_user,
         link=LinkNode(queries.user_by_id, "follower_id"),
-        order=LinkOrder,
+        order=TimeOrder,
     )
     following: LazyFollowConnection = connection(
         "Whom the user follows.",
         social.following_by_user,
         link=LinkNode(queries.user_by_id, "followed_id"),
-        order=LinkOrder,
+        order=TimeOrder,
     )
     mutual_follows: LazyFollowConnection = connection(
         "Whom the user follows and is followed by.",
         social.mutual_by_user,
         link=LinkNode(queries.user_by_id, "followed_id"),
-        order=LinkOrder,
+        order=TimeOrder,
     )
     resonated_entries: LazyResonatedEntryConnection = connection(
         "Entries that the user resonates with, as far as they are for you.",
         social.resonances_by_user,
         link=LinkNode(social.entry_by_id, "entry_id"),
-        order=LinkOrder,
+        order=TimeOrder,
     )
     amplified_entries: LazyAmplifiedEntryConnection = connection(
         "Entries that the user amplifies, as far as they are for you.",
         social.amplifications_by_user,
         link=LinkNode(social.entry_by_id, "entry_id"),
-        order=LinkOrder,
+        order=TimeOrder,
     )
     streams: Connection[LazyStream] = connection("The user's streams.", streams.streams_by_owner, order=StreamOrder)
     tokens: Connection[Token] = connection(

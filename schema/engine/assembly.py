@@ -33,7 +33,9 @@ from schema.engine.plan import (
     Edge,
     EdgeClaim,
     EdgeMany,
+    EdgeNode,
     EdgeOne,
+    EdgeWalk,
     FromAttribute,
     FromColumn,
     FromColumns,
@@ -162,9 +164,11 @@ class _Writer:
             key = f"raw_key({key})"
         if isinstance(step, EdgeClaim):
             return f"{key} in {answers}"
+        if isinstance(step, EdgeNode):
+            return f"{answers}.get({key})"
         if isinstance(step, EdgeOne):
             return f"{answers}.get({key})" if step.is_nullable else f"{answers}[{key}]"
-        return f"{answers}.get({key}, [])" if isinstance(step, EdgeMany) else f"{answers}[{key}]"
+        return f"{answers}.get({key}, [])" if isinstance(step, EdgeMany | EdgeWalk) else f"{answers}[{key}]"
 
     def _held(self, step: HeldRows) -> str:
         value = self._bind(f"value.{step.attribute}")

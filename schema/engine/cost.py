@@ -26,6 +26,7 @@ from graphql import (
     InlineFragmentNode,
     IntValueNode,
     ListValueNode,
+    NullValueNode,
     SelectionSetNode,
     VariableNode,
     get_named_type,
@@ -39,7 +40,9 @@ from schema.engine.plan import (
     ByTable,
     Edge,
     EdgeMany,
+    EdgeNode,
     EdgePage,
+    EdgeWalk,
     HeldRows,
     Plan,
     RootLookup,
@@ -52,6 +55,8 @@ from schema.engine.plan import (
 # What a list without pages may have, and what counting takes: neither is known before it is read.
 ROWS_OF_A_LIST = 10
 _ROWS_TO_COUNT = 10
+# What a walk may have whose bounds are not looked at.
+_MOST_WALKED = 2_000
 # The arguments that say how many, as a number or as a list.
 _SIZES = ("first", "last", "ids")
 
@@ -124,6 +129,16 @@ def _of_edge(edge: Edge) -> Iterator[_Term]:
     if isinstance(edge, EdgeMany):
         yield from _of_list(edge, 1)
         return
+    if isinstance(edge, EdgeWalk):
+        bound = edge.batch.bounds["most"]
+        yield from _times(_walked(edge.arguments.node, bound.usual, bound.most), _with_one(_of_rows(edge.selection)))
+        return
+    if isinstance(edge, EdgeNode):
+        # One of them has the row, and it may be any.
+        yield 1, ()
+        for choice in edge.choices:
+            yield from _of_rows(choice.selection)
+        return
     if not isinstance(edge, EdgePage):
         yield from _with_one(_of_rows(edge.selection))
         return
@@ -147,6 +162,15 @@ def _of_list(edge: EdgeMany, parents: int) -> Iterator[_Term]:
             yield from _of_list(inner, rows)
         else:
             yield from _times(rows, _of_edge(inner))
+
+
+def _walked(node: FieldNode, usual: int, most: int) -> int:
+    """Return how many rows a walk may read; where a variable says that, as many as it may say."""
+    for argument in node.arguments or ():
+        if argument.name.value == "most" and not isinstance(argument.value, NullValueNode):
+            is_number = isinstance(argument.value, IntValueNode)
+            return min(max(int(argument.value.value), 0), most) if is_number else most
+    return usual
 
 
 def _with_one(terms: Iterable[_Term]) -> Iterator[_Term]:
@@ -228,6 +252,8 @@ class _Estimating:
         factor: _Factor = 1
         if is_connection:
             factor = _asked(node)
+        elif "most" in field.args:
+            factor = _walked(node, _MOST_WALKED, _MOST_WALKED)
         elif _is_list(field.type) and not is_page:
             factor = _asked(node) if "ids" in field.args else ROWS_OF_A_LIST
         inner = self.selection(named, node.selection_set, is_page=is_connection or (is_page and name == "edges"))

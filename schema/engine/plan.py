@@ -13,6 +13,7 @@ from sqlalchemy import Table
 
 from db.batches import Pages, ToMany, ToOne
 from db.statements import CompiledStatement
+from db.walks import Walk
 
 
 class Unplanned(Exception):
@@ -155,7 +156,33 @@ class EdgeClaim:
     compiled: dict[Any, CompiledStatement] = field(default_factory=dict)
 
 
-Edge = EdgeOne | EdgeMany | EdgePage | EdgeClaim
+@dataclass(eq=False, slots=True)
+class EdgeWalk:
+    """An edge to what lies above or below a row of a tree."""
+
+    key: str
+    path: str
+    batch: Walk[Any]
+    parent_key: str
+    arguments: "Arguments"
+    selection: "RowSelection"
+    compiled: dict[Any, CompiledStatement] = field(default_factory=dict)
+
+
+@dataclass(eq=False, slots=True)
+class EdgeNode:
+    """An edge to one row that may be of any of several tables: ids are never shared, so at most one has it."""
+
+    key: str
+    path: str
+    parent_key: str
+    choices: list[EdgeOne]
+    # What a group of edges has in common; there is nothing of this one in it.
+    selection: "RowSelection"
+    batch: None = None
+
+
+Edge = EdgeOne | EdgeMany | EdgePage | EdgeClaim | EdgeWalk | EdgeNode
 
 
 @dataclass(slots=True)

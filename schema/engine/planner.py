@@ -38,9 +38,11 @@ from schema.engine.plan import (
     Edge,
     EdgeClaim,
     EdgeMany,
+    EdgeNode,
     EdgeOne,
     EdgePage,
     EdgeStep,
+    EdgeWalk,
     FromAttribute,
     FromColumn,
     FromColumns,
@@ -70,7 +72,9 @@ from schema.fields import (
     Demand,
     EdgePages,
     EdgeToMany,
+    EdgeToNode,
     EdgeToOne,
+    EdgeToWalk,
     Identity,
     LinkNode,
     Lookup,
@@ -294,6 +298,12 @@ class _Planning:
     ) -> Edge:
         if isinstance(declared, EdgePages):
             return self._page(key, path, field, graphql_field, nodes, declared)
+        if isinstance(declared, EdgeToNode):
+            return self._node_edge(key, path, declared, nodes)
+        if isinstance(declared, EdgeToWalk):
+            reached = self._rows(_object(graphql_field.type), nodes, table_of(declared.batch.model), path)
+            arguments = self._arguments(field, graphql_field, nodes[0])
+            return EdgeWalk(key, path, declared.batch, declared.key, arguments, reached)
         if isinstance(declared, Claim):
             by = (declared.batch.by,)
             claimed = RowSelection("", table_of(declared.batch.model), steps=[], columns=by, edges=[])
@@ -307,6 +317,20 @@ class _Planning:
             return EdgeMany(key, path, declared.batch, declared.key, selection)
         is_nullable = not is_non_null_type(graphql_field.type)
         return EdgeOne(key, path, declared.batch, declared.key, is_nullable, selection)
+
+    def _node_edge(self, key: str, path: str, declared: EdgeToNode, nodes: list[FieldNode]) -> EdgeNode:
+        """Plan what is wanted of a row of any of several tables: one edge to each."""
+        types = {table_of(model): name for name, model in model_by_type.items()}
+        choices = []
+        for batch in declared.batches:
+            table = table_of(batch.model)
+            rows = self._rows(
+                cast("GraphQLObjectType", self._planner.schema.type_map[types[table]]), nodes, table, path
+            )
+            one = _with_columns(rows, [batch.by])
+            choices.append(EdgeOne(key, path, batch, declared.key, is_nullable=True, selection=one))
+        nothing = RowSelection(type_name="", table=None, steps=[], columns=(), edges=[])
+        return EdgeNode(key, path, declared.key, choices, nothing)
 
     def _page(
         self,
@@ -527,7 +551,9 @@ def _groups(edges: Sequence[Edge]) -> list[list[Edge]]:
     """Put edges together that read the same rows, and let them read the same columns."""
     groups: dict[Any, list[Edge]] = {}
     for edge in edges:
-        groups.setdefault((id(edge.batch), edge.parent_key, _asked_by(edge)), []).append(edge)
+        # An edge to one of several tables is alone.
+        what = id(edge) if isinstance(edge, EdgeNode) else id(edge.batch)
+        groups.setdefault((what, edge.parent_key, _asked_by(edge)), []).append(edge)
     for group in groups.values():
         columns = tuple(dict.fromkeys(name for edge in group for name in edge.selection.columns))
         for edge in group:
@@ -538,7 +564,7 @@ def _groups(edges: Sequence[Edge]) -> list[list[Edge]]:
 
 
 def _asked_by(edge: Edge) -> Any:
-    if not isinstance(edge, EdgePage):
+    if not isinstance(edge, EdgePage | EdgeWalk):
         return None
     return frozenset((one.name.value, print_ast(one.value)) for one in edge.arguments.node.arguments or ())
 

@@ -35,8 +35,10 @@ from schema.engine.plan import (
     ConnectionStep,
     Edge,
     EdgeClaim,
+    EdgeNode,
     EdgeOne,
     EdgePage,
+    EdgeWalk,
     RootLookup,
     RowSelection,
 )
@@ -179,18 +181,38 @@ async def _read_group(run: Run, group: Sequence[Edge], keys: list[Any]) -> list[
     if pages:
         return await _read_pages(run, pages, keys)
     first = group[0]
+    if isinstance(first, EdgeNode):
+        found = await asyncio.gather(*(_read_group(run, [choice], keys) for choice in first.choices))
+        return [{key: printed for (answers,) in found for key, printed in answers.items()}]
     statement = run.compiled(first.compiled, None, lambda: _statement(run, first))
+    if isinstance(first, EdgeWalk):
+        return await _read_walks(run, group, first, statement, keys)
     rows = await run.fetch(first.path, statement, keys, run.parameters)
     return [await _print_edge(run, edge, rows) for edge in group]
 
 
 def _statement(run: Run, edge: Edge) -> Chosen:
-    if isinstance(edge, EdgePage):
-        raise TypeError("The statement of a page hangs on its arguments.")
+    if isinstance(edge, EdgePage | EdgeNode):
+        raise TypeError("The statement of a page hangs on its arguments, and a node has several.")
+    if isinstance(edge, EdgeWalk):
+        return edge.batch.statement(run.mode, run.kind, edge.selection.columns)
     return edge.batch.statement(run.kind, edge.selection.columns)
 
 
+async def _read_walks(
+    run: Run, group: Sequence[Edge], first: EdgeWalk, statement: CompiledStatement, keys: Sequence[Any]
+) -> list[Answers]:
+    parameters = first.batch.parameters(run.arguments(first.arguments))
+    rows = await run.fetch(first.path, statement, keys, {**run.parameters, **parameters})
+    counts = Counter(row[-1] for row in rows)
+    # The key stands behind the columns that are wanted.
+    wanted = [row[:-1] for row in rows]
+    return [_cut(counts, await _print_rows(run, edge.selection, wanted)) for edge in group]
+
+
 async def _print_edge(run: Run, edge: Edge, rows: Sequence[RawRow]) -> Answers:
+    if isinstance(edge, EdgeWalk | EdgeNode):
+        raise TypeError("A walk is cut by the keys that stand behind its rows, and a node's choices are edges.")
     if isinstance(edge, EdgeClaim):
         place = edge.selection.columns.index(edge.batch.by)
         return {row[place]: True for row in rows}

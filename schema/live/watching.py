@@ -29,8 +29,10 @@ from schema.engine.plan import (
     Composed,
     EdgeClaim,
     EdgeMany,
+    EdgeNode,
     EdgeOne,
     EdgePage,
+    EdgeWalk,
     HeldRows,
     ObjectSelection,
     Plan,
@@ -176,9 +178,11 @@ def _conditions(plan: Plan, kind: ViewerKind) -> Iterator[ColumnElement[bool]]:
                 waiting.append(target)
             case Composed(selection=selection):
                 waiting.append(selection)
-            case EdgeOne() | EdgeMany() as edge:
+            case EdgeOne() | EdgeMany() | EdgeWalk() as edge:
                 waiting.append(edge.selection)
                 yield from _seen(edge.batch.visible(kind))
+            case EdgeNode(choices=choices):
+                waiting += choices
             case EdgeClaim() as edge:
                 yield from _seen(edge.batch.visible(kind))
             case EdgePage() as edge:

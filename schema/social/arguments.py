@@ -25,8 +25,8 @@ class ReplyOrder(StrEnum):
     POPULAR = "POPULAR"
 
 
-class LinkOrder(StrEnum):
-    """How follows, resonances and amplifications may be ordered."""
+class TimeOrder(StrEnum):
+    """How things may be ordered that have a time and no rank."""
 
     NEWEST = "NEWEST"
     OLDEST = "OLDEST"
@@ -47,7 +47,12 @@ enum(
     NEWEST="The newest first.",
     POPULAR="Those with the most resonances and amplifications first.",
 )
-enum(LinkOrder, "How links are ordered.", NEWEST="The newest first.", OLDEST="The oldest first.")
+enum(
+    TimeOrder,
+    "How things are ordered that have a time and no rank.",
+    NEWEST="The newest first.",
+    OLDEST="The oldest first.",
+)
 
 
 @strawberry.input(description="Which entries.")

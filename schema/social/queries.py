@@ -7,8 +7,10 @@ import strawberry
 from db.access.queries import user_by_id
 from db.social import queries
 from schema.access.types import User
+from schema.connections import Connection
 from schema.context import Asked
-from schema.fields import Demand, lookup
+from schema.fields import Demand, connection, lookup
+from schema.social.arguments import EntryFilter, EntryOrder, TimeOrder
 from schema.social.types import Entry
 
 
@@ -21,6 +23,30 @@ class SocialQueries:
         "One entry, also one that was deleted and keeps its place. Null if there is none, or it is not for you.",
         "entry",
         queries.entry_by_id,
+        demand=Demand(None),
+    )
+
+    public_feed: Connection[Entry] = connection(
+        "What everybody may read, without replies.",
+        queries.public_feed,
+        key=None,
+        order=EntryOrder,
+        filter=EntryFilter,
+        demand=Demand(None),
+    )
+    trending: Connection[Entry] = connection(
+        "What everybody may read, without replies: the most marked first, as far as it is young enough.",
+        queries.trending,
+        key=None,
+        filter=EntryFilter,
+        demand=Demand(None),
+    )
+    home_feed: Connection[Entry] = connection(
+        "What those wrote whom you follow, without replies, as far as it is for you.",
+        queries.home_feed,
+        key=None,
+        order=TimeOrder,
+        filter=EntryFilter,
         demand=Demand(None),
     )
 

@@ -12,8 +12,9 @@ from db.social import queries
 from db.social.drafts import METRICS
 from schema.access.types import User
 from schema.connections import Connection, Edge, write_cursor
-from schema.fields import LinkNode, Node, claim, column, computed, connection, node, to_one, value
-from schema.social.arguments import LinkOrder, ReplyOrder
+from schema.fields import LinkNode, Node, claim, column, computed, connection, node, to_node, to_one, value, walk
+from schema.social.arguments import ReplyOrder, TimeOrder
+from schema.social.subjects import SUBJECTS
 from schema.social.vocabulary import EntryKind, EntryPrivacy
 
 _COUNTS = ("resonance_count", "amplification_count", "branch_count", "share_count", "revision")
@@ -82,6 +83,12 @@ class Entry(Node):
         lambda branch_order, id: write_cursor((branch_order, id)),
     )
     author: User = to_one("Who wrote it.", user_by_id, key="author_id")
+    subject: Node | None = to_node(
+        "What it is about: a stream, a goal of a stream, a match or a tournament. Null if it is about nothing in "
+        "particular, or that is gone.",
+        SUBJECTS.values(),
+        key="subject_id",
+    )
     parent: Entry | None = to_one(
         "What it replies to. Null for a root, or if that is not for you.", queries.entry_by_id, key="parent_id"
     )
@@ -91,11 +98,25 @@ class Entry(Node):
         queries.replies_by_entry,
         order=ReplyOrder,
     )
+    ancestors: list[Entry] = walk(
+        "What it replies to, and what that replies to: the root first, the nearest last. Empty for a root.",
+        queries.ancestors,
+        most="How many, the nearest of them.",
+    )
+    thread: list[Entry] = walk(
+        "The replies to it and those to them, each before those to it, as they are read from top to bottom. Nearer "
+        "ones first come into `most`. Where `counts.branches` says that there are more, go on with `replies`, after "
+        "the `replyCursor` of the last one that is here.",
+        queries.thread,
+        depth="How many levels below it.",
+        branching="How many replies to each, the first of them.",
+        most="How many replies altogether.",
+    )
     resonances: ResonanceConnection = connection(
-        "Who resonates with it.", queries.resonances_by_entry, link=TO_USER, order=LinkOrder
+        "Who resonates with it.", queries.resonances_by_entry, link=TO_USER, order=TimeOrder
     )
     amplifications: AmplificationConnection = connection(
-        "Who amplifies it.", queries.amplifications_by_entry, link=TO_USER, order=LinkOrder
+        "Who amplifies it.", queries.amplifications_by_entry, link=TO_USER, order=TimeOrder
     )
     viewer_has_resonated: bool = claim("Whether you resonate with it.", queries.viewers_resonance)
     viewer_has_amplified: bool = claim("Whether you amplify it.", queries.viewers_amplification)

@@ -8,4 +8,7 @@ from db.streams import tables as streams
 
 metadata = Base.metadata
 
-__all__ = ["access", "matches", "metadata", "social", "streams"]
+# What one database has and the other has not: an index of words, and the tables of one.
+OF_ONE_DATABASE = ("ix_entries_words", "entry_texts")
+
+__all__ = ["OF_ONE_DATABASE", "access", "matches", "metadata", "social", "streams"]

@@ -10,7 +10,7 @@ from alembic import context
 from sqlalchemy import Connection, create_engine, event, pool, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from db.tables import metadata
+from db.tables import OF_ONE_DATABASE, metadata
 
 # Any number will do, as long as everyone who migrates takes the same.
 _LOCK = 0x52494E47
@@ -23,6 +23,7 @@ def _migrate(connection: Connection) -> None:
         # SQLite changes a table by copying it.
         render_as_batch=connection.dialect.name == "sqlite",
         compare_type=True,
+        include_name=lambda name, _, __: not str(name).startswith(OF_ONE_DATABASE),
     )
     with context.begin_transaction():
         if connection.dialect.name == "postgresql":

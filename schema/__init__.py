@@ -24,6 +24,7 @@ from schema.matches.types import Athlete, Mat, Match, MatchEvent, MatchSide, Rou
 from schema.scalars import SCALARS
 from schema.social.mutations import SocialMutations
 from schema.social.queries import SocialQueries
+from schema.social.subscriptions import SocialSubscriptions
 from schema.social.types import Entry
 from schema.streams.goal_mutations import StreamGoalMutations
 from schema.streams.mutations import StreamMutations
@@ -46,7 +47,7 @@ class Mutation(
 
 
 @strawberry.type(description="Everything that can be watched.")
-class Subscription(MatchSubscriptions, StreamSubscriptions):
+class Subscription(MatchSubscriptions, StreamSubscriptions, SocialSubscriptions):
     """Everything that can be watched."""
 
 

@@ -254,6 +254,7 @@ def connection(
     link: LinkNode | None = None,
     order: type[StrEnum] | None = None,
     filter: type[Any] | None = None,
+    needs_filter: bool = False,
     demand: Demand | None = None,
 ) -> Any:
     """Declare a connection to the rows that name this one, or with `key=None` to all rows.
@@ -266,7 +267,7 @@ def connection(
         found = await _connect(info.context, batch, None if key is None else getattr(root, key), arguments)
         return found if link is None else Linked(found=found, batch=link.batch, key=link.key)
 
-    resolve.__signature__ = _connection_signature(order, filter)  # type: ignore[attr-defined]  # read by inspect
+    resolve.__signature__ = _connection_signature(order, filter, needs_filter=needs_filter)  # type: ignore[attr-defined]  # read by inspect
     return _field(description, EdgePages(batch, key, link), resolve, demand)
 
 
@@ -377,7 +378,9 @@ def _field(
     )
 
 
-def _connection_signature(order: type[StrEnum] | None, filter: type[Any] | None) -> inspect.Signature:
+def _connection_signature(
+    order: type[StrEnum] | None, filter: type[Any] | None, *, needs_filter: bool
+) -> inspect.Signature:
     parameters = [
         *_ROOT_AND_INFO,
         _argument(
@@ -392,7 +395,9 @@ def _connection_signature(order: type[StrEnum] | None, filter: type[Any] | None)
             _argument("order_by", order | None, "The order of the rows; the first of its values if null.")
         )
     if filter is not None:
-        parameters.append(_argument("filter", filter | None, "Only rows that fit all that is given here."))
+        optional = _argument("filter", filter | None, "Only rows that fit all that is given here.")
+        required = _argument("filter", filter, "Rows that fit all that is given here.")
+        parameters.append(required.replace(default=inspect.Parameter.empty) if needs_filter else optional)
     return inspect.Signature(parameters)
 
 

@@ -10,6 +10,7 @@ from db.access.tables import User
 from db.session import Database
 from db.streams import operations as streams
 from db.streams.vocabulary import StreamSourceKind
+from schema.connections import write_cursor
 from schema.ids import encode_id
 from tests.conftest import ManualClock
 from tests.support.competition import Competition, hold
@@ -213,11 +214,13 @@ async def _social(graph: Graph, admin: User) -> dict[str, dict[str, object]]:
     marks = ("ResonateWithEntry", "CeaseToResonate", "AmplifyEntry", "CeaseToAmplify", "ShareEntry")
     return {
         "ChangeProfile": {"bio": "I dream."},
+        "FollowEntries": {"after": write_cursor((0,))},
         "DeleteEntry": {"id": encode_id("entry", regretted.id)},
+        "SearchEntries": {"text": "something"},
         "UserByName": {"username": "ann"},
         "WriteEntry": {"content": "I flew.", "key": "one"},
-        **dict.fromkeys((*marks, "ChangeEntry", "EntryWithReplies"), of_entry),
-        **dict.fromkeys(("FollowUser", "ProfileOfUser", "UnfollowUser"), of_user),
+        **dict.fromkeys((*marks, "ChangeEntry", "EntryWithReplies", "Thread", "WatchEntry"), of_entry),
+        **dict.fromkeys(("FollowUser", "ProfileOfUser", "UnfollowUser", "WatchUser"), of_user),
     }
 
 

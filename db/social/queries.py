@@ -6,6 +6,7 @@ from sqlmodel import col
 from db.access.tables import User
 from db.access.visibility import visible_users
 from db.batches import Gathered, Order, Pages, ToOne
+from db.social.searching import has_words
 from db.social.tables import Amplification, Entry, EntryTag, Follow, Resonance
 from db.social.visibility import (
     DEEPEST,
@@ -43,6 +44,7 @@ ENTRY_FILTERS = {
         select(col(EntryTag.entry_id)).where(col(EntryTag.tag) == bindparam("filter_tag", type_=String()))
     ),
 }
+_COMMITTED = {"COMMITTED": Order(columns=("seq",))}
 _REPLY_ORDERS = {
     "BRANCH": Order(columns=("branch_order", "id")),
     "NEWEST": Order(columns=("branch_order", "id"), is_descending=True),
@@ -88,9 +90,15 @@ home_feed = Pages(
     filters=ENTRY_FILTERS,
     visible=root_entries,
 )
-entries_as_committed = Pages(
-    model=Entry, orders={"COMMITTED": Order(columns=("seq",))}, filters=ENTRY_FILTERS, visible=shown_entries
+entries_as_committed = Pages(model=Entry, orders=_COMMITTED, filters=ENTRY_FILTERS, visible=shown_entries)
+found_entries = Pages(
+    model=Entry,
+    orders=ENTRY_ORDERS,
+    filters={**ENTRY_FILTERS, "text": has_words("filter_text")},
+    visible=shown_entries,
 )
+# The newest number of all, whoever asks: a feed begins behind it.
+entry_numbers = Pages(model=Entry, orders=_COMMITTED, visible=lambda _: None)
 entries_by_subject = Pages(model=Entry, by="subject_id", orders=_BY_TIME, filters=ENTRY_FILTERS, visible=shown_entries)
 user_by_username = ToOne(model=User, by="username_key", visible=visible_users)
 

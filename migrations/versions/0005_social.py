@@ -32,14 +32,20 @@ def upgrade() -> None:
     _create_follows()
     if op.get_bind().dialect.name == "sqlite":
         _count_on_sqlite()
+        _index_words_on_sqlite()
     else:
         _count_on_postgresql()
+        op.execute(
+            "CREATE INDEX ix_entries_words ON entries USING gin (to_tsvector('simple', title || ' ' || content))"
+        )
 
 
 def downgrade() -> None:
     for table in ("follows", "entry_tags", "shares", "amplifications", "resonances", "entries", "numberings"):
         op.drop_table(table)
-    if op.get_bind().dialect.name == "postgresql":
+    if op.get_bind().dialect.name == "sqlite":
+        op.drop_table("entry_texts")
+    else:
         for name in (*_MARKS, "follows", "entries", "entry_changes"):
             op.execute(f"DROP FUNCTION count_{name}()")
     _name_apart()
@@ -270,6 +276,26 @@ def _counted_on_sqlite(row: str, branches: str, kinds: dict[str, str]) -> str:
         f"dream_count = max(0, dream_count + {dreams}), revision = revision + 1 "
         f"WHERE id = {row}.author_id AND ({entries} <> 0 OR {dreams} <> 0); "
     )
+
+
+def _index_words_on_sqlite() -> None:
+    """Keep the words of entries in a table made for it. An entry's id is a word, too: by it the row is found."""
+    op.execute(
+        "CREATE VIRTUAL TABLE entry_texts USING fts5(entry_id, title, content, "
+        "tokenize = 'unicode61 remove_diacritics 0')"
+    )
+    insert = "INSERT INTO entry_texts (entry_id, title, content) VALUES (NEW.id, NEW.title, NEW.content); "
+    delete = (
+        "DELETE FROM entry_texts "
+        "WHERE rowid IN (SELECT rowid FROM entry_texts WHERE entry_texts MATCH 'entry_id : ' || OLD.id); "
+    )
+    for event, work in (
+        ("INSERT", insert),
+        ("UPDATE OF title, content", delete + insert),
+        ("DELETE", delete),
+    ):
+        name = event.partition(" ")[0].lower()
+        op.execute(f"CREATE TRIGGER entries_words_{name} AFTER {event} ON entries BEGIN {work} END")
 
 
 def _count_on_postgresql() -> None:

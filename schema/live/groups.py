@@ -340,7 +340,8 @@ class FeedGroup(Group):
     async def start(self, reader: Reader, after: str | None) -> AsyncGenerator[Payload, None]:
         """Give what is behind a cursor: from the ring as far as it goes, and from the database where it does not."""
         source: Feed[Any, Any] = await self._source()
-        place = reader.place = None if after is None else source.place_of(after)
+        begun = await source.beginning(self._context) if after is None else source.place_of(after)
+        place = reader.place = begun
         while True:
             if self._ring is not None and self._ring.holds(place):
                 waiting = self._ring.behind(place)

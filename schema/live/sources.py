@@ -87,6 +87,10 @@ class Feed(Generic[E_, R]):
     show: Callable[[R, str], Any]
     is_complete: Callable[[E_, Position | None], bool] = lambda *_: True
 
+    async def beginning(self, context: Context) -> Position | None:  # noqa: ARG002 -- for feeds that ask the database
+        """Return where whoever names no cursor begins, `None` for the very beginning."""
+        return None
+
     def place(self, entry: R) -> Position:
         """Return where an entry stands."""
         return tuple(getattr(entry, name) for name in self.batch.order(self.order).columns)
@@ -124,7 +128,8 @@ class Feed(Generic[E_, R]):
 
     async def payloads(self, context: Context, after: str | None) -> AsyncGenerator[Any, None]:
         """Yield what one subscriber on his own is sent."""
-        async with aclosing(self.follow(context, None if after is None else self.place_of(after))) as entries:
+        place = await self.beginning(context) if after is None else self.place_of(after)
+        async with aclosing(self.follow(context, place)) as entries:
             async for entry in entries:
                 context.renew_loaders()
                 yield self.show(entry, write_cursor(self.place(entry)))
@@ -172,6 +177,8 @@ class Live:
 
     kind: type[State[Any, Any]] | type[Feed[Any, Any]]
     is_personal: bool
+    # In words, where a feed begins without a cursor.
+    begins: str = "the beginning"
 
 
 def live_of(field: Any) -> Live | None:
@@ -188,10 +195,15 @@ def state(
 
 
 def feed(
-    payload: type[Any], description: str, *, demand: Demand, is_personal: bool = False
+    payload: type[Any],
+    description: str,
+    *,
+    demand: Demand,
+    is_personal: bool = False,
+    begins: str = "the beginning",
 ) -> Callable[[Callable[..., Awaitable[Feed[Any, Any]]]], Any]:
     """Declare a subscription to a feed. What is decorated returns the `Feed` for its arguments, or refuses."""
-    return lambda resolve: _field(resolve, payload, description, demand, Live(Feed, is_personal))
+    return lambda resolve: _field(resolve, payload, description, demand, Live(Feed, is_personal, begins))
 
 
 def _field(
@@ -225,19 +237,21 @@ def _signature(resolve: Callable[..., Any], payload: type[Any], live: Live) -> i
         *(one.replace(annotation=hints[one.name], kind=inspect.Parameter.KEYWORD_ONLY) for one in own),
     ]
     if live.kind is Feed:
-        parameters.append(_AFTER)
+        parameters.append(_after(live.begins))
     parameters.append(_DELAY)
     return inspect.Signature(parameters, return_annotation=AsyncGenerator[payload, None])  # type: ignore[valid-type]  # a type that is a value here
 
 
-_AFTER = inspect.Parameter(
-    "after",
-    inspect.Parameter.KEYWORD_ONLY,
-    default=None,
-    annotation=Annotated[
-        str | None, strawberry.argument(description="The cursor of the last entry you have. Null: from the beginning.")
-    ],
-)
+def _after(begins: str) -> inspect.Parameter:
+    description = f"The cursor of the last entry you have. Null: from {begins}."
+    return inspect.Parameter(
+        "after",
+        inspect.Parameter.KEYWORD_ONLY,
+        default=None,
+        annotation=Annotated[str | None, strawberry.argument(description=description)],
+    )
+
+
 _DELAY = inspect.Parameter(
     "delay_ms",
     inspect.Parameter.KEYWORD_ONLY,

@@ -63,3 +63,16 @@ class EntryFilter:
     tag: str | None = strawberry.field(
         default=None, description="With this tag, in small letters and without `#`. Null: with any or none."
     )
+
+
+@strawberry.input(description="What to look for.")
+class EntrySearchFilter:
+    """What to look for."""
+
+    text: str = strawberry.field(
+        description="Words that must all stand in the title or the content, whatever their case; the first 20 of them."
+    )
+    kinds: list[EntryKind] | None = strawberry.field(default=None, description="Of one of these kinds. Null: of any.")
+    tag: str | None = strawberry.field(
+        default=None, description="With this tag, in small letters and without `#`. Null: with any or none."
+    )

@@ -10,7 +10,7 @@ from schema.access.types import User
 from schema.connections import Connection
 from schema.context import Asked
 from schema.fields import Demand, connection, lookup
-from schema.social.arguments import EntryFilter, EntryOrder, TimeOrder
+from schema.social.arguments import EntryFilter, EntryOrder, EntrySearchFilter, TimeOrder
 from schema.social.types import Entry
 
 
@@ -47,6 +47,16 @@ class SocialQueries:
         key=None,
         order=TimeOrder,
         filter=EntryFilter,
+        demand=Demand(None),
+    )
+
+    search: Connection[Entry] = connection(
+        "All entries with some words, replies included, as far as they are for you.",
+        queries.found_entries,
+        key=None,
+        order=EntryOrder,
+        filter=EntrySearchFilter,
+        needs_filter=True,
         demand=Demand(None),
     )
 

@@ -25,7 +25,7 @@ from db.access.tables import User
 from db.access.viewer import Role
 from db.errors import Unavailable
 from db.session import Database, connect, is_embedded
-from db.tables import metadata
+from db.tables import OF_ONE_DATABASE, metadata
 from tests.db.stored import NOW, Rows, columns_of, everything
 from tests.support.competition import hold
 from tests.support.social import amplify, follow, make_person, resonate, share
@@ -70,12 +70,19 @@ async def _ask_postgresql(url: str, question: Any) -> Any:
         return await connection.run_sync(question)
 
 
+_COMPARED = {
+    "compare_type": True,
+    "include_name": lambda name, _, __: not str(name).startswith(OF_ONE_DATABASE),
+}
+
+
 def differences(connection: Connection) -> list[Any]:
-    return list(compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata))
+    return list(compare_metadata(MigrationContext.configure(connection, opts=_COMPARED), metadata))
 
 
 def tables(connection: Connection) -> set[str]:
-    return set(inspect(connection).get_table_names()) - {"alembic_version"}
+    found = set(inspect(connection).get_table_names()) - {"alembic_version"}
+    return {name for name in found if not name.startswith(OF_ONE_DATABASE)}
 
 
 def shape(connection: Connection) -> dict[str, Any]:
@@ -100,7 +107,7 @@ def shape(connection: Connection) -> dict[str, Any]:
                 for index in found.get_indexes(table)
             ),
         }
-        for table in sorted(found.get_table_names())
+        for table in sorted({*tables(connection), "alembic_version"} & set(found.get_table_names()))
     }
 
 

@@ -19,7 +19,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from graphql import GraphQLSchema, OperationType
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, update
 from sqlmodel import col, select
@@ -239,6 +239,8 @@ def test_news_is_answered_alike(house: House, wanted: int) -> None:
     numbers = count(1)
 
     def check(operation: Operation, name: str) -> None:
+        # What is told here are points and gifts: whoever waits for entries waits for ever.
+        assume("entryAdded" not in operation.text)
         planned, stock = house.run(news(world, world.viewers[name], fight, next(numbers), operation))
 
         assert planned == stock

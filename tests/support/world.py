@@ -99,7 +99,7 @@ async def make_world(db: Database) -> World:
 
 async def look_through(db: Database) -> Things:
     """Return what an operation may name: some ids of each kind of node, and cursors of each connection."""
-    ids = {kind: await _ids(db, kind) for kind in node_kinds}
+    ids = {kind: await ids_of(db, kind) for kind in node_kinds}
     return Things(ids=ids, cursors={place: await _cursors(db, pages) for place, pages in connections().items()})
 
 
@@ -116,7 +116,7 @@ def connections() -> dict[str, Pages[Any]]:
     return found
 
 
-async def _ids(db: Database, kind: str) -> list[str]:
+async def ids_of(db: Database, kind: str) -> list[str]:
     table = table_of(node_kinds[kind].batch.model)
     found = await _spread(db, table, table.c.id, most=_IDS_OF_A_KIND)
     return [encode_id(kind, row.id) for row in found]

@@ -23,6 +23,7 @@ from benchmarks.graph.inprocess import Costs
 from benchmarks.graph.load import Samples
 from benchmarks.graph.peers.ringside import make_token
 from benchmarks.graph.shapes import SHAPES, Shape
+from benchmarks.kept import drop_sqlite, version_of
 
 _RECORD = Path("benchmarks/RESULTS.md")
 _SQLITE_FILE = Path(tempfile.gettempdir()) / "ringside-benchmark/graph.db"
@@ -114,14 +115,14 @@ def _measure(asked: Asked, *, is_dropped: bool) -> Found:
 
     async def everything() -> None:
         url = await databases.make_postgresql(asked.server, is_fresh=asked.is_fresh, say=_err.print)
-        found.version = await databases.version_of(asked.server)
+        found.version = await version_of(asked.server)
         if asked.with_load:
             found.samples = await _under_load(url, asked)
         if asked.with_processes:
             await _in_processes(url, asked, found)
         if is_dropped:
             await databases.drop_postgresql(asked.server)
-            databases.drop_sqlite(asked.sqlite)
+            drop_sqlite(asked.sqlite)
 
     run(everything)
     return found
@@ -148,7 +149,7 @@ async def _under_load(url: str, asked: Asked) -> Samples:
 async def _in_processes(url: str, asked: Asked, found: Found) -> None:
     if asked.cores is not None:
         os.sched_setaffinity(0, {asked.cores[0]})
-    file = databases.make_sqlite(asked.sqlite, is_fresh=asked.is_fresh, say=_err.print)
+    file = await databases.make_sqlite(asked.sqlite, is_fresh=asked.is_fresh, say=_err.print)
     for name, of in (("PostgreSQL", url), ("SQLite", file)):
         ids, token = await fleet.find_ids(of), await make_token(of)
         with _progress(len(asked.shapes) * len(inprocess.NAMES) * asked.rounds) as advance:

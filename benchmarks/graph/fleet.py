@@ -155,9 +155,16 @@ async def find_ids(url: str) -> Ids:
 
 @contextmanager
 def running(
-    peers: Sequence[Peer], url: str, ids: Ids, token: str, *, core: int | None, logs: Path
+    peers: Sequence[Peer],
+    url: str,
+    ids: Ids,
+    token: str,
+    *,
+    core: int | None,
+    logs: Path,
+    first: Shape = SHAPES["by-id"],
 ) -> Iterator[list[Running]]:
-    """Start peers, each in a process of its own on one core, and stop them at the end."""
+    """Start peers, each in a process of its own on one core, and stop them at the end. Who answers `first` is up."""
     started: list[tuple[subprocess.Popen[bytes], IO[bytes]]] = []
     try:
         up = []
@@ -179,7 +186,7 @@ def running(
                 )
             )
         for one in up:
-            _wait_for(one, logs)
+            _wait_for(one, first, logs)
         yield up
     finally:
         for process, _ in started:
@@ -237,8 +244,7 @@ def _start(peer: Peer, url: str, port: int, core: int | None, log: IO[bytes]) ->
     )
 
 
-def _wait_for(running: Running, logs: Path) -> None:
-    shape = SHAPES["by-id"]
+def _wait_for(running: Running, shape: Shape, logs: Path) -> None:
     until = time.monotonic() + _PATIENCE_SECONDS
     while time.monotonic() < until:
         try:

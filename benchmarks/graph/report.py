@@ -132,7 +132,7 @@ def write(report: Report, path: Path) -> None:
     lines = [
         "# Results",
         "",
-        f"Of the graph under load, {datetime.now(UTC):%Y-%m-%d}, commit {_commit()}; written by `{report.command}`.",
+        f"Of the graph under load, {datetime.now(UTC):%Y-%m-%d}, commit {commit()}; written by `{report.command}`.",
         "",
         f"* Machine: {machine()}. {report.pinning}",
         f"* PostgreSQL {report.postgresql}: jit off, random_page_cost 1.1, no parallel workers, every commit flushed.",
@@ -149,11 +149,11 @@ def write(report: Report, path: Path) -> None:
         "",
         "## What it aims for",
         "",
-        *_table(_TARGET_HEADER, targets),
+        *table(_TARGET_HEADER, targets),
         "",
     ]
     for title, header, rows in _tables(report):
-        lines += [f"## {title}", "", *_table(header, rows), ""]
+        lines += [f"## {title}", "", *table(header, rows), ""]
     path.write_text("\n".join(lines))
 
 
@@ -184,7 +184,7 @@ def _tables(report: Report) -> list[tuple[str, Sequence[str], list[list[str]]]]:
     for database, costs in report.costs.items():
         for name, by_peer in costs.items():
             rows = [
-                [PEERS[peer].title, _spread(found, 3), _ratio(by_peer[_BASE], found) if peer != _BASE else ""]
+                [PEERS[peer].title, spread(found, 3), ratio(by_peer[_BASE], found) if peer != _BASE else ""]
                 for peer, found in by_peer.items()
             ]
             tables.append((f"In process over {database}: {SHAPES[name].title} (`{name}`)", _COST_HEADER, rows))
@@ -194,11 +194,11 @@ def _tables(report: Report) -> list[tuple[str, Sequence[str], list[list[str]]]]:
 def _load_row(peer: str, found: Sequence[Sample], base: Sequence[Sample] | None) -> list[str]:
     faster = slower = ""
     if base is not None and peer != _BASE:
-        faster = _ratio([one.requests_per_second for one in base], [one.requests_per_second for one in found])
-        slower = _ratio([one.server_cpu_ms for one in base], [one.server_cpu_ms for one in found])
+        faster = ratio([one.requests_per_second for one in base], [one.requests_per_second for one in found])
+        slower = ratio([one.server_cpu_ms for one in base], [one.server_cpu_ms for one in found])
     return [
         PEERS[peer].title,
-        _spread([one.requests_per_second for one in found], 0),
+        spread([one.requests_per_second for one in found], 0),
         faster,
         f"{statistics.median(one.median_ms for one in found):.2f}",
         f"{statistics.median(one.p99_ms for one in found):.2f}",
@@ -209,22 +209,25 @@ def _load_row(peer: str, found: Sequence[Sample], base: Sequence[Sample] | None)
     ]
 
 
-def _ratio(above: Sequence[float], below: Sequence[float]) -> str:
-    return _spread(_divided(above, below), 2)
+def ratio(above: Sequence[float], below: Sequence[float]) -> str:
+    """Write how many times one is the other, divided round by round."""
+    return spread(_divided(above, below), 2)
 
 
 def _divided(above: Sequence[float], below: Sequence[float]) -> list[float]:
     return [one / other if other else 0.0 for one, other in zip(above, below, strict=True)]
 
 
-def _spread(values: Sequence[float], digits: int) -> str:
+def spread(values: Sequence[float], digits: int) -> str:
+    """Write the median, with the quartiles behind it."""
     if len(values) < 2:
         return f"{values[0]:,.{digits}f}"
     low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
     return f"{middle:,.{digits}f} ({low:,.{digits}f}-{high:,.{digits}f})"
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Write a table's lines."""
     ruler = ["---", *["---:"] * (len(header) - 1)]
     return [f"| {' | '.join(cells)} |" for cells in (header, ruler, *rows)]
 
@@ -237,7 +240,7 @@ def _target_row(target: Target, report: Report) -> list[str] | None:
     is_met = middle <= target.wanted if target.what is What.CPU else middle >= target.wanted
     sign = "at most" if target.what is What.CPU else "at least"
     subject = f"{target.what} against {PEERS[target.peer].title}: `{target.shape}`"
-    return [subject, f"{sign} {target.wanted}", _spread(ratios, 2), "yes" if is_met else "**no**"]
+    return [subject, f"{sign} {target.wanted}", spread(ratios, 2), "yes" if is_met else "**no**"]
 
 
 def _target_ratios(target: Target, report: Report) -> list[float]:
@@ -253,7 +256,8 @@ def _target_ratios(target: Target, report: Report) -> list[float]:
     return _divided([one.requests_per_second for one in ours], [one.requests_per_second for one in its])
 
 
-def _commit() -> str:
+def commit() -> str:
+    """Name the commit that was measured."""
     asked = ["git", "describe", "--always", "--dirty"]
     said: Any = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 -- fixed
     return said.stdout.strip() or "unknown"

@@ -1,0 +1,1 @@
+"""The social graph at its size: feeds, threads and crowds over a million entries."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -33,7 +34,7 @@ from tests.support.tikfinity import silent_server, tikfinity
 from tests.support.wire import wire_to
 
 NOW = SystemClock().now()
-QUICK = Patience(first_pause=0.01, longest_pause=0.02, opening=0.2, ping=0.1, database=0.01, stopping=5)
+QUICK = Patience(first_pause=0.01, longest_pause=0.02, opening=10, ping=0.1, database=0.01, stopping=5)
 
 
 @pytest.fixture
@@ -158,7 +159,8 @@ async def test_a_frame_too_large_for_any_memory_ends_the_call_and_not_the_listen
 
 
 async def test_a_socket_that_says_nothing_at_all_is_let_go(db: Database, stream: Stream) -> None:
-    async with silent_server() as port, listening(db, stream, f"ws://127.0.0.1:{port}/"):
+    hasty = replace(QUICK, opening=0.2)
+    async with silent_server() as port, listening(db, stream, f"ws://127.0.0.1:{port}/", hasty):
 
         async def waits() -> bool:
             return (await source_of(db)).state == "WAITING"

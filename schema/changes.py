@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import strawberry
 
@@ -10,6 +10,7 @@ from db.access.viewer import Role
 from schema.context import Asked
 from schema.errors import RefusalsAsData, UserError
 from schema.fields import Demand
+from schema.ids import decode_id
 
 T = TypeVar("T")
 Make = Callable[..., Awaitable[Any]]
@@ -35,6 +36,32 @@ def change(
         return strawberry.mutation(resolve, description=description, extensions=[RefusalsAsData(), Demand(demand)])
 
     return declare
+
+
+def change_one(
+    mutation: str,
+    description: str,
+    operation: Make,
+    *,
+    of: type[Any],
+    name: str,
+    kind: str,
+    argument: str,
+    result: str,
+    demand: Role = Role.MEMBER,
+    **named: Any,
+) -> Any:
+    """Declare a mutation that is told no more than the id of what it changes: one of a kind, as `argument` says."""
+
+    async def make(
+        self: Any,
+        info: Asked,
+        id: Annotated[strawberry.ID, strawberry.argument(description=argument)],
+    ) -> Any:
+        return await changed(info, operation, decode_id(id, kind=kind), **named)
+
+    make.__name__ = mutation
+    return change(of, name, description, result=result, demand=demand)(make)
 
 
 async def changed(info: Asked, operation: Callable[..., Awaitable[T]], *given: Any, **named: Any) -> T:

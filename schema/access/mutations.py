@@ -1,7 +1,7 @@
 """How access can be changed."""
 
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import strawberry
@@ -10,7 +10,7 @@ from db.access import operations
 from db.access.viewer import Role
 from db.errors import Invalid, NotFound
 from schema.access.types import Token
-from schema.changes import change, changed
+from schema.changes import change_one
 from schema.context import Asked
 from schema.errors import RefusalsAsData, UserError
 from schema.fields import Demand, find_node
@@ -75,18 +75,17 @@ class AccessMutations:
             )
         return TokenCreatePayload(token=made.token, secret=made.secret, errors=[])  # type: ignore[arg-type]  # a row
 
-    @change(
-        Token,
-        "token",
+    token_revoke = change_one(
+        "token_revoke",
         "Make a token stop working, open sockets included. Yours; anybody's if you are an admin.",
+        operations.revoke_token,
+        of=Token,
+        name="token",
+        kind="token",
+        argument="The token.",
         result="The token after the change.",
         demand=Role.VIEWER,
     )
-    async def token_revoke(
-        self, info: Asked, id: Annotated[strawberry.ID, strawberry.argument(description="The token.")]
-    ) -> Any:
-        """Revoke a token."""
-        return await changed(info, operations.revoke_token, decode_id(id, kind="token"))
 
 
 async def _bound(info: Asked, id: strawberry.ID) -> UUID:

@@ -1,17 +1,22 @@
 """How goals can be changed."""
 
+from functools import partial
 from typing import Annotated, Any
 
 import strawberry
 
 from db.practice import operations
-from schema.changes import change, changed
+from schema.changes import change, change_one, changed
 from schema.context import Asked
 from schema.ids import decode_id
 from schema.inputs import given
 from schema.practice.inputs import GoalInput, decode_some
 from schema.practice.types import Goal
 from schema.practice.vocabulary import GoalLevel
+
+_of_goal = partial(
+    change_one, of=Goal, name="goal", kind="goal", argument="The goal.", result="The goal after the change."
+)
 
 
 @strawberry.type
@@ -107,51 +112,27 @@ class GoalMutations:
         """Give a goal another level."""
         return await changed(info, operations.convert_goal, decode_id(id, kind="goal"), level)
 
-    @change(
-        Goal,
-        "goal",
+    goal_complete = _of_goal(
+        "goal_complete",
         "Complete a goal. Those above that complete with the goals under them follow.",
-        result="The goal after the change.",
+        operations.complete_goal,
     )
-    async def goal_complete(
-        self, info: Asked, id: Annotated[strawberry.ID, strawberry.argument(description="The goal.")]
-    ) -> Any:
-        """Complete a goal."""
-        return await changed(info, operations.complete_goal, decode_id(id, kind="goal"))
 
-    @change(
-        Goal,
-        "goal",
+    goal_reopen = _of_goal(
+        "goal_reopen",
         "Open a goal again. Those above that were complete because all under them was follow.",
-        result="The goal after the change.",
+        operations.reopen_goal,
     )
-    async def goal_reopen(
-        self, info: Asked, id: Annotated[strawberry.ID, strawberry.argument(description="The goal.")]
-    ) -> Any:
-        """Open a goal again."""
-        return await changed(info, operations.reopen_goal, decode_id(id, kind="goal"))
 
-    @change(
-        Goal,
-        "goal",
+    goal_delete = _of_goal(
+        "goal_delete",
         "Delete a goal with all that is under it. Its sessions stay, and are for it no longer. `goalRestore` "
         "undoes it.",
-        result="The goal after the change.",
+        operations.delete_goal,
     )
-    async def goal_delete(
-        self, info: Asked, id: Annotated[strawberry.ID, strawberry.argument(description="The goal.")]
-    ) -> Any:
-        """Delete a goal."""
-        return await changed(info, operations.delete_goal, decode_id(id, kind="goal"))
 
-    @change(
-        Goal,
-        "goal",
+    goal_restore = _of_goal(
+        "goal_restore",
         "Bring back a goal that was deleted, with all that was deleted with it, to where it stood.",
-        result="The goal after the change.",
+        operations.restore_goal,
     )
-    async def goal_restore(
-        self, info: Asked, id: Annotated[strawberry.ID, strawberry.argument(description="The goal.")]
-    ) -> Any:
-        """Bring back a goal."""
-        return await changed(info, operations.restore_goal, decode_id(id, kind="goal"))

@@ -1,12 +1,13 @@
 """How practice sessions can be changed."""
 
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any
 
 import strawberry
 
 from db.practice import sessions
-from schema.changes import change, changed
+from schema.changes import change, change_one, changed
 from schema.context import Asked
 from schema.ids import decode_id
 from schema.inputs import given
@@ -22,6 +23,16 @@ GoalNames = Annotated[
         description="Names of immediate goals to set under it, in order; empty ones are left out. Null: none."
     ),
 ]
+
+
+_of_session = partial(
+    change_one,
+    of=PracticeSession,
+    name="session",
+    kind="practicesession",
+    argument="The session.",
+    result="The session after the change.",
+)
 
 
 @strawberry.type
@@ -123,83 +134,42 @@ class PracticeSessionMutations:
         """Review a session."""
         return await changed(info, sessions.review_session, decode_id(id, kind="practicesession"), given(input))
 
-    @change(
-        PracticeSession,
-        "session",
+    practice_session_start = _of_session(
+        "practice_session_start",
         "Start a session that was planned. One session of an owner may run at a time.",
-        result="The session after the change.",
+        sessions.start_session,
     )
-    async def practice_session_start(
-        self, info: Asked, id: Annotated[strawberry.ID, strawberry.argument(description="The session.")]
-    ) -> Any:
-        """Start a session."""
-        return await changed(info, sessions.start_session, decode_id(id, kind="practicesession"))
 
-    @change(
-        PracticeSession, "session", "Stop the clock of a session that runs.", result="The session after the change."
+    practice_session_pause = _of_session(
+        "practice_session_pause", "Stop the clock of a session that runs.", sessions.pause_session
     )
-    async def practice_session_pause(
-        self, info: Asked, id: Annotated[strawberry.ID, strawberry.argument(description="The session.")]
-    ) -> Any:
-        """Pause a session."""
-        return await changed(info, sessions.pause_session, decode_id(id, kind="practicesession"))
 
-    @change(
-        PracticeSession,
-        "session",
+    practice_session_resume = _of_session(
+        "practice_session_resume",
         "Go on with a session that is paused. One session of an owner may run at a time.",
-        result="The session after the change.",
+        sessions.resume_session,
     )
-    async def practice_session_resume(
-        self, info: Asked, id: Annotated[strawberry.ID, strawberry.argument(description="The session.")]
-    ) -> Any:
-        """Resume a session."""
-        return await changed(info, sessions.resume_session, decode_id(id, kind="practicesession"))
 
-    @change(
-        PracticeSession,
-        "session",
+    practice_session_finish = _of_session(
+        "practice_session_finish",
         "End a session, running or paused or, without a time, only planned.",
-        result="The session after the change.",
+        sessions.finish_session,
     )
-    async def practice_session_finish(
-        self, info: Asked, id: Annotated[strawberry.ID, strawberry.argument(description="The session.")]
-    ) -> Any:
-        """Finish a session."""
-        return await changed(info, sessions.finish_session, decode_id(id, kind="practicesession"))
 
-    @change(
-        PracticeSession,
-        "session",
+    practice_session_interrupt = _of_session(
+        "practice_session_interrupt",
         "Count one more interruption. Concurrent calls add up.",
-        result="The session after the change.",
+        sessions.interrupt_session,
     )
-    async def practice_session_interrupt(
-        self, info: Asked, id: Annotated[strawberry.ID, strawberry.argument(description="The session.")]
-    ) -> Any:
-        """Interrupt a session."""
-        return await changed(info, sessions.interrupt_session, decode_id(id, kind="practicesession"))
 
-    @change(
-        PracticeSession,
-        "session",
+    practice_session_delete = _of_session(
+        "practice_session_delete",
         "Delete a session with the goals under it. Its clock stops. `practiceSessionRestore` undoes it.",
-        result="The session after the change.",
+        sessions.delete_session,
     )
-    async def practice_session_delete(
-        self, info: Asked, id: Annotated[strawberry.ID, strawberry.argument(description="The session.")]
-    ) -> Any:
-        """Delete a session."""
-        return await changed(info, sessions.delete_session, decode_id(id, kind="practicesession"))
 
-    @change(
-        PracticeSession,
-        "session",
+    practice_session_restore = _of_session(
+        "practice_session_restore",
         "Bring back a session that was deleted, with the goals that were deleted with it.",
-        result="The session after the change.",
+        sessions.restore_session,
     )
-    async def practice_session_restore(
-        self, info: Asked, id: Annotated[strawberry.ID, strawberry.argument(description="The session.")]
-    ) -> Any:
-        """Restore a session."""
-        return await changed(info, sessions.restore_session, decode_id(id, kind="practicesession"))

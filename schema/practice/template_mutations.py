@@ -9,7 +9,7 @@ from strawberry import Maybe
 from db.access.viewer import Role
 from db.errors import Invalid
 from db.practice import templates
-from schema.changes import change, changed
+from schema.changes import change, change_one, changed
 from schema.context import Asked
 from schema.errors import RefusalsAsData, UserError
 from schema.fields import Demand
@@ -115,24 +115,27 @@ class SessionTemplateMutations:
         template_id = decode_id(id, kind="sessiontemplate")
         return await changed(info, templates.update_template, template_id, _changes(input), goal_ids=goals)
 
-    @change(
-        SessionTemplate,
-        "template",
+    session_template_delete = change_one(
+        "session_template_delete",
         "Remove a template. Its sessions stay.",
+        templates.delete_template,
+        of=SessionTemplate,
+        name="template",
+        kind="sessiontemplate",
+        argument="The template.",
         result="The template after the change; of a removal, as it was.",
     )
-    async def session_template_delete(
-        self, info: Asked, id: Annotated[strawberry.ID, strawberry.argument(description="The template.")]
-    ) -> Any:
-        """Remove a template."""
-        return await changed(info, templates.delete_template, decode_id(id, kind="sessiontemplate"))
 
-    @change(PracticeSession, "session", "Plan a session from a template.", result="The session.")
-    async def session_template_use(
-        self, info: Asked, id: Annotated[strawberry.ID, strawberry.argument(description="The template.")]
-    ) -> Any:
-        """Make a session."""
-        return await changed(info, templates.use_template, decode_id(id, kind="sessiontemplate"))
+    session_template_use = change_one(
+        "session_template_use",
+        "Plan a session from a template.",
+        templates.use_template,
+        of=PracticeSession,
+        name="session",
+        kind="sessiontemplate",
+        argument="The template.",
+        result="The session.",
+    )
 
     @strawberry.mutation(
         description=(

@@ -1,16 +1,21 @@
 """How the goals of streams can be changed."""
 
+from functools import partial
 from typing import Annotated, Any
 
 import strawberry
 
 from db.streams import operations
-from schema.changes import change, changed
+from schema.changes import change, change_one, changed
 from schema.context import Asked
 from schema.ids import decode_id
 from schema.streams.inputs import StreamGoalInput, goal_changes
 from schema.streams.types import Stream, StreamGoal
 from schema.streams.vocabulary import StreamGoalKind
+
+_of_goal = partial(
+    change_one, of=StreamGoal, name="goal", kind="streamgoal", argument="The goal.", result="The goal after the change."
+)
 
 
 @strawberry.type
@@ -94,34 +99,14 @@ class StreamGoalMutations:
         """Try an overlay out."""
         return await changed(info, operations.test_goal, decode_id(id, kind="streamgoal"), delta)
 
-    @change(
-        StreamGoal,
-        "goal",
+    stream_goal_reset = _of_goal(
+        "stream_goal_reset",
         "Let a goal begin anew: at its start, towards the target it was given, shown.",
-        result="The goal after the change.",
+        operations.reset_goal,
     )
-    async def stream_goal_reset(
-        self,
-        info: Asked,
-        id: Annotated[strawberry.ID, strawberry.argument(description="The goal.")],
-    ) -> Any:
-        """Begin anew."""
-        return await changed(info, operations.reset_goal, decode_id(id, kind="streamgoal"))
 
-    @change(StreamGoal, "goal", "Show a goal that was hidden.", result="The goal after the change.")
-    async def stream_goal_show(
-        self,
-        info: Asked,
-        id: Annotated[strawberry.ID, strawberry.argument(description="The goal.")],
-    ) -> Any:
-        """Show a goal."""
-        return await changed(info, operations.show_goal, decode_id(id, kind="streamgoal"), is_shown=True)
+    stream_goal_show = _of_goal("stream_goal_show", "Show a goal that was hidden.", operations.show_goal, is_shown=True)
 
-    @change(StreamGoal, "goal", "Hide a goal. It counts all the same.", result="The goal after the change.")
-    async def stream_goal_hide(
-        self,
-        info: Asked,
-        id: Annotated[strawberry.ID, strawberry.argument(description="The goal.")],
-    ) -> Any:
-        """Hide a goal."""
-        return await changed(info, operations.show_goal, decode_id(id, kind="streamgoal"), is_shown=False)
+    stream_goal_hide = _of_goal(
+        "stream_goal_hide", "Hide a goal. It counts all the same.", operations.show_goal, is_shown=False
+    )

@@ -3,15 +3,16 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import DateTime, String, Uuid, delete, literal
+from sqlalchemy import DateTime, String, Uuid, bindparam, delete, literal
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlmodel import col, select
 
 from db.access.tables import User
-from db.access.viewer import Role, Viewer
+from db.access.viewer import Role, Viewer, ViewerKind
 from db.batches import table_of
 from db.errors import Forbidden, Invalid, NotFound
 from db.ids import new_id
@@ -20,8 +21,10 @@ from db.social.drafts import checked_key
 from db.social.events import EntryChanged, UserCountsChanged
 from db.social.tables import Amplification, Entry, Follow, Resonance, Share
 from db.social.visibility import shown_entries
-from db.statements import any_of
+from db.statements import any_of, fixed
 
+_ENTRY_ID = bindparam("entry_id", type_=Uuid())
+_IS_IT = col(Entry.id) == _ENTRY_ID
 Mark = type[Resonance] | type[Amplification]
 
 
@@ -39,19 +42,14 @@ async def mark_entry(tx: Transaction, mark: Mark, entry_id: UUID, *, viewer: Vie
     Raises `NotFound` for what the viewer does not see.
     """
     check_member(viewer)
-    table = table_of(mark)
-    seen = _shown(viewer, entry_id, literal(viewer.user_id, Uuid()), literal(now, DateTime(timezone=True)))
-    statement = upsert(table).from_select(["entry_id", "user_id", "created_at"], seen).on_conflict_do_nothing()
-    made = await tx.row(statement.returning(table.c.entry_id), **viewer.parameters)
+    made = await tx.row(_marking(mark, viewer.kind), entry_id=entry_id, now=now, **viewer.parameters)
     return await _marked(tx, entry_id, viewer, is_news=made is not None)
 
 
 async def unmark_entry(tx: Transaction, mark: Mark, entry_id: UUID, *, viewer: Viewer) -> Entry:
     """Take back what `mark_entry` set; twice is as good as once. Raises `NotFound` as it does."""
     check_member(viewer)
-    table = table_of(mark)
-    statement = delete(table).where(table.c.user_id == viewer.user_id, table.c.entry_id == entry_id)
-    gone = await tx.row(statement.returning(table.c.entry_id))
+    gone = await tx.row(_unmarking(mark), entry_id=entry_id, **viewer.parameters)
     return await _marked(tx, entry_id, viewer, is_news=gone is not None)
 
 
@@ -102,9 +100,7 @@ async def unfollow_user(tx: Transaction, user_id: UUID, *, viewer: Viewer) -> Fo
 
 async def visible_entry(session: Session, entry_id: UUID, viewer: Viewer, *, field: str = "id") -> Entry:
     """Return an entry that is seen and was not deleted. Raises `NotFound`."""
-    found = await session.row(
-        select(Entry).where(col(Entry.id) == entry_id, shown_entries(viewer.kind)), **viewer.parameters
-    )
+    found = await session.row(_showing(viewer.kind), entry_id=entry_id, **viewer.parameters)
     if found is None:
         raise NotFound("There is no such entry.", field=field)
     return found
@@ -122,6 +118,30 @@ def check_member(viewer: Viewer) -> None:
     """Raise `Forbidden` to whoever may keep nothing of his own."""
     if not viewer.has_role(Role.MEMBER):
         raise Forbidden("This needs the role MEMBER.")
+
+
+# Written once for each sort of viewer: a heart that everybody taps is held for as long as a statement is put together.
+
+
+@cache
+def _marking(mark: Mark, kind: ViewerKind) -> Any:
+    table = table_of(mark)
+    values = bindparam("viewer_id", type_=Uuid()), bindparam("now", type_=DateTime(timezone=True))
+    seen = select(col(Entry.id), *values).where(_IS_IT, shown_entries(kind))
+    made = upsert(table).from_select(["entry_id", "user_id", "created_at"], seen).on_conflict_do_nothing()
+    return fixed(made.returning(table.c.entry_id))
+
+
+@cache
+def _unmarking(mark: Mark) -> Any:
+    table = table_of(mark)
+    own = table.c.user_id == bindparam("viewer_id", type_=Uuid())
+    return fixed(delete(table).where(own, table.c.entry_id == _ENTRY_ID).returning(table.c.entry_id))
+
+
+@cache
+def _showing(kind: ViewerKind) -> Any:
+    return fixed(select(Entry).where(_IS_IT, shown_entries(kind)))
 
 
 def _shown(viewer: Viewer, entry_id: UUID, *values: Any) -> Any:

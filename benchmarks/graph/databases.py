@@ -98,6 +98,6 @@ def _tables(dialect: Dialect) -> Iterator[str]:
 
 
 def _indexes(dialect: Dialect) -> Iterator[str]:
-    for table in metadata.sorted_tables:
+    for table in (*_ACCESS, *metadata.sorted_tables):
         for index in sorted(table.indexes, key=lambda index: str(index.name)):
             yield str(CreateIndex(index).compile(dialect=dialect))

@@ -68,9 +68,9 @@ def main(
     resonances: Annotated[int | None, typer.Option(help="How many resonances: 5 for each entry if not said.")] = None,
     follows: Annotated[int | None, typer.Option(help="How many follows: one for two entries if not said.")] = None,
     users: Annotated[int | None, typer.Option(help="How many users: one for 50 entries if not said.")] = None,
-    rounds: Annotated[int, typer.Option(min=2, max=50, help="How often each server is loaded.")] = 5,
+    rounds: Annotated[int, typer.Option(min=2, max=50, help="How often each server is loaded.")] = 3,
     seconds: Annotated[int, typer.Option(min=1, max=60, help="How long a burst is.")] = 1,
-    count: Annotated[int, typer.Option(min=20, help="How many requests of each are made in process.")] = 200,
+    count: Annotated[int, typer.Option(min=5, help="How many requests of each are made in process.")] = 200,
     server: Annotated[
         str, typer.Option(envvar="RINGSIDE_BENCHMARK_POSTGRESQL", help="PostgreSQL server to make the database on.")
     ] = "postgresql://postgres@127.0.0.1:5432",

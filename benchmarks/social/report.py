@@ -28,6 +28,7 @@ _OUTSIDE_HEADER = (
     "median ms",
     "p99 ms",
     "CPU ms",
+    "of it the server's",
 )
 _TARGET_HEADER = ("what", "wanted", "measured", "met")
 
@@ -87,7 +88,8 @@ def write(report: Report, path: Path) -> None:
         f"* Python {platform.python_version()}: {', '.join(f'{name} {of}' for name, of in found['python'].items())}",
         f"* Node: {node}",
         (
-            f"* In process: {report.count} requests of each, one after another. Over HTTP: wrk, {report.rounds} rounds "
+            f"* In process: {report.count} requests of each, one after another, or 3 s of them. "
+            f"Over HTTP: wrk, {report.rounds} rounds "
             f"of {report.seconds} s for each, the order of the servers turned each round."
         ),
         "",

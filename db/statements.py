@@ -165,7 +165,11 @@ def _any_of_on_sqlite(element: any_of, compiler: SQLCompiler, **options: Any) ->
 @compiles(any_of, "postgresql")
 def _any_of_on_postgresql(element: any_of, compiler: SQLCompiler, **options: Any) -> str:
     column, values = (compiler.process(clause, **options) for clause in element.clauses)
-    return f"{column} = ANY({values})"
+    wanted = list(element.clauses)[1].type
+    if not (isinstance(wanted, ListOf) and isinstance(wanted.item, Uuid)):
+        return f"{column} = ANY({values})"
+    # As a query of its own it is taken apart once, where a cast would be at each row that is looked at.
+    return f"{column} = ANY((SELECT {values})::UUID[])"  # noqa: S608 -- as above
 
 
 S = TypeVar("S", bound=Executable)

@@ -100,7 +100,7 @@ async def unfollow_user(tx: Transaction, user_id: UUID, *, viewer: Viewer) -> Fo
 
 async def visible_entry(session: Session, entry_id: UUID, viewer: Viewer, *, field: str = "id") -> Entry:
     """Return an entry that is seen and was not deleted. Raises `NotFound`."""
-    found = await session.row(_showing(viewer.kind), entry_id=entry_id, **viewer.parameters)
+    found: Entry | None = await session.row(_showing(viewer.kind), entry_id=entry_id, **viewer.parameters)
     if found is None:
         raise NotFound("There is no such entry.", field=field)
     return found

@@ -138,7 +138,7 @@ async def update_profile(tx: Transaction, changes: Mapping[str, Any], *, viewer:
     check_member(viewer)
     columns = _profile_columns(changes)
     if "username_key" in columns:
-        # Held until the commit, so that the one who is second waits and is told.
+        # Said in words where it can be; of two who come at once the index refuses the second.
         taken = col(User.username_key) == columns["username_key"], col(User.id) != viewer.user_id
         if await tx.row(select(User).where(*taken)) is not None:
             raise taken_username()

@@ -1,8 +1,11 @@
 """Statements: compiled once per shape, and values that come back as they went in, on either database."""
 
-from collections.abc import Sequence
+import shutil
+import sqlite3
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +23,8 @@ from db.base import JSONColumn, enum_type
 from db.batches import table_of
 from db.ids import new_id
 from db.matches.tables import Mat, Match, MatchEvent
-from db.session import Database, Session
+from db.session import Database, Session, _SQLiteDriver
+from db.sqlite import SQLiteConnection
 from db.statements import POSTGRESQL, SQLITE, StatementCache, any_of
 from tests.db.stored import NOW, lay_mat, statements_of
 
@@ -312,3 +316,30 @@ async def test_enums_are_stored_as_their_names_in_plain_text(db: Database) -> No
         found_by_enum = await session.tuples(select(col(User.name)).where(col(User.role) == Role.ADMIN))
 
     assert [tuple(row) for row in (*rows, *found_by_enum)] == [("ADMIN",), ("Ann",)]
+
+
+class _Watched(SQLiteConnection):
+    """A connection that remembers what left its thread."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.left: list[Any] = []
+
+    async def run(self, work: Callable[[sqlite3.Connection], Any]) -> Any:
+        self.left.append(await super().run(work))
+        return self.left[-1]
+
+
+async def test_no_cursor_leaves_the_thread_of_its_connection(migrated_file: Path, tmp_path: Path) -> None:
+    """Let go elsewhere, it would reset its statement while the next to use that is half way through."""
+    path = tmp_path / "ringside.db"
+    shutil.copy(migrated_file, path)
+    connection = _Watched(path)
+    await connection.open()
+    driver = _SQLiteDriver(connection)
+
+    await driver.execute_many("UPDATE users SET name = ?", [("Ann",), ("Bob",)])
+    await driver.fetch("SELECT 1", [])
+
+    assert connection.left == [None, None, [(1,)]]
+    await connection.close()

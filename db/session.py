@@ -362,8 +362,8 @@ class _SQLiteDriver:
         return await self._run(lambda connection: connection.execute(sql, arguments).fetchall())
 
     async def execute_many(self, sql: str, arguments: Sequence[Sequence[Any]]) -> None:
-        # Closed in the connection's thread. Let go by the loop, which may be late, it would reset its statement, which is
-        # kept, while the next to use that is half way through.
+        # Closed in the connection's thread. Let go by the loop, which may be late, it would reset its statement, which
+        # is kept, while the next to use that is half way through.
         await self._run(lambda connection: connection.executemany(sql, arguments).close())
 
     async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:

@@ -182,8 +182,7 @@ async def _outside(urls: tuple[str, str], asked: Asked, found: Found) -> None:
     with tempfile.TemporaryDirectory(prefix="ringside-social-") as logs:
         secrets = (tokens[0][0], tokens[1][0])
         with outside.serving(subjects, urls, secrets, core=core, logs=Path(logs)) as up:
-            # Without the root it is hardly another load.
-            wanted = [shape for shape in SHAPES.values() if shape.name != "replies"]
+            wanted = [shape for shape in SHAPES.values() if shape.name not in questions.INSIDE_ALONE]
             outside.compare(up, wanted)
             _err.print(f"All {len(up)} servers give the same answers.")
             bursts = sum(len(outside.able(up, shape)) * (1 + (shape.name in questions.COMPARED)) for shape in wanted)

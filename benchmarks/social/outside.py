@@ -21,7 +21,7 @@ TITLES = {
 # With one connection it is how long somebody waits, with many how many are served.
 CONNECTIONS = (1, 16)
 # How many times longer a burst is of what is not answered often.
-_PATIENCE = {"thread": 2}
+_PATIENCE = {"thread": 3}
 
 Advance = Callable[[str], None]
 # By the number of connections.

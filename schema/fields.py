@@ -292,7 +292,7 @@ def lookup(description: str, kind: str, batch: ToOne[Any], *, demand: Demand) ->
     async def resolve(
         root: Any,
         info: Info[Context, None],
-        id: Annotated[strawberry.ID, strawberry.argument(description=f"Id of a {kind}.")],
+        id: Annotated[strawberry.ID, strawberry.argument(description="Its id.")],
     ) -> Any:
         return await info.context.loaders.one(batch, decode_id(id, kind=kind))
 

@@ -10,7 +10,7 @@
  */
 
 import { GOALS } from "/static/documents.js";
-import { subscribeToAddress } from "/static/live.js";
+import { subscribeToAddress, tokenOfAddress } from "/static/live.js";
 
 const LOOKS = ["bar", "circular", "minimal", "vertical"];
 const UPRIGHT = new Set(["circular", "vertical"]);
@@ -41,8 +41,12 @@ function arrived(data, { first }) {
   drawn = new Map(goals.map((goal) => [goal.id, keep(before.get(goal.id), goal)]));
   for (const [id, view] of before) if (drawn.get(id) !== view) remove(view);
   list.replaceChildren(...[...drawn.values()].map((view) => view.element));
-  list.classList.toggle("upright", goals.length > 0 && goals.every((goal) => UPRIGHT.has(lookOf(goal))));
-  document.documentElement.style.setProperty("--rows", String(wanted.get("show") === "rotate" ? 1 : Math.max(1, goals.length)));
+  const isUpright = goals.length > 0 && goals.every((goal) => UPRIGHT.has(lookOf(goal)));
+  const shown = wanted.get("show") === "rotate" ? 1 : Math.max(1, goals.length);
+  const page = document.documentElement.style;
+  list.classList.toggle("upright", isUpright);
+  page.setProperty("--rows", String(isUpright ? 1 : shown));
+  page.setProperty("--columns", String(isUpright ? shown : 1));
   for (const goal of goals) show(drawn.get(goal.id), goal, moved.get(goal.id));
   if (movements.length) turnTo(movements[movements.length - 1].goal.id);
   else turnTo(turn.id);
@@ -64,7 +68,7 @@ function drawWaiting() {
 function waitingText() {
   if (connection.status === "error") return tidy(connection.message) || "The server refused this overlay";
   if (connection.status !== "refused") return "Connecting…";
-  if (!token()) return "This overlay’s address has no token";
+  if (!tokenOfAddress()) return "This overlay’s address has no token";
   return connection.message.includes(" ") ? tidy(connection.message) : "This overlay’s token was refused";
 }
 

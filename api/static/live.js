@@ -211,12 +211,16 @@ export function subscribeToAddress({ kinds, query, onNext, onStatus }) {
     stop();
     const variables = named(kinds);
     if (!variables) return onStatus("error", `This address names no ${kinds.join(" and no ")}`);
-    const token = new URLSearchParams(location.hash.slice(1)).get("token");
-    stop = subscribe({ url: socketURL(), token, query, variables, onNext, onStatus });
+    stop = subscribe({ url: socketURL(), token: tokenOfAddress(), query, variables, onNext, onStatus });
   }
 
   window.addEventListener("hashchange", start);
   start();
+}
+
+/** The token behind the `#` of this page's address, `null` if there is none. */
+export function tokenOfAddress() {
+  return new URLSearchParams(location.hash.slice(1)).get("token");
 }
 
 /** The variables that this page's address gives, `null` if it names nothing. */

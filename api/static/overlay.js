@@ -7,7 +7,7 @@
 
 import { anchor, format, remaining, settle, untilNextSecond } from "/static/clock.js";
 import { SCOREBOARD } from "/static/documents.js";
-import { subscribeToAddress } from "/static/live.js";
+import { subscribeToAddress, tokenOfAddress } from "/static/live.js";
 
 const DEFAULT_COLOUR = { blue: "#1246b8", red: "#c8102e" };
 const PANEL = "#0b1120";
@@ -88,7 +88,7 @@ function waitingText() {
   if (connection.status === "live") return "Waiting for the next match";
   if (connection.status === "error") return tidy(connection.message) || "The server refused this overlay";
   if (connection.status !== "refused") return "Connecting…";
-  if (!token()) return "This overlay’s address has no token";
+  if (!tokenOfAddress()) return "This overlay’s address has no token";
   // A close code comes with a word, a refused operation with a sentence.
   return connection.message.includes(" ") ? tidy(connection.message) : "This overlay’s token was refused";
 }

@@ -14,6 +14,7 @@ from db.streams.vocabulary import StreamSourceKind
 from schema.connections import write_cursor
 from schema.ids import encode_id
 from tests.conftest import ManualClock
+from tests.support.accounts import account_variables
 from tests.support.competition import Competition, hold
 from tests.support.graph import Graph, the_schema
 from tests.support.practice import practice_variables
@@ -161,6 +162,7 @@ async def _variables(graph: Graph, competition: Competition, admin: User) -> dic
     of_stream, of_goal = {"streamId": stream}, {"goalId": goals[0]}
     return {
         **await practice_variables(graph, admin),
+        **await account_variables(graph, admin),
         "CreateOverlayToken": of_mat,
         "CreateScriptToken": {"label": "Script"},
         "FightInFull": of_match,

@@ -17,7 +17,7 @@ from db.accounts.tables import Account, Action, Execution, Feed, Post, Trigger
 from db.accounts.vocabulary import ConditionMetric, ExecutionCause, ExecutionState, PostOutcome, TriggerKind
 from db.errors import Conflict, Invalid, NotFound
 from db.ids import new_id
-from db.session import Transaction
+from db.session import Session, Transaction
 from db.texts import checked
 from db.zones import time_zone
 
@@ -177,10 +177,10 @@ async def fire_due(tx: Transaction, trigger_id: UUID, *, now: datetime) -> Seque
     return await _fire_if_met(tx, held, now)
 
 
-async def due_triggers(tx: Transaction, *, now: datetime, limit: int) -> list[UUID]:
+async def due_triggers(session: Session, *, now: datetime, limit: int) -> list[UUID]:
     """Return the triggers that are to be looked at, the longest due first."""
     is_due = col(Trigger.next_at).is_not(None), col(Trigger.next_at) <= now, col(Trigger.is_active).is_(True)
-    found = await tx.tuples(select(col(Trigger.id)).where(*is_due).order_by(col(Trigger.next_at)).limit(limit))
+    found = await session.tuples(select(col(Trigger.id)).where(*is_due).order_by(col(Trigger.next_at)).limit(limit))
     return [row[0] for row in found]
 
 

@@ -96,6 +96,13 @@ async def release(tx: Transaction, feed_id: UUID, lease_id: UUID) -> None:
     await tx.execute(update(Feed).where(*mine).values(lease_id=None, lease_until=None))
 
 
+async def defer(tx: Transaction, feed_id: UUID, lease_id: UUID, until: datetime) -> None:
+    """Give a lease back, and let the feed be due a little later."""
+    mine = col(Feed.id) == feed_id, col(Feed.lease_id) == lease_id
+    later = {"lease_id": None, "lease_until": None, "next_check_at": until}
+    await tx.execute(update(Feed).where(*mine).values(**later))
+
+
 def _is_due(now: datetime) -> tuple[Any, ...]:
     off = select(col(Account.id)).where(col(Account.is_enabled).is_(False))
     is_wanted = or_(col(Feed.account_id).is_(None), col(Feed.account_id).not_in(off))

@@ -1,6 +1,6 @@
 """How providers may change: by those who run the event, because the server calls where they say."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -112,6 +112,11 @@ async def delete_provider(tx: Transaction, provider_id: UUID) -> Provider:
 async def find_provider(session: Session, provider_id: UUID) -> Provider | None:
     """Return a provider with all that is secret of it, for who calls it or checks what it sent."""
     return await session.row(select(Provider).where(col(Provider.id) == provider_id))
+
+
+async def find_providers(session: Session, ids: Collection[UUID]) -> list[Provider]:
+    """Return providers with all that is secret of them, for who calls them."""
+    return await session.rows(select(Provider).where(any_of(col(Provider.id), ids)))
 
 
 async def note_trouble(tx: Transaction, provider_id: UUID, error: str, *, now: datetime) -> None:

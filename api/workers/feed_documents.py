@@ -73,7 +73,8 @@ def parse(body: bytes, *, content_type: str, url: str, most: int = MOST_ENTRIES)
 
 
 def _xml_feed(body: bytes, content_type: str, url: str, most: int) -> Parsed:
-    headers = {"content-type": content_type, "content-location": url}
+    # Not the address: ids that look like parts of one would be made whole by it, and be others where it moves.
+    headers = {"content-type": content_type}
     try:
         # Bytes, never text: it would take that for the name of a file.
         found = feedparser.parse(io.BytesIO(body), response_headers=headers, sanitize_html=False)

@@ -283,7 +283,9 @@ def _after(feed: Feed, read: Read, new_count: int, rules: PollRules, chance: flo
     }
     if isinstance(read, Failed):
         return columns | _after_failure(feed, read, rules, chance, now)
-    interval = next_interval(feed.interval_seconds, has_news=new_count > 0, hint=read.hint, rules=rules)
+    # What stood there before anybody looked says nothing of how often something comes.
+    is_news = new_count > 0 and feed.baseline_at is not None
+    interval = next_interval(feed.interval_seconds, has_news=is_news, hint=read.hint, rules=rules)
     wait = spread(float(interval), chance)
     columns |= {
         "state": FeedState.ACTIVE,

@@ -240,6 +240,8 @@ async def account_variables(graph: Graph, owner: User) -> dict[str, dict[str, An
         await working.note_lost(tx, done[0].id, lease, "It hung up.", rules=WORK, now=now)
         await working.note_refused(tx, done[1].id, lease, "No.", now=now)
     waiting = await make_execution(db, owner.id, now=now)
+    for entries in ((entry("1"),), (entry("2"), entry("1"))):
+        await poll(db, feed, found(*entries, at=now), at=now)
     of_account = {"id": encode_id("account", account.id)}
     of_feed = {"id": encode_id("feed", feed.id)}
     of_action = {"id": encode_id("action", action.id)}

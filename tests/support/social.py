@@ -106,7 +106,7 @@ async def resonate(db: Database, viewer: Viewer, entry: Entry, now: datetime) ->
 
 async def unresonate(db: Database, viewer: Viewer, entry: Entry) -> Entry:
     async with db.transaction() as tx:
-        return await operations.unmark_entry(tx, Resonance, entry.id, viewer=viewer)
+        return await operations.unmark_entry(tx, Resonance, entry.id, viewer=viewer, now=entry.created_at)
 
 
 async def amplify(db: Database, viewer: Viewer, entry: Entry, now: datetime) -> Entry:
@@ -116,7 +116,7 @@ async def amplify(db: Database, viewer: Viewer, entry: Entry, now: datetime) -> 
 
 async def unamplify(db: Database, viewer: Viewer, entry: Entry) -> Entry:
     async with db.transaction() as tx:
-        return await operations.unmark_entry(tx, Amplification, entry.id, viewer=viewer)
+        return await operations.unmark_entry(tx, Amplification, entry.id, viewer=viewer, now=entry.created_at)
 
 
 async def share(db: Database, viewer: Viewer, entry: Entry, now: datetime, key: str | None = None) -> Entry:

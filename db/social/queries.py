@@ -10,6 +10,7 @@ from db.social.searching import has_words
 from db.social.tables import Amplification, Entry, EntryTag, Follow, Resonance
 from db.social.visibility import (
     DEEPEST,
+    ROOTS,
     answerable_entries,
     deletable_entries,
     editable_entries,
@@ -85,7 +86,7 @@ trending = Pages(
 )
 home_feed = Pages(
     model=Entry,
-    gathered=Gathered(by="author_id", keys=followed_by_viewer),
+    gathered=Gathered(by="author_id", keys=followed_by_viewer, among=ROOTS),
     orders=_BY_TIME,
     filters=ENTRY_FILTERS,
     visible=root_entries,

@@ -30,6 +30,8 @@ from db.social.vocabulary import EntryPrivacy
 DEEPEST = 100
 _VIEWER = bindparam("viewer_id", type_=Uuid())
 _ENTRIES = table_of(Entry)
+# What begins a thread and was not deleted: of these there are indexes.
+ROOTS = (_ENTRIES.c.depth == literal_column("0", Integer()), _ENTRIES.c.deleted_at.is_(None))
 
 
 def visible_entries(viewer: ViewerKind) -> ColumnElement[bool]:
@@ -67,8 +69,10 @@ def answerable_entries(viewer: ViewerKind) -> ColumnElement[bool]:
 
 
 def root_entries(viewer: ViewerKind) -> ColumnElement[bool]:
-    """Say which entries are listed that begin a thread."""
-    return and_(col(Entry.depth) == literal_column("0", Integer()), shown_entries(viewer))
+    """Say which entries are listed that begin a thread. What such a one lets in, its thread does."""
+    if viewer.is_overlay:
+        return false()
+    return and_(*ROOTS, _admitted(_ENTRIES.c.privacy, _ENTRIES.c.author_id, _VIEWER))
 
 
 def feed_entries(viewer: ViewerKind) -> ColumnElement[bool]:

@@ -11,11 +11,12 @@ from db.access.viewer import Role, Viewer
 from db.ids import new_id
 from db.session import Database
 from db.social.tables import Entry
+from db.social.vocabulary import EntryPrivacy
 from schema.ids import encode_id
 from tests.conftest import ManualClock
 from tests.support.graph import Graph
 from tests.support.house import eventually
-from tests.support.social import amplify, erase, follow, make_person, resonate, rewrite, unfollow, write
+from tests.support.social import amplify, erase, follow, follow_many, make_person, resonate, rewrite, unfollow, write
 
 FEED = """
 query ($first: Int, $after: String, $last: Int, $before: String, $order: EntryOrder, $filter: EntryFilter) {
@@ -33,6 +34,14 @@ query ($first: Int, $after: String, $order: TimeOrder) {
       viewerHasResonated viewerHasAmplified
     }
     pageInfo { hasNextPage endCursor }
+  }
+}
+"""
+HOME_BOTH_WAYS = """
+query ($first: Int, $after: String, $last: Int, $before: String, $order: TimeOrder, $filter: EntryFilter) {
+  homeFeed(first: $first, after: $after, last: $last, before: $before, orderBy: $order, filter: $filter) {
+    edges { node { content } }
+    pageInfo { hasNextPage endCursor startCursor hasPreviousPage }
   }
 }
 """
@@ -195,6 +204,36 @@ async def test_home_is_what_those_wrote_whom_one_follows(graph: Graph, ann: View
     await unfollow(graph.db, carl, ann)
     left = (await home.execute(HOME))["homeFeed"]
     assert [(one["content"], one["author"]["username"]) for one in left["nodes"]] == [("1", "bob")]
+
+
+async def test_home_is_as_whole_for_who_follows_many(graph: Graph, ann: Viewer, bob: Viewer) -> None:
+    """Of many, the newest of all are looked at before: on the first pages they are enough, on the last they are not."""
+    now = graph.clock.now()
+    people = await follow_many(graph.db, ann, 110, now)
+    for number in range(21):
+        at, privacy = now + timedelta(seconds=number // 2), list(EntryPrivacy)[number % 3]
+        await write(graph.db, people[number % 4], at, content=f"{number}", privacy=privacy)
+        await write(graph.db, bob, at, content="of somebody else")
+    home = graph.as_viewer(ann)
+
+    shown = {str(number) for number in range(21) if list(EntryPrivacy)[number % 3] is not EntryPrivacy.PRIVATE}
+    for order in ("NEWEST", "OLDEST"):
+        whole = said((await home.execute(HOME_BOTH_WAYS, first=100, order=order))["homeFeed"])
+        forward: list[str] = []
+        backward: list[str] = []
+        after = before = None
+        for _ in range(3):
+            with graph.statements() as heard:
+                page = await home.execute(HOME_BOTH_WAYS, first=6, after=after, order=order)
+            assert page == await home.on_graphql_core().execute(HOME_BOTH_WAYS, first=6, after=after, order=order)
+            assert len(heard) == 1
+            forward, after = forward + said(page["homeFeed"]), page["homeFeed"]["pageInfo"]["endCursor"]
+            page = await home.execute(HOME_BOTH_WAYS, last=6, before=before, order=order)
+            backward, before = said(page["homeFeed"]) + backward, page["homeFeed"]["pageInfo"]["startCursor"]
+        assert forward == backward == whole
+        assert set(whole) == shown
+    dreams = await home.execute(HOME_BOTH_WAYS, first=6, filter={"kinds": ["DREAM"]})
+    assert said(dreams["homeFeed"]) == []
 
 
 # Threads

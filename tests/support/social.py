@@ -16,7 +16,7 @@ from db.ids import new_id
 from db.session import Database
 from db.social import operations
 from db.social.drafts import NEW_ENTRY
-from db.social.tables import Amplification, Entry, Resonance
+from db.social.tables import Amplification, Entry, Follow, Resonance
 from db.social.vocabulary import EntryKind, EntryPrivacy
 
 _FOLDER = Path(__file__).parents[1] / "data" / "social"
@@ -128,6 +128,21 @@ async def follow(db: Database, follower: Viewer, followed: Viewer | UUID, now: d
     user_id = followed if isinstance(followed, UUID) else followed.user_id
     async with db.transaction() as tx:
         return await operations.follow_user(tx, user_id, viewer=follower, now=now)
+
+
+async def follow_many(db: Database, follower: Viewer, number: int, now: datetime) -> list[Viewer]:
+    """Make so many people whom somebody follows."""
+    people = [Viewer(user_id=new_id(), token_id=new_id(), role=Role.MEMBER) for _ in range(number)]
+    users = [
+        User(id=one.user_id, name="Somebody", username=name, username_key=name, role=one.role, created_at=now)
+        for one in people
+        for name in [one.user_id.hex]
+    ]
+    follows = [Follow(follower_id=follower.user_id, followed_id=one.user_id, created_at=now) for one in people]
+    async with db.transaction() as tx:
+        await tx.execute_many(insert(User), [one.model_dump() for one in users])
+        await tx.execute_many(insert(Follow), [one.model_dump() for one in follows])
+    return people
 
 
 async def unfollow(db: Database, follower: Viewer, followed: Viewer) -> operations.Followed:

@@ -171,6 +171,19 @@ class Gathered:
         return self.keys().where(_count_of(enough) < _limit()).subquery("parent")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Searched:
+    """Where rows are searched for, of which there may be very many: pages are of the newest of them alone.
+
+    `numbers` selects, for a dialect and conditions on the rows, those in column `by` of as many as there may be. What
+    is searched for is the parameter of `filter`, which is always given.
+    """
+
+    filter: str
+    by: str
+    numbers: Callable[[str, Sequence[ColumnElement[bool]]], Chosen]
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Pages(Generic[T]):
     """A page of the rows whose `by` column is the key, for each key; of all rows, under the key `None`, without `by`.
@@ -184,6 +197,7 @@ class Pages(Generic[T]):
     model: type[T]
     by: str | None = None
     gathered: Gathered | None = None
+    searched: Searched | None = None
     orders: Mapping[str, Order]
     filters: Mapping[str, ColumnElement[bool]] = field(default_factory=dict)
     visible: Visible
@@ -201,13 +215,13 @@ class Pages(Generic[T]):
         """
         table = table_of(self.model)
         order = asked.order
-        conditions = [*self._conditions(kind, asked.filters), *between(table, table, asked)]
+        conditions = [*self._conditions(dialect, kind, asked.filters), *between(table, table, asked)]
         ordering = ordering_of(table, order, is_reversed=asked.is_backward)
         limit = _limit()
         names = None if columns is None else [*dict.fromkeys((*columns, *filter(None, [self.by]), *order.columns))]
         build = _top_of_each_on_sqlite if dialect == "sqlite" else _top_of_each_on_postgresql
         if self.gathered is not None:
-            seen = self._conditions(kind, asked.filters)
+            seen = self._conditions(dialect, kind, asked.filters)
             first = self.gathered.first_of_all(table, asked, seen).cte("first_of_all")
             by, parent = table.c[self.gathered.by], self.gathered.keys_unless(first)
             # What they are found and ordered by is read of all, and everything else of those that are on the page.
@@ -222,10 +236,10 @@ class Pages(Generic[T]):
             return _turned_round(top, order) if asked.is_backward else top
         return build(table, table.c[self.by], None, conditions, order, ordering, limit, names)
 
-    def count_statement(self, kind: ViewerKind, filters: frozenset[str]) -> Chosen:
+    def count_statement(self, dialect: str, kind: ViewerKind, filters: frozenset[str]) -> Chosen:
         """Select how many rows there are for each of `keys`: key and count, or the count alone without `by`."""
         table = table_of(self.model)
-        conditions = self._conditions(kind, filters)
+        conditions = self._conditions(dialect, kind, filters)
         if self.gathered is not None:
             conditions.append(table.c[self.gathered.by].in_(self.gathered.keys()))
         if self.by is None:
@@ -252,17 +266,24 @@ class Pages(Generic[T]):
         self, session: Session, viewer: Viewer, keys: Sequence[Key], wanted: Mapping[str, Any]
     ) -> dict[Key, int]:
         """Count the rows of each key in one statement. Keys without rows are absent."""
-        statement = self.count_statement(viewer.kind, _given(wanted))
+        statement = self.count_statement(session.dialect, viewer.kind, _given(wanted))
         parameters = {**filter_parameters(wanted), **viewer.parameters}
         rows = await session.tuples(statement, keys=list(keys), **parameters)
         if self.by is None:
             return {None: rows[0][0]}
         return {row[0]: row[1] for row in rows}
 
-    def _conditions(self, kind: ViewerKind, filters: frozenset[str]) -> list[ColumnElement[bool]]:
-        conditions = [self.filters[name] for name in sorted(filters)]
+    def _searches_by(self, name: str) -> bool:
+        return self.searched is not None and self.searched.filter == name
+
+    def _conditions(self, dialect: str, kind: ViewerKind, filters: frozenset[str]) -> list[ColumnElement[bool]]:
+        conditions = [self.filters[name] for name in sorted(filters) if not self._searches_by(name)]
         seen = self.visible(kind)
-        return conditions if seen is None else [*conditions, seen]
+        if seen is not None:
+            conditions.append(seen)
+        if self.searched is None:
+            return conditions
+        return [table_of(self.model).c[self.searched.by].in_(self.searched.numbers(dialect, conditions))]
 
 
 def asked(page: Page, order: Order, wanted: Mapping[str, Any]) -> Asked:

@@ -5,8 +5,8 @@ from sqlmodel import col
 
 from db.access.tables import User
 from db.access.visibility import visible_users
-from db.batches import Gathered, Order, Pages, ToOne
-from db.social.searching import has_words
+from db.batches import Gathered, Order, Pages, Searched, ToOne
+from db.social.searching import newest_with_words
 from db.social.tables import Amplification, Entry, EntryTag, Follow, Resonance
 from db.social.visibility import (
     DEEPEST,
@@ -95,7 +95,8 @@ entries_as_committed = Pages(model=Entry, orders=_COMMITTED, filters=ENTRY_FILTE
 found_entries = Pages(
     model=Entry,
     orders=ENTRY_ORDERS,
-    filters={**ENTRY_FILTERS, "text": has_words("filter_text")},
+    filters=ENTRY_FILTERS,
+    searched=Searched(filter="text", by="seq", numbers=newest_with_words),
     visible=shown_entries,
 )
 # The newest number of all, whoever asks: a feed begins behind it.

@@ -16,7 +16,18 @@ from schema.ids import encode_id
 from tests.conftest import ManualClock
 from tests.support.graph import Graph
 from tests.support.house import eventually
-from tests.support.social import amplify, erase, follow, follow_many, make_person, resonate, rewrite, unfollow, write
+from tests.support.social import (
+    amplify,
+    erase,
+    follow,
+    follow_many,
+    make_person,
+    plant,
+    resonate,
+    rewrite,
+    unfollow,
+    write,
+)
 
 FEED = """
 query ($first: Int, $after: String, $last: Int, $before: String, $order: EntryOrder, $filter: EntryFilter) {
@@ -42,6 +53,15 @@ query ($first: Int, $after: String, $last: Int, $before: String, $order: TimeOrd
   homeFeed(first: $first, after: $after, last: $last, before: $before, orderBy: $order, filter: $filter) {
     edges { node { content } }
     pageInfo { hasNextPage endCursor startCursor hasPreviousPage }
+  }
+}
+"""
+SEARCH_WHOLE = """
+query ($text: String!, $order: EntryOrder, $after: String) {
+  search(filter: {text: $text}, orderBy: $order, first: 100, after: $after) {
+    nodes { content }
+    totalCount
+    pageInfo { endCursor hasNextPage }
   }
 }
 """
@@ -441,6 +461,37 @@ async def test_words_are_found_wherever_they_stand_and_as_they_are_now(graph: Gr
     assert await found(ann, "träume") == 3
     await rewrite(graph.db, ann, first, now, title="Umbenannt")
     assert [await found(bob, text) for text in ("über", "umbenannt")] == [0, 1]
+
+
+async def test_of_words_that_are_everywhere_the_newest_thousand_are_found(
+    graph: Graph, ann: Viewer, bob: Viewer
+) -> None:
+    await plant(graph.db, [bob], graph.clock.now(), word="thunder")
+    asking = graph.as_viewer(ann)
+
+    async def found(text: str, order: str = "NEWEST") -> list[str]:
+        contents: list[str] = []
+        page: dict[str, Any] = {"pageInfo": {"endCursor": None, "hasNextPage": True}}
+        while page["pageInfo"]["hasNextPage"]:
+            variables = {"text": text, "order": order, "after": page["pageInfo"]["endCursor"]}
+            page = (await asking.execute(SEARCH_WHOLE, **variables))["search"]
+            contents += [node["content"] for node in page["nodes"]]
+        assert page["totalCount"] == len(contents)
+        return contents
+
+    everywhere = await found("thunder")
+    numbers = {int(content.split()[0]) for content in everywhere}
+
+    assert (len(numbers), max(numbers)) == (1000, 1428)
+    # All but those that were deleted.
+    assert len(range(min(numbers), 1429)) < 1100
+    assert set(await found("THUNDER", "OLDEST")) == set(everywhere)
+    assert await found("thunder 17") == ["17 thunder"]
+    # What others keep to themselves takes no place among what is found, by which it could be told.
+    for content in ("thunder", "seventeen"):
+        await write(graph.db, bob, graph.clock.now(), content=content, privacy="PRIVATE")
+    assert await found("thunder") == everywhere
+    assert await found("seventeen") == []
 
 
 # News

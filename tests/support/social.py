@@ -57,15 +57,15 @@ async def write(
         )
 
 
-async def plant(db: Database, people: Sequence[Viewer], now: datetime) -> UUID:
-    """A thread of the shape of a real one, as it is stored; return its root's id."""
+async def plant(db: Database, people: Sequence[Viewer], now: datetime, *, word: str = "") -> UUID:
+    """A thread of the shape of a real one, as it is stored; return its root's id. Each says its number and a word."""
     rows: list[dict[str, Any]] = []
     branches: Counter[str] = Counter()
     for number, (above, author, seconds, is_deleted) in enumerate(_SHAPE):
         branches[above] += 1
         at = now + timedelta(seconds=int(seconds))
         place = _place(rows[int(above)] if above else None, branches[above], people[int(author or 0) % len(people)])
-        said = {"content": f"{number}", "seq": 1_000_000 + number, "created_at": at, "changed_at": at}
+        said = {"content": f"{number} {word}".strip(), "seq": 1_000_000 + number, "created_at": at, "changed_at": at}
         rows.append({**_PLAIN, **place, **said, "deleted_at": at if is_deleted == "1" else None})
     async with db.transaction() as tx:
         await tx.execute_many(insert(Entry), rows)

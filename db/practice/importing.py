@@ -192,7 +192,7 @@ def _lay_goal(layout: _Layout, node: GoalNode, last: dict[Any, int], writer: _Wr
     columns = {**goal_columns(said), "level": node.level, "parent_id": node.parent_id, "session_id": node.session_id}
     row = layout.goals.get(node.id)
     if row is None:
-        row = {**dict.fromkeys(_GOAL_COLUMNS), **goal_columns(NEW_GOAL | said), "id": node.id, "revision": 0}
+        row = {**dict.fromkeys(_GOAL_COLUMNS), **NEW_GOAL, "id": node.id, "revision": 0}
         row |= {"owner_id": layout.owner_id, "tree_revision": 0, "created_at": writer.created_at(node.created_at)}
         row["changed_at"] = writer.now
         layout.goals[node.id] = row

@@ -152,10 +152,14 @@ def declaration_of(field: StrawberryField) -> Declaration | None:
 
 
 class Demand(FieldExtension):
-    """What a field demands of the viewer: a role, or with `None` a token of any kind, an overlay's included."""
+    """What a field demands of the viewer: a role, or with `None` a token of any kind, an overlay's included.
 
-    def __init__(self, role: Role | None) -> None:
+    A field whose resolver reads many rows by itself demands so many of the token's budget, and notes those it read.
+    """
+
+    def __init__(self, role: Role | None, *, rows: int = 0) -> None:
         self.role = role
+        self.rows = rows
 
     def resolve(self, next_: Callable[..., Any], source: Any, info: Info[Context, None], **arguments: Any) -> Any:
         """Check, then resolve."""

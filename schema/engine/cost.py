@@ -53,7 +53,7 @@ from schema.engine.plan import (
     RowSelection,
     Target,
 )
-from schema.fields import EdgePages, declaration_of
+from schema.fields import Demand, EdgePages, declaration_of
 
 # What a list without pages may have, and what counting takes: neither is known before it is read.
 ROWS_OF_A_LIST = 10
@@ -112,8 +112,16 @@ def _of_roots(plan: Plan) -> Iterator[_Term]:
         elif isinstance(root, RootPage):
             yield from _of_edge(root.edge)
         elif isinstance(root, RootResolved):
+            yield from _demanded(root.field)
             inner = () if root.target is None else _of_target(root.target)
             yield from _times(_asked(root.node) if _is_list(root.field.type) else 1, _with_one(inner))
+
+
+def _demanded(field: GraphQLField) -> Iterator[_Term]:
+    """Give what a field's resolver reads by itself, where it says so."""
+    for one in field.extensions["strawberry-definition"].extensions:
+        if isinstance(one, Demand) and one.rows:
+            yield one.rows, ()
 
 
 def _of_target(target: Target) -> Iterator[_Term]:
@@ -248,13 +256,15 @@ class _Estimating:
     def _field(self, type_: Any, node: FieldNode, *, is_page: bool) -> Iterator[_Term]:
         """Add up a field; in a page (`is_page`) the rows were counted with the page itself."""
         name = node.name.value
-        if node.selection_set is None:
-            return
         if name.startswith("__"):
-            # The schema is not read from the database; walking it takes time all the same.
-            yield ROWS_OF_A_LIST, ()
+            if node.selection_set is not None:
+                # The schema is not read from the database; walking it takes time all the same.
+                yield ROWS_OF_A_LIST, ()
             return
         field = type_.fields[name]
+        yield from _demanded(field)
+        if node.selection_set is None:
+            return
         named = get_named_type(field.type)
         if not isinstance(named, GraphQLObjectType | GraphQLInterfaceType):
             return

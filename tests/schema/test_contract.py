@@ -130,6 +130,7 @@ _DEMANDS = {
     "Subscription.entryAdded": None,
     "Subscription.entryCountsChanged": None,
     "Subscription.userCountsChanged": None,
+    "Subscription.goalChanged": None,
     "Subscription.goalTreeChanged": None,
     "Subscription.practiceSessionChanged": None,
     "Subscription.matchEvents": None,
@@ -472,6 +473,7 @@ _ASKED = {
     ),
     "practicePlanRecurring": '(until: "2026-01-01") { errors { code } }',
     "practiceSetTimeZone": '(timeZone: "") { errors { code } }',
+    "goalChanged": f'(id: "goal_{_NOTHING}") {{ sentAt }}',
     "goalTreeChanged": f'(rootId: "goal_{_NOTHING}") {{ sentAt }}',
     "practiceSessionChanged": f'(id: "practicesession_{_NOTHING}") {{ sentAt }}',
 }

@@ -207,7 +207,7 @@ async def test_what_somebody_practises_is_seen_by_nobody_but_him_and_an_admin(
       goals { totalCount } practiceSessions { totalCount } deletedGoals { totalCount } sessionTemplates { totalCount }
       goalsExport
     }"""
-    overlay = Viewer(user_id=member.id, token_id=new_id(), role=Role.ADMIN, nodes=frozenset([goal.id]))
+    overlay = Viewer(user_id=member.id, token_id=new_id(), role=Role.ADMIN, nodes=frozenset([session.id, new_id()]))
 
     async def seen(viewer: Graph) -> list[Any]:
         data = await viewer.execute(asked, goal=ids[0], session=ids[1], ids=ids)

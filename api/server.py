@@ -21,6 +21,7 @@ from api.transport.arriving import ArrivalLimits, Arrivals
 from api.transport.line import Line
 from api.transport.under_way import UnderWay
 from api.watchdog import Watchdog
+from api.workers.practice_sessions import SessionPlanner
 from api.workers.pss import PSSListener
 from api.workers.stream_sources import GoalKeeper, StreamSources
 from api.workers.supervisor import Supervisor
@@ -81,6 +82,9 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
         supervisor.start("stream sources", sources.run, sources.facts)
         keeper = GoalKeeper(db, clock, kept=settings.stream_history)
         supervisor.start("goal keeper", keeper.run)
+        if settings.sessions_planned_days:
+            planner = SessionPlanner(db, clock, days=settings.sessions_planned_days)
+            supervisor.start("session planner", planner.run, planner.facts)
         under_way = UnderWay(settings.operation_seconds)
         supervisor.start("operations", under_way.look, lambda: {"underWay": len(under_way)})
         tally = Tally(clock, operation_writer(as_json=settings.log_json) if settings.log_operations else None)

@@ -7,6 +7,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from db.access.viewer import Role
+from db.practice.templates import MOST_DAYS_AHEAD
 
 
 class Settings(BaseSettings):
@@ -27,6 +28,8 @@ class Settings(BaseSettings):
     allowed_hosts: Annotated[list[str], NoDecode] = Field(default=["localhost", "127.0.0.1", "[::1]"])
     # How long the history of stream goals is kept; 0 is for ever.
     stream_history_days: int = Field(default=0, ge=0, le=36_500)
+    # For how many days ahead practice sessions that recur are planned; 0 leaves that to their owners.
+    sessions_planned_days: int = Field(default=14, ge=0, le=MOST_DAYS_AHEAD)
     # How long a stopping server waits for what is under way.
     drain_seconds: int = Field(default=10, ge=0, le=600)
     longest_entry: int = Field(default=2000, ge=1, le=100_000)

@@ -211,6 +211,14 @@ async def test_health_is_told_without_a_token_and_without_secrets(house: Running
             },
             {"name": "stream sources", "state": "running", "since": at, "restarts": 0, "lastError": None, "sources": 0},
             {"name": "goal keeper", "state": "running", "since": at, "restarts": 0, "lastError": None},
+            {
+                "name": "session planner",
+                "state": "running",
+                "since": at,
+                "restarts": 0,
+                "lastError": None,
+                "planned": 0,
+            },
             {"name": "operations", "state": "running", "since": at, "restarts": 0, "lastError": None, "underWay": 0},
             {"name": "tally", "state": "running", "since": at, "restarts": 0, "lastError": None},
             {

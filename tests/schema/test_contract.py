@@ -130,6 +130,7 @@ _DEMANDS = {
     "Subscription.entryAdded": None,
     "Subscription.entryCountsChanged": None,
     "Subscription.userCountsChanged": None,
+    "Subscription.goalChanged": None,
     "Subscription.goalTreeChanged": None,
     "Subscription.practiceSessionChanged": None,
     "Subscription.matchEvents": None,
@@ -286,7 +287,8 @@ def test_connections_are_alike() -> None:
             wrong.append(path)
         assert set(connection.fields) == {"edges", "nodes", "pageInfo", "totalCount"}
         assert "20" in str(field.args["first"].description)
-        assert "100" in str(field.args["last"].description)
+        most = 500 if path == "Goal.descendants" else 100
+        assert f"at most {most}." in str(field.args["last"].description)
 
     assert wrong == []
 
@@ -471,6 +473,7 @@ _ASKED = {
     ),
     "practicePlanRecurring": '(until: "2026-01-01") { errors { code } }',
     "practiceSetTimeZone": '(timeZone: "") { errors { code } }',
+    "goalChanged": f'(id: "goal_{_NOTHING}") {{ sentAt }}',
     "goalTreeChanged": f'(rootId: "goal_{_NOTHING}") {{ sentAt }}',
     "practiceSessionChanged": f'(id: "practicesession_{_NOTHING}") {{ sentAt }}',
 }

@@ -55,7 +55,7 @@ _NO_LIMITS = Limits(**{limit.name: 10**9 for limit in fields(Limits)})
 _PLANNED_AT_LEAST = 0.8
 _EVENTS_LOOKED_AT = 3
 _TRIES = 20
-_STATES = ("scoreboardChanged", "streamGoalChanged", "goalTreeChanged", "practiceSessionChanged")
+_STATES = ("scoreboardChanged", "streamGoalChanged", "goalChanged", "goalTreeChanged", "practiceSessionChanged")
 
 # graphql-core lets go of what it has not begun when a field beside it fails at once, and Python warns of that.
 pytestmark = pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")

@@ -1,6 +1,7 @@
 """Listeners: what may be said of them, who may say it, and what is noted of those that run."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -17,8 +18,7 @@ from db.network import operations
 from db.network.events import ALL_LISTENERS, ListenerChanged, ListenerConfigured, ListenerEvent
 from db.network.tables import ListenerSession, Sender, UDPListener
 from db.network.vocabulary import ListenerSessionState, ListenerState
-from db.session import Database
-from tests.conftest import ManualClock
+from db.session import Database, Transaction
 from tests.db.stored import NOW, lay_mat
 from tests.support.listening import listening, make_listener, note, sender_report, session_report
 
@@ -29,6 +29,18 @@ EVERYWHERE = "0.0.0.0"  # noqa: S104 -- nothing is bound to it here
 @pytest.fixture
 async def mat(db: Database) -> Mat:
     return await lay_mat(db)
+
+
+async def rolled_back(db: Database, change: Callable[[Transaction], Awaitable[Any]]) -> None:
+    """Make a change, and take it back."""
+
+    async def run() -> None:
+        async with db.transaction() as tx:
+            await change(tx)
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await run()
 
 
 async def listeners_of(db: Database) -> list[UDPListener]:
@@ -85,8 +97,10 @@ async def test_a_new_listener_is_on_and_heard_by_this_machine_alone(db: Database
         (
             {"address": OUTSIDE},
             "address",
-            f"Other machines reach {OUTSIDE}, and this server was not told to let them. Start it with "
-            f"RINGSIDE_LISTENER_ADDRESSES={OUTSIDE}, or bind the listener to 127.0.0.1.",
+            (
+                f"Other machines reach {OUTSIDE}, and this server was not told to let them. Start it with "
+                f"RINGSIDE_LISTENER_ADDRESSES={OUTSIDE}, or bind the listener to 127.0.0.1."
+            ),
         ),
         (
             {"address": OUTSIDE, "open_addresses": [EVERYWHERE]},
@@ -180,10 +194,7 @@ async def test_listeners_are_changed_by_those_who_run_the_event(db: Database, ma
 async def test_what_is_configured_is_told_once_it_is_committed(db: Database, mat: Mat) -> None:
     with db.bus.listen(ALL_LISTENERS, of=ListenerEvent) as heard:
         made = await make_listener(db, mat.id, NOW)
-        with pytest.raises(LookupError):
-            async with db.transaction() as tx:
-                await operations.stop_listener(tx, made.id, viewer=None, now=NOW)
-                raise LookupError
+        await rolled_back(db, lambda tx: operations.stop_listener(tx, made.id, viewer=None, now=NOW))
         async with db.transaction() as tx:
             await operations.stop_listener(tx, made.id, viewer=None, now=NOW)
             await operations.stop_listener(tx, made.id, viewer=None, now=NOW)
@@ -193,7 +204,7 @@ async def test_what_is_configured_is_told_once_it_is_committed(db: Database, mat
     assert list(heard._events) == [ListenerConfigured(listener_id=made.id)] * 3
 
 
-async def test_a_session_is_noted_as_it_grows_and_ends(db: Database, mat: Mat, clock: ManualClock) -> None:
+async def test_a_session_is_noted_as_it_grows_and_ends(db: Database, mat: Mat) -> None:
     made = await make_listener(db, mat.id, NOW)
     session = session_report(NOW)
     await note(db, listening(made, session, sender_report(NOW), sender_report(NOW, 7)))
@@ -243,10 +254,7 @@ async def test_a_rollback_keeps_what_was_heard_silent(db: Database, mat: Mat) ->
     made = await make_listener(db, mat.id, NOW)
 
     with db.bus.listen(made.id, of=ListenerChanged) as heard:
-        with pytest.raises(LookupError):
-            async with db.transaction() as tx:
-                await operations.note_listener(tx, listening(made, session_report(NOW)))
-                raise LookupError
+        await rolled_back(db, lambda tx: operations.note_listener(tx, listening(made, session_report(NOW))))
         silent = list(heard._events)
         await note(db, listening(made, session_report(NOW)))
 

@@ -13,4 +13,17 @@ metadata = Base.metadata
 # What one database has and the other has not: an index of words, and the tables of one.
 OF_ONE_DATABASE = ("ix_entries_words", "entry_texts")
 
-__all__ = ["OF_ONE_DATABASE", "access", "matches", "metadata", "network", "practice", "social", "streams"]
+# How triggers are called that fill such tables: they work when a backup is put back, which does not hold them.
+FILLING_TRIGGERS = ("entries_words_",)
+
+__all__ = [
+    "FILLING_TRIGGERS",
+    "OF_ONE_DATABASE",
+    "access",
+    "matches",
+    "metadata",
+    "network",
+    "practice",
+    "social",
+    "streams",
+]

@@ -8,6 +8,7 @@ from api import demo
 from api.commands.migrations import bring_up_to_date
 from api.commands.output import console, plain, print_json
 from api.logs import configure_logs
+from api.occupied import serving
 from api.server import House, Server, first_admin, mat_named, open_house, run
 from api.settings import Settings
 from db.clock import SystemClock
@@ -28,7 +29,7 @@ def serve(settings: Settings, *, is_demo: bool, as_json: bool) -> None:
 
 async def _serve(settings: Settings, *, is_demo: bool, as_json: bool) -> None:
     clock = SystemClock()
-    async with open_house(settings, clock) as house:
+    async with serving(settings.database), open_house(settings, clock) as house:
         if is_demo:
             setup = await demo.set_up(house.db, clock)
             listener = await house.listen(setup.mat_id)

@@ -10,12 +10,11 @@ from uuid import UUID
 import strawberry
 
 from db.access.viewer import Role
-from db.batches import Page
+from db.batches import LARGEST_PAGE, Page
 from db.bus import Lagged
 from db.errors import NotFound
 from db.network import queries
 from db.network.events import ALL_LISTENERS, ListenerEvent
-from schema.connections import LARGEST_PAGE
 from schema.context import Asked, Context
 from schema.fields import Demand
 from schema.ids import decode_id

@@ -22,11 +22,11 @@ from api.backups import Target
 from api.migrate import migrate_down, migrate_up, standing
 from api.occupied import serving
 from db.access.tables import User
-from db.backups.archive import BadArchive, Reader, Writer, verify
-from db.backups.copying import plan
-from db.backups.kinds import ColumnKind
+from db.archive import BadArchive, Reader, Writer, verify
+from db.archive_columns import ColumnKind
 from db.errors import Conflict, Invalid, NotFound
 from db.session import Database, connect, sqlite_path
+from db.snapshot import plan
 from db.streams.vocabulary import StreamSourceKind
 from tests.db.stored import NOW, Rows, everything
 from tests.db.test_migrations import populate

@@ -20,6 +20,12 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535)
     pss_host: str = "127.0.0.1"
     pss_port: int = Field(default=6000, ge=0, le=65535)
+    # Addresses and networks that are heard on `pss_port`; whoever reaches it, if there are none.
+    pss_senders: Annotated[list[str], NoDecode] = Field(default=[])
+    # Addresses beside loopback that listeners of the graph may be bound to; `0.0.0.0` stands for all.
+    listener_addresses: Annotated[list[str], NoDecode] = Field(default=[])
+    # How often what listeners have heard is written down.
+    listener_report_seconds: float = Field(default=1.0, gt=0, le=60)
     # The mat that what arrives on `pss_port` belongs to.
     pss_mat: str = "Mat 1"
     # How fast the demonstration's fight is played.
@@ -95,11 +101,18 @@ class Settings(BaseSettings):
     socket_init_seconds: float = Field(default=5.0, gt=0)
 
     @property
+    def open_addresses(self) -> frozenset[str]:
+        """Addresses that listeners may be bound to, loopback aside: whoever starts the server says where it listens."""
+        return frozenset({*self.listener_addresses, self.pss_host})
+
+    @property
     def stream_history(self) -> timedelta | None:
         """How long the history of stream goals is kept; `None` is for ever."""
         return timedelta(days=self.stream_history_days) if self.stream_history_days else None
 
-    @field_validator("allowed_hosts", "allowed_origins", "trusted_proxies", mode="before")
+    @field_validator(
+        "allowed_hosts", "allowed_origins", "listener_addresses", "pss_senders", "trusted_proxies", mode="before"
+    )
     @classmethod
     def _separated_by_commas(cls, given: object) -> object:
         return [name.strip() for name in given.split(",") if name.strip()] if isinstance(given, str) else given

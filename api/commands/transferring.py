@@ -120,11 +120,8 @@ async def take_in(url: str, clock: Clock, text: bytes, *, user: str, is_dry_run:
 async def send(client: Client, text: bytes, *, is_dry_run: bool, as_json: bool) -> None:
     """Have a server that runs import, and report."""
     found = (await client.change(_IMPORT, document=text.decode(), isDryRun=is_dry_run))["report"]
-    remarks = {
-        name: [Refused(place=one["place"], node_id=one["uuid"], reason=one["reason"]) for one in found.pop(name)]
-        for name in ("refused", "dangling")
-    }
-    report = Report(**found, **remarks)
+    remarks = {name: [_remarked(one) for one in found[name]] for name in ("refused", "dangling")}
+    report = Report(**{**found, **remarks})
     _report(report, is_dry_run=is_dry_run, as_json=as_json)
     if report.refused:
         raise typer.Exit(1)
@@ -179,6 +176,10 @@ def _report(report: Report, *, is_dry_run: bool, as_json: bool) -> None:
         if found:
             rows = [(one.place, one.node_id, one.reason) for one in found[:_MOST_SHOWN]]
             print_table(f"{name.title()}: {len(found):,}", ["Place", "Id", "Why"], rows)
+
+
+def _remarked(one: dict[str, str]) -> Refused:
+    return Refused(place=one["place"], node_id=one["uuid"], reason=one["reason"])
 
 
 def _remark(one: Refused) -> dict[str, str]:

@@ -10,8 +10,9 @@
  */
 
 import { GOALS } from "/static/documents.js";
-import { subscribeToAddress, tokenOfAddress } from "/static/live.js";
+import { subscribeToAddress } from "/static/live.js";
 import { oneOf, readOptions, wholeNumber } from "/static/options.js";
+import { trouble } from "/static/troubles.js";
 import { tidy } from "/static/words.js";
 
 const LOOKS = ["bar", "circular", "minimal", "vertical"];
@@ -65,15 +66,7 @@ function connectionChanged(status, text) {
 function drawWaiting() {
   // Once goals were shown, the audience is spared our troubles: the last picture stays.
   waiting.hidden = hasGoals && connection.status !== "refused" && connection.status !== "error";
-  message.textContent = waitingText();
-}
-
-function waitingText() {
-  if (errors.length) return errors.join(" ");
-  if (connection.status === "error") return tidy(connection.message) || "The server refused this overlay";
-  if (connection.status !== "refused") return "Connecting…";
-  if (!tokenOfAddress()) return "This overlay’s address has no token: it ends in #token=…";
-  return connection.message.includes(" ") ? tidy(connection.message) : "This overlay’s token was refused";
+  message.textContent = trouble(connection, errors) || "Connecting…";
 }
 
 // --- One goal --------------------------------------------------------------------------------------------------------

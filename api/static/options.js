@@ -34,11 +34,12 @@ export function flag() {
 /** Read options; returns `{options, errors}`, the errors being sentences. Names are compared without case. */
 export function readOptions(search, known) {
   const options = Object.fromEntries(Object.entries(known).map(([name, { initial }]) => [name, initial]));
+  const names = Object.keys(known).join(", ");
   const errors = [];
   for (const [given, text] of new URLSearchParams(search)) {
     const name = Object.keys(known).find((one) => one.toLowerCase() === given.toLowerCase());
     const value = name && known[name].read(text);
-    if (!name) errors.push(`This overlay knows no “${quote(given)}”: it has ${Object.keys(known).join(", ")}.`);
+    if (!name) errors.push(`This overlay knows no “${quote(given)}”: it has ${names || "no options"}.`);
     else if (value === undefined) errors.push(`“${name}” is ${known[name].says}, not “${quote(text)}”.`);
     else options[name] = value;
   }

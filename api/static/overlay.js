@@ -11,9 +11,10 @@ import { delayed } from "/static/delay.js";
 import { SCOREBOARD } from "/static/documents.js";
 import { askForFlagsAgain, mark, write } from "/static/drawing.js";
 import { drawIntroduction } from "/static/introduction.js";
-import { subscribeToAddress, tokenOfAddress } from "/static/live.js";
+import { subscribeToAddress } from "/static/live.js";
 import { flag, oneOf, readOptions, wholeNumber } from "/static/options.js";
 import { drawClocks, drawScoreboard, tellOfChange } from "/static/scoreboard.js";
+import { trouble } from "/static/troubles.js";
 import { drawWinner, isDecided } from "/static/winner.js";
 import { hasEnded, isResting, sameMatch, tidy } from "/static/words.js";
 
@@ -146,17 +147,7 @@ function overdueIn(now) {
 function drawWaiting() {
   // Once there was a picture, the audience is spared our troubles: it stays, and a lamp tells.
   waiting.hidden = Boolean(shown);
-  write(waiting, "waiting", waitingText());
-}
-
-function waitingText() {
-  if (errors.length) return errors.join(" ");
-  if (connection.status === "live") return "Waiting for the next match";
-  if (connection.status === "error") return tidy(connection.message) || "The server refused this overlay";
-  if (connection.status !== "refused") return "Connecting…";
-  if (!tokenOfAddress()) return "This overlay’s address has no token: it ends in #token=…";
-  // A close code comes with a word, a refused operation with a sentence.
-  return connection.message.includes(" ") ? tidy(connection.message) : "This overlay’s token was refused";
+  write(waiting, "waiting", trouble(connection, errors) || "Waiting for the next match");
 }
 
 function drawDebug(now) {

@@ -11,6 +11,7 @@ import pytest
 from api.capture import read_capture
 from db.ids import new_id
 from db.matches import operations as matches
+from db.practice import operations as practice
 from db.streams import operations as streams
 from schema.ids import encode_id
 from tests.conftest import ManualClock
@@ -18,6 +19,8 @@ from tests.support.browser import LIVE, Browser, Page, running_browser
 from tests.support.captures import CHALLENGE, FINAL
 from tests.support.house import RunningHouse, eventually, running_house
 from tests.support.node import run_client
+from tests.support.practice import make_goal as make_practice_goal
+from tests.support.practice import make_user
 from tests.support.streaming import make_goal, make_stream
 
 pytestmark = pytest.mark.usefixtures("node")
@@ -51,7 +54,7 @@ async def house_with_a_mat(database_url: str, clock: ManualClock) -> AsyncIterat
             tournament = await matches.create_tournament(tx, name="Ringside Open", city="Seoul", now=clock.now())
             mat = await matches.create_mat(tx, name="Mat 7", tournament_id=tournament.id, now=clock.now())
         running.mat_id = mat.id
-        running.listener = running.house.listen(mat.id)
+        running.listener = await running.house.listen(mat.id)
         yield running
 
 
@@ -94,7 +97,7 @@ async def heard(house: RunningHouse, messages: Sequence[str]) -> dict[str, Any]:
 async def overlay(house: RunningHouse, browser: Browser, options: str = "", node: str | None = None) -> Page:
     """Open an overlay as OBS does, with a token of its own."""
     node = node or house.mat
-    kind = {"streamgoal": "goal"}.get(node.partition("_")[0], node.partition("_")[0])
+    kind = {"streamgoal": "goal", "goal": "practice"}.get(node.partition("_")[0], node.partition("_")[0])
     secret = (await house.execute(OVERLAY, node=node))["tokenCreate"]["secret"]
     return await browser.open(f"{house.url}/overlays/{kind}/{node}{options}#token={secret}")
 
@@ -337,13 +340,12 @@ async def test_text_of_others_is_shown_as_text(house: RunningHouse, browser: Bro
 
 async def test_a_page_says_what_is_wrong_with_its_token(house: RunningHouse, browser: Browser) -> None:
     told = []
-    for address in ("mat/{mat}", "goal/{mat}", "mat/{mat}#token=rs_wrong", "stream/{mat}#token="):
+    for address in ("mat/{mat}", "goal/{mat}", "practice/{mat}", "mat/{mat}#token=rs_wrong", "stream/{mat}#token="):
         page = await browser.open(f"{house.url}/overlays/{address.format(mat=house.mat)}")
         told.append((await page.until(REFUSED))["waiting"])
 
     assert told == [
-        "This overlay’s address has no token: it ends in #token=…",
-        "This overlay’s address has no token: it ends in #token=…",
+        *["This overlay’s address has no token: it ends in #token=…"] * 3,
         "This is not a token of Ringside: they look like rs_XXXXXXXX_… and are one word.",
         "This overlay’s address has no token: it ends in #token=…",
     ]
@@ -372,6 +374,7 @@ OPTIONS_THAT_CANNOT_BE = {
     ),
     "mat?debug=yes": "“debug” is said alone, as ?debug is, not “yes”.",
     "stream?show=scoreboard": "“show” is one of all, rotate, not “scoreboard”.",
+    "practice?look=modern": "This overlay knows no “look”: it has no options.",
     "goal?seconds=0": "“seconds” is a whole number from 1 to 3600, not “0”.",
 }
 
@@ -425,6 +428,22 @@ async def test_the_page_of_goals_shows_how_they_are_and_become(house: RunningHou
     assert (before, after) == ({"text": "Laps: 0 / 10"}, {"text": "Laps: 7 / 10"})
     assert all_of_them["text"][-1] == "Laps: 7 / 10"
     assert len(all_of_them["text"]) == 5
+
+
+async def test_the_page_of_practice_shows_how_far_a_goal_is(house: RunningHouse, browser: Browser) -> None:
+    owner = await make_user(house.house.db)
+    goal = await make_practice_goal(house.house.db, owner.id, name="Clean turning kicks")
+    page = await overlay(house, browser, node=encode_id("goal", goal.id))
+
+    before = await page.until(HAS_GOALS)
+    async with house.house.db.transaction() as tx:
+        await practice.complete_goal(tx, goal.id, viewer=None, now=house.house.clock.now())
+    after = await page.until("document.getElementById('percent').textContent === '100%'")
+
+    assert (before, after) == (
+        {"name": "Clean turning kicks", "percent": "0%"},
+        {"name": "Clean turning kicks", "percent": "100%"},
+    )
 
 
 async def test_what_waits_for_a_video_and_what_counts_clocks() -> None:

@@ -52,6 +52,7 @@ function arrived(data, { first }) {
   heardAt = performance.now();
   serverAheadMs = Date.parse(sentAt) - Date.now();
   late.arrive(scoreboard, sentAt, first);
+  drawDebug(heardAt);
 }
 
 function show(scoreboard, sentAt, first) {

@@ -63,7 +63,7 @@ def main() -> None:
     """Measure and print; fail where the last point was never shown."""
     options = _options()
     delays = asyncio.run(_measure(options))
-    machine = {
+    machine: dict[str, object] = {
         "cpus": os.cpu_count(),
         "load": round(os.getloadavg()[0], 1),
         "python": platform.python_version(),
@@ -102,7 +102,7 @@ async def _open_overlay(server: Serving, tab: Tab, look: str) -> None:
 
 async def _clock_ahead(tab: Tab) -> float:
     """Return by how many milliseconds the page's clock is ahead of ours, from the quickest of some questions."""
-    asked = []
+    asked: list[tuple[float, float]] = []
     for _ in range(50):
         before = time.time() * 1000
         there = await tab.evaluate("performance.timeOrigin + performance.now()")

@@ -326,6 +326,29 @@ async def test_whoever_comes_after_a_review_hears_nothing_of_it(house: RunningHo
     assert "blue.challenge" not in shown
 
 
+async def test_an_overlay_waits_for_its_video_and_begins_at_once(house: RunningHouse, browser: Browser) -> None:
+    begun = (await heard(house, wires(FINAL)[:12]))["currentMatch"]["scoreboard"]
+    page = await overlay(house, browser, "?delayMs=60000&debug")
+    first = await page.at(begun["revision"])
+
+    await heard(house, wires(FINAL)[12:42])
+    # Points come one after the other, and slow readers may be spared some.
+    waiting = await page.until("/waiting [1-9]/.test(document.getElementById('debug').textContent)")
+
+    assert (first["red.score"], waiting["red.score"]) == ("0", "0")
+
+
+async def test_the_picture_stays_when_the_server_goes(house: RunningHouse, browser: Browser) -> None:
+    mat = await heard(house, wires(FINAL))
+    page = await overlay(house, browser)
+    await page.at(mat["currentMatch"]["scoreboard"]["revision"])
+
+    await house.stop()
+
+    assert await page.until("document.body.dataset.stale === 'yes'") == END_OF_FINAL
+    assert await page.until("document.body.dataset.connection === 'connecting'") == END_OF_FINAL
+
+
 async def test_text_of_others_is_shown_as_text(house: RunningHouse, browser: Browser) -> None:
     name = "<img src=x onerror=alert(1)>"
     load = [

@@ -25,6 +25,10 @@ from schema.matches.subscriptions import MatchSubscriptions
 from schema.matches.told_types import Challenge, EventType, Penalty, Point, UnknownMessage
 from schema.matches.tournament_mutations import TournamentMutations
 from schema.matches.types import Athlete, Mat, Match, MatchEvent, MatchSide, Round, Tournament
+from schema.network.mutations import NetworkMutations
+from schema.network.queries import NetworkQueries
+from schema.network.subscriptions import NetworkSubscriptions
+from schema.network.types import ListenerSession, Sender, UDPListener
 from schema.practice.goal_mutations import GoalMutations
 from schema.practice.queries import PracticeQueries
 from schema.practice.session_mutations import PracticeSessionMutations
@@ -49,6 +53,7 @@ from schema.streams.types import Stream, StreamGoal, StreamGoalChange, StreamSes
 @strawberry.type(description="Everything that can be asked.")
 class Query(
     MatchQueries,
+    NetworkQueries,
     StreamQueries,
     SocialQueries,
     PracticeQueries,
@@ -65,6 +70,7 @@ class Mutation(
     MatchMutations,
     TournamentMutations,
     MatchQueueMutations,
+    NetworkMutations,
     StreamMutations,
     StreamGoalMutations,
     StreamSourceMutations,
@@ -79,7 +85,9 @@ class Mutation(
 
 
 @strawberry.type(description="Everything that can be watched.")
-class Subscription(MatchSubscriptions, StreamSubscriptions, SocialSubscriptions, PracticeSubscriptions):
+class Subscription(
+    MatchSubscriptions, NetworkSubscriptions, StreamSubscriptions, SocialSubscriptions, PracticeSubscriptions
+):
     """Everything that can be watched."""
 
 
@@ -147,6 +155,7 @@ def _joined() -> Schema:
         types=[
             *(Tournament, TournamentDay, Mat, PlannedMatch, Match, MatchSide, Round, MatchEvent, Athlete),
             *(Point, Penalty, Challenge, EventType, UnknownMessage),
+            *(UDPListener, ListenerSession, Sender),
             *(Stream, StreamSession, StreamGoal, StreamGoalChange, StreamSource),
             *(User, Token, Entry),
             *(Goal, PracticeSession, SessionTemplate),

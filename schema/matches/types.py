@@ -8,8 +8,9 @@ from typing import Any
 import strawberry
 
 from db.matches import queries
+from db.network import queries as network
 from db.social import queries as social
-from schema.access.types import LazyEntry
+from schema.access.types import LazyEntry, LazyUDPListener
 from schema.connections import Connection, write_cursor
 from schema.fields import LinkNode, Node, column, computed, connection, node, to_many, to_one, value
 from schema.matches.arguments import (
@@ -141,6 +142,9 @@ class Mat(Node):
         queries.events_by_mat,
         order=MatchEventOrder,
         filter=MatchEventFilter,
+    )
+    listeners: list[LazyUDPListener] = to_many(
+        "Where its scoring program is heard. Empty unless you run the event.", network.listeners_by_mat
     )
     event_types: Connection[EventType] = connection(
         "What its log holds, counted by kind and code.",

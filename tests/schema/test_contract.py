@@ -49,6 +49,9 @@ _DEMANDS = {
     "Query.match": None,
     "Query.matches": None,
     "Query.mats": None,
+    "Query.listener": Role.OPERATOR,
+    "Query.listeners": Role.OPERATOR,
+    "Query.networkInterfaces": Role.OPERATOR,
     "Query.node": None,
     "Query.nodes": None,
     "Query.scoreboard": None,
@@ -105,6 +108,11 @@ _DEMANDS = {
     "Mutation.sessionTemplateDelete": Role.MEMBER,
     "Mutation.sessionTemplateUpdate": Role.MEMBER,
     "Mutation.sessionTemplateUse": Role.MEMBER,
+    "Mutation.listenerCreate": Role.OPERATOR,
+    "Mutation.listenerDelete": Role.OPERATOR,
+    "Mutation.listenerStart": Role.OPERATOR,
+    "Mutation.listenerStop": Role.OPERATOR,
+    "Mutation.listenerUpdate": Role.OPERATOR,
     "Mutation.matCreate": Role.OPERATOR,
     "Mutation.matRename": Role.OPERATOR,
     "Mutation.streamCreate": Role.MEMBER,
@@ -144,8 +152,10 @@ _DEMANDS = {
     "Subscription.entryAdded": None,
     "Subscription.entryCountsChanged": None,
     "Subscription.userCountsChanged": None,
+    "Subscription.goalChanged": None,
     "Subscription.goalTreeChanged": None,
     "Subscription.practiceSessionChanged": None,
+    "Subscription.listenerStatusChanged": Role.OPERATOR,
     "Subscription.matchEvents": None,
     "Subscription.matQueueChanged": None,
     "Subscription.matStatusChanged": None,
@@ -302,7 +312,8 @@ def test_connections_are_alike() -> None:
             wrong.append(path)
         assert set(connection.fields) == {"edges", "nodes", "pageInfo", "totalCount"}
         assert "20" in str(field.args["first"].description)
-        assert "100" in str(field.args["last"].description)
+        most = 500 if path == "Goal.descendants" else 100
+        assert f"at most {most}." in str(field.args["last"].description)
 
     assert wrong == []
 
@@ -419,6 +430,15 @@ _ASKED = {
     "matQueueChanged": f'(matId: "mat_{_NOTHING}") {{ sentAt }}',
     "matStatusChanged": f'(matId: "mat_{_NOTHING}") {{ sentAt }}',
     "viewer": " { isOverlay }",
+    "listener": f'(id: "listener_{_NOTHING}") {{ id }}',
+    "listeners": " { totalCount }",
+    "networkInterfaces": " { name }",
+    "listenerCreate": "(input: {}) { errors { code } }",
+    "listenerUpdate": f'(id: "listener_{_NOTHING}", input: {{}}) {{ errors {{ code }} }}',
+    **dict.fromkeys(
+        ("listenerDelete", "listenerStart", "listenerStop"), f'(id: "listener_{_NOTHING}") {{ errors {{ code }} }}'
+    ),
+    "listenerStatusChanged": f'(listenerId: "listener_{_NOTHING}") {{ sentAt }}',
     "matCreate": '(input: {name: ""}) { errors { code } }',
     "matRename": f'(id: "mat_{_NOTHING}", name: "") {{ errors {{ code }} }}',
     "tokenCreate": '(input: {label: ""}) { errors { code } }',
@@ -502,6 +522,7 @@ _ASKED = {
     ),
     "practicePlanRecurring": '(until: "2026-01-01") { errors { code } }',
     "practiceSetTimeZone": '(timeZone: "") { errors { code } }',
+    "goalChanged": f'(id: "goal_{_NOTHING}") {{ sentAt }}',
     "goalTreeChanged": f'(rootId: "goal_{_NOTHING}") {{ sentAt }}',
     "practiceSessionChanged": f'(id: "practicesession_{_NOTHING}") {{ sentAt }}',
 }

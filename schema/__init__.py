@@ -18,8 +18,12 @@ from schema.access.types import Token, User
 from schema.engine.executor import Engine, executor_for
 from schema.errors import SafeErrors
 from schema.matches.mutations import MatchMutations
+from schema.matches.planned_types import PlannedMatch, TournamentDay
 from schema.matches.queries import MatchQueries
+from schema.matches.queue_mutations import MatchQueueMutations
 from schema.matches.subscriptions import MatchSubscriptions
+from schema.matches.told_types import Challenge, EventType, Penalty, Point, UnknownMessage
+from schema.matches.tournament_mutations import TournamentMutations
 from schema.matches.types import Athlete, Mat, Match, MatchEvent, MatchSide, Round, Tournament
 from schema.network.mutations import NetworkMutations
 from schema.network.queries import NetworkQueries
@@ -64,6 +68,8 @@ class Query(
 @strawberry.type(description="Everything that can be changed.")
 class Mutation(
     MatchMutations,
+    TournamentMutations,
+    MatchQueueMutations,
     NetworkMutations,
     StreamMutations,
     StreamGoalMutations,
@@ -147,7 +153,8 @@ def _joined() -> Schema:
         mutation=Mutation,
         subscription=Subscription,
         types=[
-            *(Tournament, Mat, Match, MatchSide, Round, MatchEvent, Athlete),
+            *(Tournament, TournamentDay, Mat, PlannedMatch, Match, MatchSide, Round, MatchEvent, Athlete),
+            *(Point, Penalty, Challenge, EventType, UnknownMessage),
             *(UDPListener, ListenerSession, Sender),
             *(Stream, StreamSession, StreamGoal, StreamGoalChange, StreamSource),
             *(User, Token, Entry),

@@ -350,6 +350,18 @@ async def test_the_picture_stays_when_the_server_goes(house: RunningHouse, brows
     assert await page.until("document.body.dataset.connection === 'connecting'") == END_OF_FINAL
 
 
+async def test_a_lamp_tells_that_the_scoring_program_is_off(house: RunningHouse, browser: Browser) -> None:
+    page = await overlay(house, browser)
+    for messages, is_stale in (
+        (wires(FINAL)[:42], False),
+        (["Udp Port 8888 disconnected;"], True),
+        (["Udp Port 8888 connected;", "clk;01:40"], False),
+    ):
+        board = (await heard(house, messages))["currentMatch"]["scoreboard"]
+        await page.at(board["revision"])
+        await page.until(f"Boolean(document.body.dataset.stale) === {str(is_stale).lower()}")
+
+
 async def test_text_of_others_is_shown_as_text(house: RunningHouse, browser: Browser) -> None:
     name = "<img src=x onerror=alert(1)>"
     load = [

@@ -38,9 +38,17 @@ from schema.accounts.types import (
 from schema.engine.executor import Engine, executor_for
 from schema.errors import SafeErrors
 from schema.matches.mutations import MatchMutations
+from schema.matches.planned_types import PlannedMatch, TournamentDay
 from schema.matches.queries import MatchQueries
+from schema.matches.queue_mutations import MatchQueueMutations
 from schema.matches.subscriptions import MatchSubscriptions
+from schema.matches.told_types import Challenge, EventType, Penalty, Point, UnknownMessage
+from schema.matches.tournament_mutations import TournamentMutations
 from schema.matches.types import Athlete, Mat, Match, MatchEvent, MatchSide, Round, Tournament
+from schema.network.mutations import NetworkMutations
+from schema.network.queries import NetworkQueries
+from schema.network.subscriptions import NetworkSubscriptions
+from schema.network.types import ListenerSession, Sender, UDPListener
 from schema.practice.goal_mutations import GoalMutations
 from schema.practice.queries import PracticeQueries
 from schema.practice.session_mutations import PracticeSessionMutations
@@ -65,6 +73,7 @@ from schema.streams.types import Stream, StreamGoal, StreamGoalChange, StreamSes
 @strawberry.type(description="Everything that can be asked.")
 class Query(
     MatchQueries,
+    NetworkQueries,
     StreamQueries,
     SocialQueries,
     PracticeQueries,
@@ -81,6 +90,9 @@ class Query(
 @strawberry.type(description="Everything that can be changed.")
 class Mutation(
     MatchMutations,
+    TournamentMutations,
+    MatchQueueMutations,
+    NetworkMutations,
     StreamMutations,
     StreamGoalMutations,
     StreamSourceMutations,
@@ -101,7 +113,12 @@ class Mutation(
 
 @strawberry.type(description="Everything that can be watched.")
 class Subscription(
-    MatchSubscriptions, StreamSubscriptions, SocialSubscriptions, PracticeSubscriptions, AccountSubscriptions
+    MatchSubscriptions,
+    NetworkSubscriptions,
+    StreamSubscriptions,
+    SocialSubscriptions,
+    PracticeSubscriptions,
+    AccountSubscriptions,
 ):
     """Everything that can be watched."""
 
@@ -168,7 +185,9 @@ def _joined() -> Schema:
         mutation=Mutation,
         subscription=Subscription,
         types=[
-            *(Tournament, Mat, Match, MatchSide, Round, MatchEvent, Athlete),
+            *(Tournament, TournamentDay, Mat, PlannedMatch, Match, MatchSide, Round, MatchEvent, Athlete),
+            *(Point, Penalty, Challenge, EventType, UnknownMessage),
+            *(UDPListener, ListenerSession, Sender),
             *(Stream, StreamSession, StreamGoal, StreamGoalChange, StreamSource),
             *(User, Token, Entry),
             *(Goal, PracticeSession, SessionTemplate),

@@ -23,6 +23,7 @@ from schema.streams.arguments import StreamOrder
 
 if TYPE_CHECKING:
     from schema.accounts.types import Account
+    from schema.network.types import UDPListener
     from schema.practice.types import Goal, PracticeSession
     from schema.social.types import AmplifiedEntryConnection, Entry, FollowConnection, ResonatedEntryConnection
     from schema.streams.types import Stream
@@ -35,6 +36,7 @@ LazyResonatedEntryConnection = Annotated["ResonatedEntryConnection", strawberry.
 LazyAmplifiedEntryConnection = Annotated["AmplifiedEntryConnection", strawberry.lazy("schema.social.types")]
 LazyGoal = Annotated["Goal", strawberry.lazy("schema.practice.types")]
 LazyPracticeSession = Annotated["PracticeSession", strawberry.lazy("schema.practice.types")]
+LazyUDPListener = Annotated["UDPListener", strawberry.lazy("schema.network.types")]
 LazyStream = Annotated["Stream", strawberry.lazy("schema.streams.types")]
 _COUNTS = ("follower_count", "following_count", "entry_count", "dream_count", "revision")
 

@@ -14,11 +14,10 @@ from db.accounts.events import ExecutionChanged as ExecutionChange
 from db.accounts.events import FeedPolled as FeedRead
 from db.accounts.events import PostsSeen
 from db.accounts.vocabulary import FINAL_STATES, ExecutionState
-from db.batches import Page
+from db.batches import LARGEST_PAGE, Page
 from db.bus import Lagged
 from db.errors import Invalid, NotFound
 from schema.accounts.types import Execution, Poll, Post
-from schema.connections import LARGEST_PAGE
 from schema.context import Asked, Context
 from schema.fields import Demand
 from schema.ids import decode_id

@@ -308,7 +308,7 @@ async def test_a_lasting_redirect_is_believed_after_ten_sightings_in_a_row(db: D
 
 
 async def test_validators_are_kept_as_received_and_go_with_the_address(db: Database, feed: Feed) -> None:
-    told = {"etag": 'W/"x"', "last_modified": "Sat, 21 Nov 2026 09:00:00 GMT"}
+    told: dict[str, Any] = {"etag": 'W/"x"', "last_modified": "Sat, 21 Nov 2026 09:00:00 GMT"}
     polled = await poll(db, feed, found(entry("old"), **told), at=LATER)
     assert (polled.feed.etag, polled.feed.last_modified) == tuple(told.values())
 

@@ -8,7 +8,9 @@ import typer
 from api.client import Client
 from api.commands import (
     backing_up,
+    executions,
     explaining,
+    feeds,
     goals,
     migrations,
     rebuilding,
@@ -21,6 +23,7 @@ from api.commands import (
 from api.commands import serve as serving
 from api.commands.options import AsJSON, Database, plainly, run_plainly, settings_of, url_of
 from db.access.viewer import Role
+from db.accounts.vocabulary import ExecutionState
 from db.clock import SystemClock
 from db.streams.vocabulary import StreamGoalKind, StreamGoalMode, StreamGoalPeriod
 from schema import print_contract
@@ -38,10 +41,14 @@ app.add_typer(migrate, name="migrate")
 app.add_typer(token, name="token")
 goal = typer.Typer(help="Set, fill and watch the goals of streams, on a server that runs.", no_args_is_help=True)
 simulate = typer.Typer(help="Be what the outside world would be, for who has none at hand.", no_args_is_help=True)
+feed = typer.Typer(help="Add, read and list feeds, on a server that runs.", no_args_is_help=True)
+execution = typer.Typer(help="See what was carried out, cancel it or try again.", no_args_is_help=True)
 social = typer.Typer(help="Look after what people write.", no_args_is_help=True)
 matches = typer.Typer(help="Look after fights and their logs.", no_args_is_help=True)
 app.add_typer(goal, name="goals")
 app.add_typer(matches, name="matches")
+app.add_typer(feed, name="feeds")
+app.add_typer(execution, name="executions")
 app.add_typer(social, name="social")
 app.add_typer(simulate, name="simulate")
 app.add_typer(backing_up.backup, name="backup")
@@ -387,3 +394,97 @@ def rebuild(
     url = url_of(database)
     plainly(lambda: tokens.prepare(url, may_make=False))
     run_plainly(lambda: rebuilding.rebuild(url, SystemClock(), mat=mat, as_json=as_json))
+
+
+@feed.command("list", epilog="Example: ringside feeds list --token rs_…")
+def list_feeds(*, url: Server = _URL, token: Secret = "", as_json: AsJSON = False) -> None:
+    """List feeds, and what is wrong with them."""
+    run_plainly(lambda: feeds.show_all(Client(url=url, token=token), as_json=as_json))
+
+
+@feed.command("add", epilog="Example: ringside feeds add https://example.org/feed.xml --account account_…")
+def add_feed(
+    *,
+    feed_url: Annotated[str, typer.Argument(metavar="URL", help="Address of a feed, or of a page that names one.")],
+    account: Annotated[str | None, typer.Option(help="Id of the account it is for; none if not said.")] = None,
+    title: Annotated[str | None, typer.Option(help="What it is called; as it calls itself if not said.")] = None,
+    keyword: Annotated[str | None, typer.Option(help="What a title must contain.")] = None,
+    url: Server = _URL,
+    token: Secret = "",
+    as_json: AsJSON = False,
+) -> None:
+    """Add a feed. What stands in it now triggers nothing."""
+    terms = {"title": title, "keyword": keyword}
+    client = Client(url=url, token=token)
+    run_plainly(lambda: feeds.add(client, url=feed_url, account=account, terms=terms, as_json=as_json))
+
+
+@feed.command("poll", epilog="Example: ringside feeds poll feed_…")
+def poll_feed(
+    *,
+    feed_id: Annotated[str, typer.Argument(metavar="FEED", help="Id of the feed.")],
+    url: Server = _URL,
+    token: Secret = "",
+    as_json: AsJSON = False,
+) -> None:
+    """Have a feed read now, and say what came of it."""
+    run_plainly(lambda: feeds.poll(Client(url=url, token=token), feed=feed_id, as_json=as_json))
+
+
+@execution.command("list", epilog="Example: ringside executions list --state UNKNOWN --state FAILED")
+def list_executions(
+    *,
+    count: Annotated[int, typer.Option(help="How many.", min=1, max=100)] = 20,
+    state: Annotated[list[ExecutionState] | None, typer.Option(help="Only those in this state.")] = None,
+    url: Server = _URL,
+    token: Secret = "",
+    as_json: AsJSON = False,
+) -> None:
+    """List the newest executions."""
+    states = [one.value for one in state or ()]
+    run_plainly(lambda: executions.show_all(Client(url=url, token=token), count=count, states=states, as_json=as_json))
+
+
+@execution.command("show", epilog="Example: ringside executions show execution_…")
+def show_execution(
+    *,
+    execution_id: Annotated[str, typer.Argument(metavar="EXECUTION", help="Id of the execution.")],
+    url: Server = _URL,
+    token: Secret = "",
+    as_json: AsJSON = False,
+) -> None:
+    """Show an execution with all that happened to it."""
+    run_plainly(lambda: executions.show(Client(url=url, token=token), execution=execution_id, as_json=as_json))
+
+
+@execution.command("cancel", epilog="Example: ringside executions cancel execution_…")
+def cancel_execution(
+    *,
+    execution_id: Annotated[str, typer.Argument(metavar="EXECUTION", help="Id of the execution.")],
+    url: Server = _URL,
+    token: Secret = "",
+    as_json: AsJSON = False,
+) -> None:
+    """Cancel an execution, as far as that is still possible."""
+    client = Client(url=url, token=token)
+    run_plainly(lambda: executions.change(client, "executionCancel", execution=execution_id, as_json=as_json))
+
+
+@execution.command("retry", epilog="Example: ringside executions retry execution_…")
+def retry_execution(
+    *,
+    execution_id: Annotated[str, typer.Argument(metavar="EXECUTION", help="Id of the execution.")],
+    may_repeat: Annotated[
+        bool, typer.Option("--may-repeat", help="Also if it may have been carried out, or was within a day.")
+    ] = False,
+    url: Server = _URL,
+    token: Secret = "",
+    as_json: AsJSON = False,
+) -> None:
+    """Queue an execution again."""
+    client = Client(url=url, token=token)
+    run_plainly(
+        lambda: executions.change(
+            client, "executionRetry", execution=execution_id, may_repeat=may_repeat, as_json=as_json
+        )
+    )

@@ -43,6 +43,9 @@ def configure_logs(level: str, *, as_json: bool) -> None:
     # Its own lines would stand beside ours and say less.
     for library in ("uvicorn", "websockets"):
         logging.getLogger(library).setLevel(logging.WARNING)
+    # These would tell the addresses that are called, some of which are secrets by themselves, and what is sent there.
+    for library in ("httpx", "httpcore"):
+        logging.getLogger(library).setLevel(logging.WARNING)
 
 
 def operation_writer(*, as_json: bool) -> Callable[[Sequence[Line]], None] | None:

@@ -1,12 +1,13 @@
 """`ringside serve`: the server, on a database of its own or on a demonstration's."""
 
 import tempfile
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 
 from api import demo
 from api.commands.migrations import bring_up_to_date
 from api.commands.output import console, plain, print_json
+from api.demo.accounts import serve_feed
 from api.logs import configure_logs
 from api.occupied import serving
 from api.server import House, Server, first_admin, mat_named, open_house, run
@@ -28,10 +29,28 @@ def serve(settings: Settings, *, is_demo: bool, as_json: bool) -> None:
 
 
 async def _serve(settings: Settings, *, is_demo: bool, as_json: bool) -> None:
+    async with AsyncExitStack() as stack:
+        feed_host = None
+        if is_demo:
+            feed_host = await stack.enter_async_context(serve_feed(speed=settings.speed))
+            settings = _reading_often(settings, feed_host)
+        await _serve_house(settings, feed_host, as_json=as_json)
+
+
+def _reading_often(settings: Settings, feed_host: str) -> Settings:
+    """Let the demonstration's own feed be read, and be read often."""
+    hosts = [*settings.allowed_private_hosts, feed_host]
+    return settings.model_copy(
+        update={"allowed_private_hosts": hosts, "feed_least_seconds": 10, "feed_most_seconds": 20}
+    )
+
+
+async def _serve_house(settings: Settings, feed_host: str | None, *, as_json: bool) -> None:
+    """Serve; the demonstration where there is a feed for it."""
     clock = SystemClock()
     async with serving(settings.database), open_house(settings, clock) as house:
-        if is_demo:
-            setup = await demo.set_up(house.db, clock)
+        if feed_host is not None:
+            setup = await demo.set_up(house.db, clock, feed_host=feed_host)
             listener = await house.listen(setup.mat_id)
             work = demo.play(settings.pss_host, listener.wait_until_bound, speed=settings.speed)
             house.supervisor.start("demo fight", work)
@@ -94,6 +113,7 @@ class _Welcome:
                 "",
                 "A recorded final is being replayed: points arrive within the first quarter of a minute.",
                 "An invented audience fills the goals of a stream.",
+                "An account posts every half minute: `executions` shows what that makes run.",
             ]
         elif self._secret:
             lines += ["", "This is the first start: the link above carries the admin's token. It is not shown again."]

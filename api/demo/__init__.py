@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from api.capture import read_capture
+from api.demo.accounts import set_up_accounts
 from api.demo.people import set_up_people
 from api.demo.practice import set_up_practice
 from api.replay import replay, shorten
@@ -59,8 +60,8 @@ class Demo:
     overlay_secret: str
 
 
-async def set_up(db: Database, clock: Clock) -> Demo:
-    """Fill an empty database."""
+async def set_up(db: Database, clock: Clock, *, feed_host: str | None = None) -> Demo:
+    """Fill an empty database; with an account that posts, if its feed is served at `feed_host`."""
     now = clock.now()
     async with db.transaction() as tx:
         admin = await access.create_user(tx, name="admin", role=Role.ADMIN, now=now)
@@ -71,6 +72,8 @@ async def set_up(db: Database, clock: Clock) -> Demo:
         stream = await _set_up_stream(tx, admin.id, now)
         await set_up_people(tx, admin, stream.id, now)
         await set_up_practice(tx, admin.id, now)
+        if feed_host is not None:
+            await set_up_accounts(tx, admin.id, feed_host, now)
         overlay = await access.create_token(
             tx, user_id=admin.id, label="Overlays of Mat 1 and of the stream", nodes=[mat.id, stream.id], now=now
         )

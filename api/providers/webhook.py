@@ -101,7 +101,8 @@ async def post(
     Raises `NotSent` where nobody took it, `Refused`, and `AnswerLost` where somebody may have.
     """
     try:
-        async with asyncio.timeout(seconds), client.stream("POST", url, content=body, headers=dict(headers)) as answer:
+        given = {**headers, "Accept-Encoding": "identity"}
+        async with asyncio.timeout(seconds), client.stream("POST", url, content=body, headers=given) as answer:
             text = await _text(answer)
     except ForbiddenAddress as error:
         raise Refused(str(error)) from error

@@ -106,6 +106,7 @@ class Executor:
         now = self.clock.now()
         async with self.db.read() as session:
             due = await actions.due_triggers(session, now=now, limit=self.limits.at_once)
+        refused = 0
         for trigger_id in due:
             try:
                 async with self.db.transaction() as tx:
@@ -113,7 +114,8 @@ class Executor:
             except (Conflict, NotFound) as refusal:
                 # Somebody removed it, or was faster.
                 _log.info("trigger %s did not fire: %s", trigger_id, refusal.message)
-        return len(due) == self.limits.at_once
+                refused += 1
+        return len(due) == self.limits.at_once and not refused
 
     # What is queued
 

@@ -346,6 +346,8 @@ async def moved(
 async def write_down(tx: Transaction, executions: Iterable[Execution], note: str, now: datetime) -> None:
     """Add to the timelines of executions that were just changed, and tell of them."""
     rows = list(executions)
+    if not rows:
+        return
     entries = [
         {
             "id": new_id(),

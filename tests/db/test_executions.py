@@ -11,11 +11,13 @@ import pytest
 from sqlalchemy import update
 from sqlmodel import col, select
 
+from db.access import operations as access
+from db.access.tables import User
 from db.access.viewer import Role
 from db.accounts import actions, executions, importing, operations, providers, working
 from db.accounts.events import ExecutionChanged
 from db.accounts.statistics import read_statistics
-from db.accounts.tables import Account, Execution, ExecutionEvent, Provider, Service, Trigger
+from db.accounts.tables import Account, AccountTag, Execution, ExecutionEvent, Provider, Service, Trigger
 from db.accounts.vocabulary import (
     ConditionMetric,
     ExecutionCause,
@@ -27,7 +29,7 @@ from db.accounts.vocabulary import (
 from db.accounts.words import Report, state_of
 from db.errors import Conflict, Invalid, NotFound, Refusal
 from db.ids import new_id
-from db.session import Database
+from db.session import Database, Transaction
 from tests.support.accounts import (
     NOW,
     WORK,
@@ -622,6 +624,28 @@ async def test_accounts_and_tags_of_an_owner_are_each_there_once(db: Database) -
             refused.append(refusal.value)
 
     assert {one.message for one in refused} == {"You have this account of this platform already."}
+
+
+async def test_an_account_bears_the_tags_that_were_last_said_and_only_its_owners(db: Database) -> None:
+    account = await make_account(db)
+    async with db.transaction() as tx:
+        made = [
+            (await operations.create_tag(tx, owner_id=account.owner_id, changes={"name": name}, now=NOW)).id
+            for name in "ab"
+        ]
+        theirs = await operations.create_tag(tx, owner_id=(await _somebody(tx)).id, changes={"name": "a"}, now=NOW)
+    for wanted in (made, made[1:], []):
+        async with db.transaction() as tx:
+            await operations.set_account_tags(tx, account.id, wanted, viewer=None, now=NOW)
+            borne = await tx.rows(select(AccountTag).where(col(AccountTag.account_id) == account.id))
+        assert {one.tag_id for one in borne} == set(wanted)
+    async with db.transaction() as tx:
+        with pytest.raises(NotFound, match="There is no such tag"):
+            await operations.set_account_tags(tx, account.id, [theirs.id], viewer=None, now=NOW)
+
+
+async def _somebody(tx: Transaction) -> User:
+    return await access.create_user(tx, name="somebody", role=Role.MEMBER, now=NOW)
 
 
 async def test_a_provider_at_another_address_has_another_secret(db: Database) -> None:

@@ -36,7 +36,8 @@ _ALL = """{
   accounts { totalCount nodes {
     username dailySpendLimit health { state feedCount failingFeedCount polledAt postSeenAt } tags { name color }
     feeds(first: 5) { nodes { url state polls { nodes { state newCount } } posts { nodes { title outcome } } } }
-    actions(first: 5) { nodes { name service { name pricePerThousand } triggers { kind } executions(first: 5) { nodes { state } } } }
+    actions(first: 5) { nodes { name service { name pricePerThousand } triggers { kind }
+      executions(first: 5) { nodes { state } } } }
     executions(first: 10) { nodes {
       state estimate charge timeline { nodes { state note } } screenshots { moment state } post { title }
       provider { name host } parameters { name value }
@@ -225,7 +226,7 @@ async def test_polls_and_posts_are_followed_from_any_place_without_a_gap(
 
     polls = "subscription ($id: ID!, $after: String) { feedPolled(accountId: $id, after: $after) { poll { newCount } cursor } }"  # noqa: E501 -- an operation
     posts = (
-        "subscription ($id: ID!, $after: String) { postSeen(accountId: $id, after: $after) { post { title } cursor } }"  # noqa: E501 -- as above
+        "subscription ($id: ID!, $after: String) { postSeen(accountId: $id, after: $after) { post { title } cursor } }"
     )
     await read("old")
     await read("1", "old")

@@ -1,5 +1,6 @@
 """The command line: `ringside`, its commands, and what each of them may be told."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +9,7 @@ import typer
 from api.client import Client
 from api.commands import (
     backing_up,
+    capturing,
     explaining,
     goals,
     migrations,
@@ -19,6 +21,7 @@ from api.commands import (
 )
 from api.commands import serve as serving
 from api.commands.options import AsJSON, Database, plainly, run_plainly, settings_of, url_of
+from api.replay import Network
 from db.access.viewer import Role
 from db.clock import SystemClock
 from db.streams.vocabulary import StreamGoalKind, StreamGoalMode, StreamGoalPeriod
@@ -46,6 +49,7 @@ app.add_typer(transferring.importing, name="import")
 app.add_typer(transferring.exporting, name="export")
 
 Server = Annotated[str, typer.Option("--url", help="Where the server is.", envvar="RINGSIDE_URL")]
+Speed = Annotated[float, typer.Option(help="2 is twice as fast as it was.", min=0.001, max=10_000)]
 Secret = Annotated[str, typer.Option("--token", help="The token to ask it with.", envvar="RINGSIDE_TOKEN")]
 
 _URL = "http://127.0.0.1:8000"
@@ -91,23 +95,48 @@ def serve(
     plainly(lambda: serving.serve(settings_of(**given), is_demo=demo, as_json=as_json))
 
 
-@app.command(epilog="Example: ringside replay fight.tsv --to 127.0.0.1:6000 --speed 4")
+@app.command(epilog="Example: ringside replay fight.tsv --to 127.0.0.1:6000 --speed 4 --loop")
 def replay(
     *,
     capture: Annotated[
         Path, typer.Argument(help="A capture: tab-separated offset_ms, wire, text_is.", exists=True, dir_okay=False)
     ],
     to: Annotated[str, typer.Option(help="Where to send it, host:port.")] = "127.0.0.1:6000",
-    speed: Annotated[float, typer.Option(help="2 is twice as fast as it was.", min=0.001, max=10_000)] = 1.0,
+    speed: Speed = 1.0,
+    loop: Annotated[bool, typer.Option("--loop", help="Again and again, until stopped.")] = False,
+    jitter: Annotated[float, typer.Option(help="Let messages be late by up to this many seconds.", min=0, max=60)] = 0,
+    loss: Annotated[float, typer.Option(help="Lose this share of them: 0.05 is one in twenty.", min=0, max=1)] = 0,
+    reorder: Annotated[float, typer.Option(help="Let this share be overtaken by the next.", min=0, max=1)] = 0,
+    seed: Annotated[int, typer.Option(help="Other ones are lost and late for another number.")] = 0,
     longest_silence: Annotated[
         float | None, typer.Option(help="Cut silences down to this many seconds.", min=0)
     ] = None,
     as_json: AsJSON = False,
 ) -> None:
     """Send a captured fight over UDP, as the scoring program once did."""
-    run_plainly(
-        lambda: replaying.send(capture, replaying.address_of(to), speed=speed, longest=longest_silence, as_json=as_json)
+    manner = replaying.Manner(
+        speed=speed,
+        longest_silence=longest_silence,
+        network=Network(jitter=timedelta(seconds=jitter), loss=loss, reorder=reorder),
+        seed=seed,
+        times=None if loop else 1,
     )
+    run_plainly(lambda: replaying.send_file(capture, replaying.address_of(to), manner, as_json=as_json))
+
+
+@app.command(epilog="Example: ringside capture match_… --out fight.tsv")
+def capture(
+    *,
+    match: Annotated[str, typer.Argument(help="Id of the match.")],
+    out: Annotated[Path, typer.Option(help="The file to write.", dir_okay=False)],
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
+    database: Database = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Write what the scoring program said of a stored fight to a capture."""
+    url = url_of(database)
+    plainly(lambda: tokens.prepare(url, may_make=False))
+    run_plainly(lambda: capturing.write(url, match, out, overwrites=force, as_json=as_json))
 
 
 @app.command(epilog="Example: ringside explain graphql-examples/matches/ListMats.graphql --sql")
@@ -356,6 +385,35 @@ def simulate_stream(
     run_plainly(
         lambda: simulating.stream(
             host=host, port=port, rate=rate, seed=seed, frames=frames, count=count, as_json=as_json
+        )
+    )
+
+
+@simulate.command("fight", epilog="Example: ringside simulate fight --seed 7 --to 127.0.0.1:6000 --speed 10")
+def simulate_fight(
+    *,
+    to: Annotated[str, typer.Option(help="Where to send it, host:port.")] = "127.0.0.1:6000",
+    out: Annotated[Path | None, typer.Option(help="Write it to this file instead.", dir_okay=False)] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
+    seed: Annotated[int, typer.Option(help="Another fight for another number.")] = 0,
+    number: Annotated[str | None, typer.Option(help="The match number, such as 245.A.")] = None,
+    speed: Speed = 1.0,
+    longest_silence: Annotated[
+        float | None, typer.Option(help="Cut silences down to this many seconds.", min=0)
+    ] = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Be a scoring program: invent a fight, and say it message by message."""
+    manner = replaying.Manner(speed=speed, longest_silence=longest_silence)
+    run_plainly(
+        lambda: simulating.fight(
+            seed=seed,
+            number=number,
+            out=out,
+            overwrites=force,
+            to=replaying.address_of(to),
+            manner=manner,
+            as_json=as_json,
         )
     )
 

@@ -5,7 +5,10 @@ from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 
-from api.commands.output import console, print_json
+from api.commands.capturing import save
+from api.commands.output import console, plain, print_json
+from api.commands.replaying import Manner, send
+from api.fights import invented_fight
 from api.simulation import Audience, read_frames, simulated
 
 
@@ -31,6 +34,30 @@ async def stream(
         print_json({"sent": sent})
     else:
         console.print(f"[bold green]Sent[/] {sent} frames.", highlight=False)
+
+
+async def fight(
+    *,
+    seed: int,
+    number: str | None,
+    out: Path | None,
+    overwrites: bool,
+    to: tuple[str, int],
+    manner: Manner,
+    as_json: bool,
+) -> None:
+    """Invent a fight, and send it as a scoring program would or write it to a file."""
+    messages = invented_fight(seed, number=number)
+    if out is not None:
+        save(messages, out, overwrites=overwrites)
+    else:
+        await send(f"Fight {seed}", messages, to, manner, is_silent=as_json)
+    told = {"seed": seed, "messages": len(messages), "result": messages[-1].wire}
+    if as_json:
+        print_json({**told, **({"to": f"{to[0]}:{to[1]}"} if out is None else {"file": str(out)})})
+        return
+    said = f"to {plain(out)}" if out is not None else f"to {to[0]}:{to[1]}"
+    console.print(f"[bold green]Fought[/] {len(messages)} messages {said}: {plain(messages[-1].wire)}", highlight=False)
 
 
 def _frames(path: Path | None, seed: int) -> Iterable[str]:

@@ -24,10 +24,10 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from api.migrate import is_known, migrate_up, migrate_within, standing
 from api.occupied import nobody_serving
-from db.backups.archive import SUFFIX, BadArchive, Manifest, Reader, Writer, look, verify
-from db.backups.copying import Progress, count_rows, load_postgresql, load_sqlite, write_rows
+from db.archive import SUFFIX, BadArchive, Manifest, Reader, Writer, look, verify
 from db.errors import Conflict, Invalid, NotFound, Unavailable
 from db.session import is_embedded, sqlite_path, without_secret
+from db.snapshot import Progress, count_rows, load_postgresql, load_sqlite, write_rows
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}", re.ASCII)
 

@@ -12,9 +12,9 @@ from api import backups
 from api.backups import Backup, Outcome, Target
 from api.commands.options import AsJSON, Database, plainly, run_plainly, url_of
 from api.commands.output import console, errors, plain, print_json, print_table
-from db.backups.archive import BadArchive
-from db.backups.copying import Progress as Told
+from db.archive import BadArchive
 from db.clock import Clock, SystemClock
+from db.snapshot import Progress as Told
 
 backup = typer.Typer(help="Back a database up while it is in use, and put it back.", no_args_is_help=True)
 

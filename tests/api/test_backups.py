@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import io
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+import asyncpg
 import orjson
 import pytest
 from hypothesis import given
@@ -22,11 +24,11 @@ from api.backups import Target
 from api.migrate import migrate_down, migrate_up, standing
 from api.occupied import serving
 from db.access.tables import User
-from db.backups.archive import BadArchive, Reader, Writer, verify
-from db.backups.copying import plan
-from db.backups.kinds import ColumnKind
+from db.archive import BadArchive, Reader, Writer, verify
+from db.archive_columns import ColumnKind
 from db.errors import Conflict, Invalid, NotFound
 from db.session import Database, connect, sqlite_path
+from db.snapshot import plan
 from db.streams.vocabulary import StreamSourceKind
 from tests.db.stored import NOW, Rows, everything
 from tests.db.test_migrations import populate
@@ -42,29 +44,68 @@ ENGINES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
 
 @dataclass
 class Places:
-    """Makes databases that hold nothing at all."""
+    """Makes databases: of nothing at all, or with something in every table, which is put there once for all tests."""
 
     folder: Path
     request: pytest.FixtureRequest
     made: list[str]
+    filled: dict[str, tuple[str, dict[str, Rows]]]
+    emptied: str | None = None
 
-    def empty(self, engine: str) -> str:
-        name = f"ringside_test_{uuid4().hex[:12]}"
+    def empty(self, engine: str = "sqlite") -> str:
         if engine == "sqlite":
-            return f"sqlite:///{self.folder / name}.db"
-        server: Server = self.request.getfixturevalue("postgresql_server")
-        server.create(name)
-        self.made.append(name)
-        return server.url(name)
+            return f"sqlite:///{self.folder / uuid4().hex}.db"
+        # Making and dropping one takes a second: it is emptied instead.
+        if self.emptied is None:
+            self.emptied = self._made("template1")
+        asyncio.run(_emptied(self.emptied))
+        return self.emptied
+
+    def full(self, engine: str = "sqlite") -> tuple[str, dict[str, Rows]]:
+        """A database with something in every table, and what that is. Nobody changes it."""
+        if engine not in self.filled:
+            url = self.empty(engine) if engine == "sqlite" else self._made("template1")
+            migrate_up(url)
+            self.filled[engine] = (url, asyncio.run(fill(url)))
+            assert all(self.filled[engine][1].values())
+        return self.filled[engine]
+
+    def copy(self, engine: str = "sqlite") -> tuple[str, dict[str, Rows]]:
+        """The same, to be changed."""
+        url, rows = self.full(engine)
+        if engine != "sqlite":
+            return self._made(url.rpartition("/")[2]), rows
+        copied = self.empty(engine)
+        shutil.copy(sqlite_path(url), sqlite_path(copied))
+        return copied, rows
 
     def drop(self) -> None:
         for name in self.made:
-            self.request.getfixturevalue("postgresql_server").drop(name)
+            self._server.drop(name)
+
+    def _made(self, template: str) -> str:
+        name = f"ringside_test_{uuid4().hex[:12]}"
+        self._server.create(name, template=template)
+        self.made.append(name)
+        return self._server.url(name)
+
+    @property
+    def _server(self) -> "Server":
+        server: Server = self.request.getfixturevalue("postgresql_server")
+        return server
 
 
-@pytest.fixture
-def places(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Places]:
-    made = Places(tmp_path, request, [])
+async def _emptied(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Places]:
+    made = Places(tmp_path_factory.mktemp("places"), request, [], {})
     yield made
     made.drop()
 
@@ -126,10 +167,7 @@ async def put_back(url: str, target: Target, name: str, *, is_dry_run: bool = Fa
 def test_a_backup_put_into_an_empty_database_gives_every_row_back(
     of: str, into: str, places: Places, target: Target
 ) -> None:
-    url, empty = places.empty(of), places.empty(into)
-    migrate_up(url)
-    rows = asyncio.run(fill(url))
-    assert all(rows.values())
+    (url, rows), empty = places.full(of), places.empty(into)
 
     made = asyncio.run(back_up(url, target))
     outcome = asyncio.run(put_back(empty, target, made.name))
@@ -141,12 +179,6 @@ def test_a_backup_put_into_an_empty_database_gives_every_row_back(
     assert made.manifest.withheld == 1
 
 
-def a_database(places: Places, engine: str = "sqlite") -> tuple[str, dict[str, Rows]]:
-    url = places.empty(engine)
-    migrate_up(url)
-    return url, asyncio.run(fill(url))
-
-
 def path_of(target: Target, name: str, tmp_path: Path) -> Path:
     path = tmp_path / "fetched.zip"
     target.get(name, path)
@@ -155,7 +187,7 @@ def path_of(target: Target, name: str, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_backup_takes_the_place_of_all_that_stands_there(engine: str, places: Places, target: Target) -> None:
-    url, rows = a_database(places, engine)
+    url, rows = places.copy(engine)
     made = asyncio.run(back_up(url, target))
     assert asyncio.run(changed(url)) != rows
 
@@ -166,7 +198,7 @@ def test_a_backup_takes_the_place_of_all_that_stands_there(engine: str, places: 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_trial_says_what_would_be_done_and_does_nothing(engine: str, places: Places, target: Target) -> None:
-    url, rows = a_database(places, engine)
+    url, rows = places.full(engine)
     made = asyncio.run(back_up(url, target))
     empty = places.empty(engine)
 
@@ -181,7 +213,7 @@ def test_a_trial_says_what_would_be_done_and_does_nothing(engine: str, places: P
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_what_counts_goes_on_counting_in_a_database_put_back(engine: str, places: Places, target: Target) -> None:
-    url, _ = a_database(places, engine)
+    url, _ = places.full(engine)
     made = asyncio.run(back_up(url, target))
     empty = places.empty(engine)
     asyncio.run(put_back(empty, target, made.name))
@@ -211,7 +243,7 @@ async def entry_count(db: Database, person: Any) -> int:
 def test_a_backup_of_an_older_version_is_brought_up_to_this_one(
     engine: str, places: Places, target: Target, tmp_path: Path
 ) -> None:
-    url, rows = a_database(places, engine)
+    url, rows = places.full(engine)
     made = asyncio.run(back_up(url, target))
     older = rewritten(path_of(target, made.name, tmp_path), tmp_path / "older.zip", "0001", AT_FIRST)
     target.put(older, "older.ringside.zip")
@@ -258,7 +290,7 @@ def rewritten(path: Path, into: Path, revision: str, tables: Mapping[str, Sequen
 
 
 def test_a_backup_of_a_newer_version_is_refused(places: Places, target: Target, tmp_path: Path) -> None:
-    url, rows = a_database(places)
+    url, rows = places.full()
     made = asyncio.run(back_up(url, target))
     target.put(rewritten(path_of(target, made.name, tmp_path), tmp_path / "n.zip", "9999", AT_FIRST), "n.ringside.zip")
 
@@ -272,7 +304,7 @@ def test_a_backup_of_a_newer_version_is_refused(places: Places, target: Target, 
 def test_a_backup_whose_rows_refer_to_nothing_changes_nothing(
     engine: str, places: Places, target: Target, tmp_path: Path
 ) -> None:
-    url, rows = a_database(places, engine)
+    url, rows = places.full(engine)
     made = asyncio.run(back_up(url, target))
     of_nobody = {"tokens": AT_FIRST["tokens"]}
     target.put(rewritten(path_of(target, made.name, tmp_path), tmp_path / "o.zip", "0001", of_nobody), "o.ringside.zip")
@@ -286,7 +318,7 @@ def test_a_backup_whose_rows_refer_to_nothing_changes_nothing(
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_database_that_is_served_is_not_replaced(engine: str, places: Places, target: Target) -> None:
-    url, rows = a_database(places, engine)
+    url, rows = places.full(engine)
     made = asyncio.run(back_up(url, target))
 
     async def put_back_while_served() -> None:
@@ -300,18 +332,18 @@ def test_a_database_that_is_served_is_not_replaced(engine: str, places: Places, 
 
 
 def test_what_stood_in_a_file_is_kept_beside_it(places: Places, target: Target) -> None:
-    url, _ = a_database(places)
+    url, _ = places.copy()
     made = asyncio.run(back_up(url, target))
     later = asyncio.run(changed(url))
 
     asyncio.run(put_back(url, target, made.name))
 
-    (kept,) = sqlite_path(url).parent.glob("*.before-*")
+    (kept,) = sqlite_path(url).parent.glob(f"{sqlite_path(url).name}.before-*")
     assert asyncio.run(read(f"sqlite:///{kept}")) == later
 
 
 def test_only_the_tables_of_this_version_are_backed_up(places: Places, target: Target) -> None:
-    url, _ = a_database(places)
+    url, _ = places.copy()
     migrate_down(url, "0002")
 
     with pytest.raises(Conflict, match="`ringside migrate up` first"):
@@ -435,7 +467,7 @@ def test_an_archive_that_swells_beyond_what_it_says_is_refused(archive: bytes, f
 def test_backups_are_listed_newest_first_with_those_that_cannot_be_read(
     places: Places, target: Target, tmp_path: Path
 ) -> None:
-    url, _ = a_database(places)
+    url, _ = places.full()
     made = asyncio.run(back_up(url, target))
     broken = tmp_path / "broken"
     broken.write_bytes(b"nothing")
@@ -478,7 +510,7 @@ def test_a_target_of_a_kind_that_is_not_installed_says_what_to_install() -> None
 
 
 def test_backups_may_be_kept_elsewhere(places: Places) -> None:
-    url, rows = a_database(places)
+    url, rows = places.full()
     elsewhere = Target(f"memory://{uuid4().hex}")
 
     made = asyncio.run(back_up(url, elsewhere))

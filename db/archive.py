@@ -9,6 +9,7 @@ programs that read zip files they are its comment. What such a file says is beli
 """
 
 import hashlib
+import hmac
 import json
 import os
 import re
@@ -22,7 +23,7 @@ from typing import Any, BinaryIO, Self
 
 import orjson
 
-from db.backups.kinds import ColumnKind
+from db.archive_columns import ColumnKind
 from db.errors import Invalid
 
 FORMAT = 1
@@ -243,7 +244,7 @@ def _check_seal(path: Path) -> None:
                 raise BadArchive("It is too short.")
             digest = _digest_of(file, length)
             file.seek(length)
-            if file.read() != digest:
+            if not hmac.compare_digest(file.read(), digest):
                 raise BadArchive("It was cut short or changed after it was made.")
     except OSError as error:
         raise BadArchive(f"It cannot be read: {error}.") from error

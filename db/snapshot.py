@@ -16,8 +16,8 @@ from typing import Any, Protocol
 import asyncpg
 from sqlalchemy import Table
 
-from db.backups.archive import ArchivedTable, Reader, Row, Writer
-from db.backups.kinds import INTO, OUT, ColumnKind, Convert, kind_of
+from db.archive import ArchivedTable, Reader, Row, Writer
+from db.archive_columns import INTO, OUT, ColumnKind, Convert, kind_of
 from db.errors import Conflict, Unavailable
 from db.sealing import is_sealed
 from db.session import is_embedded, sqlite_path, without_secret

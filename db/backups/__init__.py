@@ -1,1 +1,0 @@
-"""Backups: a whole database as one portable file, and such a file as a whole database."""

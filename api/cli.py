@@ -11,6 +11,7 @@ from api.commands import (
     backing_up,
     capturing,
     explaining,
+    flags,
     goals,
     migrations,
     recounting,
@@ -42,6 +43,8 @@ goal = typer.Typer(help="Set, fill and watch the goals of streams, on a server t
 simulate = typer.Typer(help="Be what the outside world would be, for who has none at hand.", no_args_is_help=True)
 social = typer.Typer(help="Look after what people write.", no_args_is_help=True)
 app.add_typer(goal, name="goals")
+flag = typer.Typer(help="Look after the flags that overlays show.", no_args_is_help=True)
+app.add_typer(flag, name="flags")
 app.add_typer(social, name="social")
 app.add_typer(simulate, name="simulate")
 app.add_typer(backing_up.backup, name="backup")
@@ -415,6 +418,24 @@ def simulate_fight(
             manner=manner,
             as_json=as_json,
         )
+    )
+
+
+@flag.command("scan", epilog="Example: ringside flags scan ~/flags")
+def scan_flags(
+    *,
+    directory: Annotated[
+        Path,
+        typer.Argument(help="A folder of images, each named by a code or a country.", exists=True, file_okay=False),
+    ],
+    database: Database = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Store the flags of a folder, and recognise each by its file's name."""
+    settings = settings_of(database=database)
+    plainly(lambda: tokens.prepare(settings.database, may_make=True))
+    run_plainly(
+        lambda: flags.find(settings.database, SystemClock(), directory, largest=settings.largest_flag, as_json=as_json)
     )
 
 

@@ -2,6 +2,7 @@
 
 from db.access import tables as access
 from db.base import Base
+from db.flags import tables as flags
 from db.matches import tables as matches
 from db.network import tables as network
 from db.practice import tables as practice
@@ -20,6 +21,7 @@ __all__ = [
     "FILLING_TRIGGERS",
     "OF_ONE_DATABASE",
     "access",
+    "flags",
     "matches",
     "metadata",
     "network",

@@ -17,6 +17,9 @@ from schema.access.queries import AccessQueries, NodeQueries
 from schema.access.types import Token, User
 from schema.engine.executor import Engine, executor_for
 from schema.errors import SafeErrors
+from schema.flags.mutations import FlagMutations
+from schema.flags.queries import FlagQueries
+from schema.flags.types import Flag, FlagMapping, RecognitionAttempt
 from schema.matches.mutations import MatchMutations
 from schema.matches.queries import MatchQueries
 from schema.matches.subscriptions import MatchSubscriptions
@@ -50,6 +53,7 @@ from schema.streams.types import Stream, StreamGoal, StreamGoalChange, StreamSes
 class Query(
     MatchQueries,
     NetworkQueries,
+    FlagQueries,
     StreamQueries,
     SocialQueries,
     PracticeQueries,
@@ -65,6 +69,7 @@ class Query(
 class Mutation(
     MatchMutations,
     NetworkMutations,
+    FlagMutations,
     StreamMutations,
     StreamGoalMutations,
     StreamSourceMutations,
@@ -149,6 +154,7 @@ def _joined() -> Schema:
         types=[
             *(Tournament, Mat, Match, MatchSide, Round, MatchEvent, Athlete),
             *(UDPListener, ListenerSession, Sender),
+            *(Flag, FlagMapping, RecognitionAttempt),
             *(Stream, StreamSession, StreamGoal, StreamGoalChange, StreamSource),
             *(User, Token, Entry),
             *(Goal, PracticeSession, SessionTemplate),

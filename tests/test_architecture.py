@@ -22,6 +22,7 @@ _DOMAINS_MAY_KNOW: dict[str, set[str]] = {
     "access": set(),
     "matches": {"access"},
     "network": {"access", "matches"},
+    "flags": {"access"},
     "streams": {"access"},
     "social": {"access", "matches", "practice", "streams"},
     "practice": {"access"},

@@ -15,6 +15,7 @@ from schema.connections import write_cursor
 from schema.ids import encode_id
 from tests.conftest import ManualClock
 from tests.support.competition import Competition, hold
+from tests.support.flagging import hoist
 from tests.support.graph import Graph, the_schema
 from tests.support.listening import listen_a_while
 from tests.support.practice import practice_variables
@@ -163,6 +164,8 @@ async def _variables(graph: Graph, competition: Competition, admin: User) -> dic
     return {
         **await practice_variables(graph, admin),
         **await _network(graph, competition),
+        **await _flags(graph),
+        "FlagsOfFight": of_match,
         "CreateOverlayToken": of_mat,
         "CreateScriptToken": {"label": "Script"},
         "FightInFull": of_match,
@@ -226,6 +229,20 @@ async def _social(graph: Graph, admin: User) -> dict[str, dict[str, object]]:
         "WriteEntry": {"content": "I flew.", "key": "one"},
         **dict.fromkeys((*marks, "ChangeEntry", "EntryWithReplies", "Thread", "WatchEntry"), of_entry),
         **dict.fromkeys(("FollowUser", "ProfileOfUser", "UnfollowUser", "WatchUser"), of_user),
+    }
+
+
+async def _flags(graph: Graph) -> dict[str, dict[str, Any]]:
+    made = await hoist(graph.db, graph.clock.now())
+    known = await graph.execute('{ flagMapping(code: "MRN") { id } }')
+    first, second, last = ({"id": encode_id("flag", flag.id)} for flag in (made[0], made[1], made[3]))
+    return {
+        "AddCode": {"pssCode": "XYZ", "iocCode": "KOR", "countryName": "Elsewhere"},
+        "CountryOfCode": {"code": "KOR"},
+        "FlagInFull": first,
+        "RemoveCode": {"id": known["flagMapping"]["id"]},
+        "RemoveFlag": last,
+        "SayWhoseFlag": {**second, "code": "FRA"},
     }
 
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import strawberry
 
+from db.flags import queries as flags
 from db.matches import queries
 from db.network import queries as network
 from db.social import queries as social
-from schema.access.types import LazyEntry, LazyUDPListener
+from schema.access.types import LazyEntry, LazyFlag, LazyUDPListener
 from schema.connections import Connection, write_cursor
 from schema.fields import Node, column, computed, connection, node, to_many, to_one, value
 from schema.matches.arguments import (
@@ -77,6 +78,9 @@ class Athlete(Node):
     name: str = column("The full name.")
     short_name: str = column("The name as it was last shown on a scoreboard.")
     country_code: str = column("The country, by the code the scoring program used. Empty if none was said.")
+    flag: LazyFlag | None = to_one(
+        "The flag that is shown for the country. Null if there is none.", flags.flag_of_code, key="country_code"
+    )
     sides: Connection[MatchSide] = connection(
         "The sides he or she fought on, newest first.", queries.sides_by_athlete, order=NewestOrder
     )

@@ -28,6 +28,7 @@ from db.session import Database, connect, is_embedded
 from db.tables import OF_ONE_DATABASE, metadata
 from tests.db.stored import NOW, Rows, columns_of, everything
 from tests.support.competition import hold
+from tests.support.flagging import hoist
 from tests.support.listening import listen_a_while
 from tests.support.practice import fill
 from tests.support.social import amplify, follow, make_person, resonate, share
@@ -116,6 +117,7 @@ def shape(connection: Connection) -> dict[str, Any]:
 async def populate(db: Database) -> None:
     """Put something into every table, through operations."""
     competition = await hold(db, NOW, tournaments=2, mats=4, fights=2)
+    await hoist(db, NOW)
     await listen_a_while(db, [mat.id for mat in competition.mats[:3]], NOW)
     async with db.transaction() as tx:
         user = await access.create_user(tx, name="Ann", role=Role.ADMIN, now=NOW)
@@ -192,6 +194,8 @@ def test_what_older_revisions_hold_outlives_a_step_down_and_up(empty_url: str) -
     migrate_up(empty_url)
 
     kept = asyncio.run(read_whole(empty_url))
+    # A migration fills these itself; what was added to them went down with their table.
+    assert len(kept.pop("flag_mappings")) == len(rows["flag_mappings"]) - 1
     assert {name: _first(found) for name, found in kept.items() if found} == {
         name: _first(rows[name]) for name in ("users", "tokens", "token_nodes")
     }
@@ -379,4 +383,4 @@ def test_a_migration_imports_nothing_of_the_code_it_outlives(path: Path) -> None
             assert node.level == 0
             imported.add(str(node.module).partition(".")[0])
 
-    assert imported <= {"sqlalchemy", "alembic"}
+    assert imported <= {"sqlalchemy", "alembic", *sys.stdlib_module_names}

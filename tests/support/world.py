@@ -33,6 +33,7 @@ from schema.fields import EdgePages, declaration_of, node_kinds
 from schema.ids import encode_id
 from tests.support.captures import CHALLENGE, FINAL
 from tests.support.competition import begun_fight, loaded_fight, say
+from tests.support.flagging import hoist
 from tests.support.graph import the_schema
 from tests.support.listening import listen_a_while
 from tests.support.operations import Things
@@ -92,6 +93,7 @@ async def make_world(db: Database) -> World:
         viewers = await _invite(db)
         mats = await _hold(db)
         await listen_a_while(db, [mats[0].id, mats[0].id, mats[2].id], BEGINNING)
+        await hoist(db, BEGINNING)
         live = await _stream(db, viewers)
         await _socialise(db, viewers, live)
         await _practise(db, viewers)

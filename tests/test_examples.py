@@ -8,6 +8,7 @@ import pytest
 from graphql import DocumentNode, FieldNode, NonNullTypeNode, OperationDefinitionNode, parse, validate
 
 from db.access.tables import User
+from db.flags.scanning import FlagFolder
 from db.session import Database
 from db.streams import operations as streams
 from db.streams.vocabulary import StreamSourceKind
@@ -124,7 +125,10 @@ async def test_an_example_without_variables_runs(graph: Graph, clock: ManualCloc
     assert data[example.asks_for] is not None
 
 
-async def test_the_examples_with_variables_run(graph: Graph, db: Database, clock: ManualClock, admin: User) -> None:
+async def test_the_examples_with_variables_run(
+    graph: Graph, db: Database, clock: ManualClock, admin: User, tmp_path: Path
+) -> None:
+    graph.flags = FlagFolder(path=tmp_path)
     given = await _variables(graph, await hold(db, clock.now()), admin)
 
     for example in _EXAMPLES:

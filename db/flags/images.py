@@ -7,6 +7,7 @@ what was taken out of it would have to be guessed.
 import hashlib
 import re
 from dataclasses import dataclass
+from pathlib import PurePath
 from xml.parsers import expat
 
 from db.errors import Invalid
@@ -64,7 +65,7 @@ def checked_image(file_name: str, content: bytes, *, largest: int) -> Image:
     """Return what a file holds. Raises `Invalid`, saying why it may not be stored."""
     if len(content) > largest:
         raise Invalid(f"It has {len(content):,} bytes; at most {largest:,} are taken (RINGSIDE_LARGEST_FLAG).")
-    suffix = "." + file_name.rpartition(".")[2].lower()
+    suffix = PurePath(file_name).suffix.lower()
     if suffix == ".svg":
         check_svg(content)
         return Image(content=content, content_type=SVG)

@@ -10,7 +10,7 @@ from typing import Protocol
 from db.flags.vocabulary import CodeKind, RecognitionMethod
 
 # Words that say no more than that it is a flag.
-_EMPTY_WORDS = frozenset({"flag", "flags", "of", "the", "icon", "svg", "png", "national", "country"})
+_EMPTY_WORDS = frozenset({"flag", "flags", "of", "the", "icon", "national", "country"})
 _CURRENT = frozenset({CodeKind.COMMITTEE, CodeKind.PARALYMPIC, CodeKind.SPECIAL, CodeKind.CUSTOM})
 _CERTAIN = 1.0
 _OF_ISO = 0.95

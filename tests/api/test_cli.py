@@ -80,6 +80,7 @@ def test_these_are_the_commands() -> None:
         "capture",
         "explain",
         "export goals",
+        "flags scan",
         "goals add",
         "goals create",
         "goals hide",

@@ -21,8 +21,12 @@ from schema.flags.mutations import FlagMutations
 from schema.flags.queries import FlagQueries
 from schema.flags.types import Flag, FlagMapping, RecognitionAttempt
 from schema.matches.mutations import MatchMutations
+from schema.matches.planned_types import PlannedMatch, TournamentDay
 from schema.matches.queries import MatchQueries
+from schema.matches.queue_mutations import MatchQueueMutations
 from schema.matches.subscriptions import MatchSubscriptions
+from schema.matches.told_types import Challenge, EventType, Penalty, Point, UnknownMessage
+from schema.matches.tournament_mutations import TournamentMutations
 from schema.matches.types import Athlete, Mat, Match, MatchEvent, MatchSide, Round, Tournament
 from schema.network.mutations import NetworkMutations
 from schema.network.queries import NetworkQueries
@@ -68,6 +72,8 @@ class Query(
 @strawberry.type(description="Everything that can be changed.")
 class Mutation(
     MatchMutations,
+    TournamentMutations,
+    MatchQueueMutations,
     NetworkMutations,
     FlagMutations,
     StreamMutations,
@@ -152,7 +158,8 @@ def _joined() -> Schema:
         mutation=Mutation,
         subscription=Subscription,
         types=[
-            *(Tournament, Mat, Match, MatchSide, Round, MatchEvent, Athlete),
+            *(Tournament, TournamentDay, Mat, PlannedMatch, Match, MatchSide, Round, MatchEvent, Athlete),
+            *(Point, Penalty, Challenge, EventType, UnknownMessage),
             *(UDPListener, ListenerSession, Sender),
             *(Flag, FlagMapping, RecognitionAttempt),
             *(Stream, StreamSession, StreamGoal, StreamGoalChange, StreamSource),

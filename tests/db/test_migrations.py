@@ -27,7 +27,7 @@ from db.errors import Unavailable
 from db.session import Database, connect, is_embedded
 from db.tables import OF_ONE_DATABASE, metadata
 from tests.db.stored import NOW, Rows, columns_of, everything
-from tests.support.competition import hold
+from tests.support.competition import hold, loaded_fight, open_day, plan, say
 from tests.support.flagging import hoist
 from tests.support.listening import listen_a_while
 from tests.support.practice import fill
@@ -125,6 +125,9 @@ async def populate(db: Database) -> None:
         overlay = await access.create_token(tx, user_id=user.id, label="OBS", nodes=[competition.mats[0].id], now=NOW)
         await access.note_use(tx, overlay.token, now=NOW)
         await access.revoke_token(tx, overlay.token.id, viewer=None, now=NOW)
+        await open_day(tx, competition.tournaments[0].id, NOW.date(), NOW)
+        await plan(tx, competition.mats[0], NOW, "8", "9")
+        await say(tx, competition.mats[0].id, NOW, *loaded_fight("8"), "wg1;1", "ch1", "nonsense")
     stream = await make_stream(db, NOW, owner_id=user.id)
     await take(db, await make_source(db, stream, NOW), *FRAMES, at=NOW)
     people = [await make_person(db, NOW) for _ in range(2)]

@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from api.capture import read_capture
+from api.demo.flags import set_up_flags
 from api.demo.people import set_up_people
 from api.demo.practice import set_up_practice
 from api.replay import replay, shorten
@@ -70,6 +71,7 @@ async def set_up(db: Database, clock: Clock) -> Demo:
         await matches.create_mat(tx, name="Mat 2", tournament_id=tournament.id, now=now)
         stream = await _set_up_stream(tx, admin.id, now)
         await set_up_people(tx, admin, stream.id, now)
+        await set_up_flags(tx, now)
         await set_up_practice(tx, admin.id, now)
         overlay = await access.create_token(
             tx, user_id=admin.id, label="Overlays of Mat 1 and of the stream", nodes=[mat.id, stream.id], now=now

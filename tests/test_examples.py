@@ -188,6 +188,7 @@ async def _variables(graph: Graph, competition: Competition, admin: User) -> dic
         "RenameMat": {"id": mat, "name": "Centre court"},
         "RevokeToken": {"id": made["tokenCreate"]["token"]["id"]},
         "ScoreboardForOverlay": of_mat,
+        "WinnerForOverlay": of_mat,
         "ScoreboardForStream": of_mat,
         "ScoreboardNow": of_mat,
         "SetUpTournament": {"name": "Busan Open"},

@@ -15,6 +15,8 @@ _AT_A_TIME = 1000
 _ENTRIES = (
     select(col(MatchEvent.seq), col(MatchEvent.received_at), col(MatchEvent.raw))
     .where(col(MatchEvent.match_id) == bindparam("match_id", type_=Uuid()))
+    # What an operator says by hand names him so, and was on no wire.
+    .where(col(MatchEvent.sender).not_like("@%"))
     .where(col(MatchEvent.seq) > bindparam("seq", type_=Integer()))
     .order_by(col(MatchEvent.seq))
     .limit(bindparam("limit", type_=Integer()))

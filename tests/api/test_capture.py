@@ -177,6 +177,19 @@ async def test_more_entries_than_are_read_at_once_are_captured(db: Database) -> 
     assert [one.wire for one in again] == [one.wire for one in [*fight[:-1], *ticks]]
 
 
+async def test_what_was_on_no_wire_is_not_captured(db: Database) -> None:
+    fight = invented_fight(1)[:12]
+    match_id = await log(db, fight)
+    async with db.read() as session:
+        match = await session.row(select(Match))
+    assert match is not None
+    by_hand = Received(received_at=NOW + timedelta(seconds=1), sender="@ann", raw=b"{}", message=parse(b"pt1;1"))
+    async with db.transaction() as tx:
+        await operations.log_messages(tx, await operations.load_progress(tx, match.mat_id), [by_hand])
+
+    assert [one.wire for one in await stored(db, match_id)] == [one.wire for one in fight]
+
+
 async def test_a_fight_that_is_none_is_not_captured(db: Database) -> None:
     with pytest.raises(NotFound):
         await stored(db, new_id())

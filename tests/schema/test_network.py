@@ -11,10 +11,11 @@ from db.ids import new_id
 from db.network import operations
 from db.network.tables import UDPListener
 from db.session import Database
+from schema.engine.executor import Asked
 from schema.ids import encode_id
 from tests.db.stored import NOW, lay_mat
 from tests.support.flagging import hoist
-from tests.support.graph import Graph
+from tests.support.graph import Graph, the_schema
 from tests.support.listening import listen_a_while, listening, make_listener, note, sender_report, session_report
 
 DEEP = """
@@ -138,3 +139,14 @@ async def test_codes_lead_to_flags_for_everybody(graph: Graph, db: Database) -> 
         one["fileName"]: [each["recognizedAs"] for each in one["attempts"]["nodes"]] for one in data["flags"]["nodes"]
     }
     assert attempts["nobody knows.svg"] == ["TCH", None]
+
+
+async def test_how_sure_a_recognition_is_comes_by_plan_on_either_database(graph: Graph, db: Database) -> None:
+    flag = (await hoist(db, NOW))[1]
+    context = graph._context()
+    text = "query ($id: ID!) { flag(id: $id) { confidence attempts(first: 1) { nodes { confidence } } } }"
+
+    data = await the_schema().engine.answer(Asked(text, None, {"id": encode_id("flag", flag.id)}), context)
+
+    assert context.path == "planned"
+    assert data == {"flag": {"confidence": 0.9, "attempts": {"nodes": [{"confidence": 0.9}]}}}

@@ -41,21 +41,18 @@ token = typer.Typer(help="Make, list and revoke tokens.", no_args_is_help=True)
 app.add_typer(migrate, name="migrate")
 app.add_typer(token, name="token")
 goal = typer.Typer(help="Set, fill and watch the goals of streams, on a server that runs.", no_args_is_help=True)
-simulate = typer.Typer(help="Be what the outside world would be, for who has none at hand.", no_args_is_help=True)
 social = typer.Typer(help="Look after what people write.", no_args_is_help=True)
 matches = typer.Typer(help="Look after fights and their logs.", no_args_is_help=True)
 app.add_typer(goal, name="goals")
-flag = typer.Typer(help="Look after the flags that overlays show.", no_args_is_help=True)
-app.add_typer(flag, name="flags")
+app.add_typer(flags.flag, name="flags")
 app.add_typer(matches, name="matches")
 app.add_typer(social, name="social")
-app.add_typer(simulate, name="simulate")
+app.add_typer(simulating.simulate, name="simulate")
 app.add_typer(backing_up.backup, name="backup")
 app.add_typer(transferring.importing, name="import")
 app.add_typer(transferring.exporting, name="export")
 
 Server = Annotated[str, typer.Option("--url", help="Where the server is.", envvar="RINGSIDE_URL")]
-Speed = Annotated[float, typer.Option(help="2 is twice as fast as it was.", min=0.001, max=10_000)]
 Secret = Annotated[str, typer.Option("--token", help="The token to ask it with.", envvar="RINGSIDE_TOKEN")]
 
 _URL = "http://127.0.0.1:8000"
@@ -108,7 +105,7 @@ def replay(
         Path, typer.Argument(help="A capture: tab-separated offset_ms, wire, text_is.", exists=True, dir_okay=False)
     ],
     to: Annotated[str, typer.Option(help="Where to send it, host:port.")] = "127.0.0.1:6000",
-    speed: Speed = 1.0,
+    speed: replaying.Speed = 1.0,
     loop: Annotated[bool, typer.Option("--loop", help="Again and again, until stopped.")] = False,
     jitter: Annotated[float, typer.Option(help="Let messages be late by up to this many seconds.", min=0, max=60)] = 0,
     loss: Annotated[float, typer.Option(help="Lose this share of them: 0.05 is one in twenty.", min=0, max=1)] = 0,
@@ -372,74 +369,6 @@ def watch_goal(
 ) -> None:
     """Watch a goal fill, until stopped."""
     run_plainly(lambda: goals.watch(Client(url=url, token=token), goal=goal_id, as_json=as_json))
-
-
-@simulate.command("stream", epilog="Example: ringside simulate stream --rate 20")
-def simulate_stream(
-    *,
-    host: Annotated[str, typer.Option(help="Address to answer on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to answer on; 0 takes a free one.", min=0, max=65_535)] = 21_213,
-    rate: Annotated[float, typer.Option(help="Frames a second.", min=0.01, max=100_000)] = 5.0,
-    seed: Annotated[int, typer.Option(help="Another audience for another number.")] = 0,
-    frames: Annotated[
-        Path | None, typer.Option(help="Recorded frames, one JSON object a line.", exists=True, dir_okay=False)
-    ] = None,
-    count: Annotated[int | None, typer.Option(help="End after so many frames.", min=1)] = None,
-    as_json: AsJSON = False,
-) -> None:
-    """Be TikFinity: answer at its port, and send what an invented audience does."""
-    run_plainly(
-        lambda: simulating.stream(
-            host=host, port=port, rate=rate, seed=seed, frames=frames, count=count, as_json=as_json
-        )
-    )
-
-
-@simulate.command("fight", epilog="Example: ringside simulate fight --seed 7 --to 127.0.0.1:6000 --speed 10")
-def simulate_fight(
-    *,
-    to: Annotated[str, typer.Option(help="Where to send it, host:port.")] = "127.0.0.1:6000",
-    out: Annotated[Path | None, typer.Option(help="Write it to this file instead.", dir_okay=False)] = None,
-    force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
-    seed: Annotated[int, typer.Option(help="Another fight for another number.")] = 0,
-    number: Annotated[str | None, typer.Option(help="The match number, such as 245.A.")] = None,
-    speed: Speed = 1.0,
-    longest_silence: Annotated[
-        float | None, typer.Option(help="Cut silences down to this many seconds.", min=0)
-    ] = None,
-    as_json: AsJSON = False,
-) -> None:
-    """Be a scoring program: invent a fight, and say it message by message."""
-    manner = replaying.Manner(speed=speed, longest_silence=longest_silence)
-    run_plainly(
-        lambda: simulating.fight(
-            seed=seed,
-            number=number,
-            out=out,
-            overwrites=force,
-            to=replaying.address_of(to),
-            manner=manner,
-            as_json=as_json,
-        )
-    )
-
-
-@flag.command("scan", epilog="Example: ringside flags scan ~/flags")
-def scan_flags(
-    *,
-    directory: Annotated[
-        Path,
-        typer.Argument(help="A folder of images, each named by a code or a country.", exists=True, file_okay=False),
-    ],
-    database: Database = None,
-    as_json: AsJSON = False,
-) -> None:
-    """Store the flags of a folder, and recognise each by its file's name."""
-    settings = settings_of(database=database)
-    plainly(lambda: tokens.prepare(settings.database, may_make=True))
-    run_plainly(
-        lambda: flags.find(settings.database, SystemClock(), directory, largest=settings.largest_flag, as_json=as_json)
-    )
 
 
 @social.command("recount", epilog="Example: ringside social recount --repair")

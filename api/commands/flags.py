@@ -2,13 +2,37 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from api.commands import tokens
+from api.commands.options import AsJSON, Database, plainly, run_plainly, settings_of
 from api.commands.output import console, errors, plain, print_json, print_table
-from db.clock import Clock
+from db.clock import Clock, SystemClock
 from db.flags.scanning import Scan, scan
 from db.session import connect
+
+flag = typer.Typer(help="Look after the flags that overlays show.", no_args_is_help=True)
+
+
+@flag.command("scan", epilog="Example: ringside flags scan ~/flags")
+def scan_folder(
+    *,
+    directory: Annotated[
+        Path,
+        typer.Argument(help="A folder of images, each named by a code or a country.", exists=True, file_okay=False),
+    ],
+    database: Database = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Store the flags of a folder, and recognise each by its file's name."""
+    settings = settings_of(database=database)
+    plainly(lambda: tokens.prepare(settings.database, may_make=True))
+    run_plainly(
+        lambda: find(settings.database, SystemClock(), directory, largest=settings.largest_flag, as_json=as_json)
+    )
 
 
 async def find(url: str, clock: Clock, path: Path, *, largest: int, as_json: bool) -> None:

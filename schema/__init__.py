@@ -29,6 +29,11 @@ from schema.practice.subscriptions import PracticeSubscriptions
 from schema.practice.template_mutations import SessionTemplateMutations
 from schema.practice.transfer import GoalTransferMutations, GoalTransferQueries
 from schema.practice.types import Goal, PracticeSession, SessionTemplate
+from schema.recordings.mutations import BookmarkMutations, RecordingMutations
+from schema.recordings.obs_mutations import OBSMutations
+from schema.recordings.queries import RecordingQueries
+from schema.recordings.subscriptions import RecordingSubscriptions
+from schema.recordings.types import Bookmark, OBSCommand, OBSMachine, Recording
 from schema.scalars import SCALARS
 from schema.social.mutations import SocialMutations
 from schema.social.queries import SocialQueries
@@ -45,6 +50,7 @@ from schema.streams.types import Stream, StreamGoal, StreamGoalChange, StreamSes
 @strawberry.type(description="Everything that can be asked.")
 class Query(
     MatchQueries,
+    RecordingQueries,
     StreamQueries,
     SocialQueries,
     PracticeQueries,
@@ -59,6 +65,9 @@ class Query(
 @strawberry.type(description="Everything that can be changed.")
 class Mutation(
     MatchMutations,
+    RecordingMutations,
+    BookmarkMutations,
+    OBSMutations,
     StreamMutations,
     StreamGoalMutations,
     StreamSourceMutations,
@@ -73,7 +82,9 @@ class Mutation(
 
 
 @strawberry.type(description="Everything that can be watched.")
-class Subscription(MatchSubscriptions, StreamSubscriptions, SocialSubscriptions, PracticeSubscriptions):
+class Subscription(
+    MatchSubscriptions, RecordingSubscriptions, StreamSubscriptions, SocialSubscriptions, PracticeSubscriptions
+):
     """Everything that can be watched."""
 
 
@@ -140,6 +151,7 @@ def _joined() -> Schema:
         subscription=Subscription,
         types=[
             *(Tournament, Mat, Match, MatchSide, Round, MatchEvent, Athlete),
+            *(Recording, Bookmark, OBSMachine, OBSCommand),
             *(Stream, StreamSession, StreamGoal, StreamGoalChange, StreamSource),
             *(User, Token, Entry),
             *(Goal, PracticeSession, SessionTemplate),

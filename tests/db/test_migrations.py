@@ -29,6 +29,7 @@ from db.tables import OF_ONE_DATABASE, metadata
 from tests.db.stored import NOW, Rows, columns_of, everything
 from tests.support.competition import hold
 from tests.support.practice import fill
+from tests.support.recordings import film
 from tests.support.social import amplify, follow, make_person, resonate, share
 from tests.support.social import write as write_entry
 from tests.support.streaming import FRAMES, make_source, make_stream, take
@@ -121,6 +122,7 @@ async def populate(db: Database) -> None:
         overlay = await access.create_token(tx, user_id=user.id, label="OBS", nodes=[competition.mats[0].id], now=NOW)
         await access.note_use(tx, overlay.token, now=NOW)
         await access.revoke_token(tx, overlay.token.id, viewer=None, now=NOW)
+    await film(db, competition.mats[0], None, NOW)
     stream = await make_stream(db, NOW, owner_id=user.id)
     await take(db, await make_source(db, stream, NOW), *FRAMES, at=NOW)
     people = [await make_person(db, NOW) for _ in range(2)]

@@ -32,6 +32,7 @@ from db.matches.vocabulary import MatchState
 from db.practice import sessions
 from db.practice.tables import Goal, PracticeSession
 from db.practice.vocabulary import GoalLevel
+from db.recordings import operations as recordings
 from db.session import Database, connect
 from db.streams import operations as streams
 from db.streams.tables import StreamGoal
@@ -44,6 +45,7 @@ from schema.scalars import print_answer
 from tests.support.competition import say
 from tests.support.graph import the_schema
 from tests.support.operations import Operation, Things, one_of, operations
+from tests.support.recordings import make_recording
 from tests.support.world import BEGINNING, World, make_world, numbered_ids
 
 if TYPE_CHECKING:
@@ -55,7 +57,13 @@ _NO_LIMITS = Limits(**{limit.name: 10**9 for limit in fields(Limits)})
 _PLANNED_AT_LEAST = 0.8
 _EVENTS_LOOKED_AT = 3
 _TRIES = 20
-_STATES = ("scoreboardChanged", "streamGoalChanged", "goalTreeChanged", "practiceSessionChanged")
+_STATES = (
+    "scoreboardChanged",
+    "streamGoalChanged",
+    "goalTreeChanged",
+    "practiceSessionChanged",
+    "recordingChanged",
+)
 
 # graphql-core lets go of what it has not begun when a field beside it fails at once, and Python warns of that.
 pytestmark = pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
@@ -402,11 +410,12 @@ async def break_rows(db: Database) -> None:
 
 @dataclass(frozen=True)
 class _LiveFight:
-    """The fight, the stream's goal and the practice session that are told on."""
+    """The fight, the stream's goal, the practice session and the recording that are told on."""
 
     mat_id: UUID
     goal_id: UUID
     practised_id: UUID
+    recording_id: UUID
     things: Things
 
 
@@ -422,6 +431,7 @@ async def live_fight(world: World) -> _LiveFight:
         assert practised is not None
         root = await session.row(select(Goal).where(col(Goal.level) == GoalLevel.ULTIMATE))
         assert root is not None
+    recording = await make_recording(world.db, fight.mat_id, BEGINNING)
     ids = {
         "mat": [encode_id("mat", fight.mat_id)],
         "match": [encode_id("match", fight.id)],
@@ -434,6 +444,7 @@ async def live_fight(world: World) -> _LiveFight:
         fight.mat_id,
         goal.id,
         practised.id,
+        recording.id,
         Things(ids=ids, cursors={"log": [write_cursor((last,)), write_cursor((last - 2,))]}),
     )
 
@@ -459,6 +470,7 @@ async def news(
                 await say(tx, fight.mat_id, at, f"sc1;{score % 100};sc2;{score // 100}", "pt1;1")
                 await streams.add_progress(tx, fight.goal_id, score, viewer=None, now=at)
                 await sessions.interrupt_session(tx, fight.practised_id, viewer=None, now=at)
+                await recordings.update_recording(tx, fight.recording_id, {"name": f"{score}"}, now=at)
             await _listen(watching, told)
     return told
 

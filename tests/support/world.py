@@ -36,6 +36,7 @@ from tests.support.competition import begun_fight, loaded_fight, say
 from tests.support.graph import the_schema
 from tests.support.operations import Things
 from tests.support.practice import fill
+from tests.support.recordings import film
 from tests.support.social import amplify, erase, follow, resonate, share, write
 from tests.support.streaming import FRAMES, frame, make_goal, make_source, make_stream, take
 
@@ -90,6 +91,8 @@ async def make_world(db: Database) -> World:
     with numbered_ids():
         viewers = await _invite(db)
         mats = await _hold(db)
+        for mat in (mats[0], mats[3]):
+            await film(db, mat, viewers["operator"], BEGINNING + timedelta(hours=2))
         live = await _stream(db, viewers)
         await _socialise(db, viewers, live)
         await _practise(db, viewers)

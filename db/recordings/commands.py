@@ -46,10 +46,14 @@ async def queue_command(
     cause: str,
     match_id: UUID | None = None,
     due_at: datetime | None = None,
+    is_tried_again: bool = False,
     viewer: Viewer | None = None,
     now: datetime,
 ) -> OBSCommand | None:
-    """Let an OBS do something, now or when it is due. `None` if that was asked for this cause before."""
+    """Let an OBS do something, now or when it is due. `None` if that was asked for this cause before.
+
+    `is_tried_again`: what has failed for this cause, or waits too long already, is queued anew.
+    """
     values = {
         "id": new_id(),
         "machine_id": machine_id,
@@ -63,7 +67,14 @@ async def queue_command(
         "created_at": now,
     }
     statement = upsert(OBSCommand).values(**values)
-    once = statement.on_conflict_do_nothing(index_elements=["machine_id", "cause"])
+    by_cause = ["machine_id", "cause"]
+    once = statement.on_conflict_do_nothing(index_elements=by_cause)
+    if is_tried_again:
+        anew = {"state": OBSCommandState.QUEUED, "due_at": due_at or now, "sent_at": None, "finished_at": None}
+        has_waited = or_(
+            col(OBSCommand.state) == OBSCommandState.FAILED, col(OBSCommand.state) == OBSCommandState.QUEUED
+        )
+        once = statement.on_conflict_do_update(index_elements=by_cause, set_={**anew, "message": ""}, where=has_waited)
     queued = await tx.row(once.returning(OBSCommand))
     if queued is not None:
         tx.record(OBSCommandQueued(command=queued))
@@ -110,7 +121,7 @@ async def claim_command(tx: Transaction, machine_id: UUID, *, now: datetime) -> 
             col(OBSCommand.state) == OBSCommandState.QUEUED,
             col(OBSCommand.due_at) <= now,
         )
-        .order_by(col(OBSCommand.due_at), col(OBSCommand.id))
+        .order_by(col(OBSCommand.due_at), col(OBSCommand.created_at), col(OBSCommand.id))
         .limit(1)
         .scalar_subquery()
     )

@@ -142,7 +142,9 @@ async def pause_recording(tx: Transaction, recording_id: UUID, *, is_paused: boo
     is_open = bool(gaps) and gaps[-1].until is None
     if before.state is not RecordingState.RECORDING or is_open == is_paused or before.started_at is None:
         return before
-    since = gaps.pop().since if is_open else max(now, before.started_at)
+    # Should our clock have been set back, gaps still do not overlap.
+    earliest = max(before.started_at, (gaps[-1].until if gaps else None) or before.started_at)
+    since = gaps.pop().since if is_open else max(now, earliest)
     if not is_open or since < now:
         gaps.append(Gap(since=since, until=now if is_open else None))
     return await _change(tx, before, {"gaps": gaps}, RecordingNewsKind.CORRECTED, now)

@@ -31,6 +31,10 @@ QUICK = Patience(first_pause=0.01, longest_pause=0.02, opening=10, ping=5, datab
 MINUTE = timedelta(minutes=1)
 
 
+# How it is stored, the operations' own tests try on both.
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
 @pytest.fixture
 async def mat(db: Database) -> Mat:
     return await lay_mat(db)
@@ -136,6 +140,7 @@ async def test_a_fight_is_recorded_from_when_it_is_ready_until_after_its_winner(
     assert stop.due_at > ready_at + 5 * MINUTE + timedelta(seconds=30)
 
 
+@on_sqlite
 async def test_the_next_fight_ends_the_recording_of_the_one_before(db: Database, clock: ManualClock, mat: Mat) -> None:
     async with obs() as machine, calling(db, clock, mat.id, machine.port):
         await tell(db, clock, mat, *begun_fight("1"), "win;BLUE")
@@ -153,6 +158,7 @@ async def test_the_next_fight_ends_the_recording_of_the_one_before(db: Database,
     assert [one.path for one in found] == ["/videos/1.mkv", "/videos/2.mkv", ""]
 
 
+@on_sqlite
 async def test_what_somebody_records_himself_is_left_to_run(db: Database, clock: ManualClock, mat: Mat) -> None:
     async with obs() as machine, calling(db, clock, mat.id, machine.port, stop_delay_ms=0):
         await eventually(lambda: machine.asked("GetRecordStatus") > 0)
@@ -175,6 +181,7 @@ async def test_what_somebody_records_himself_is_left_to_run(db: Database, clock:
     assert len(recording.gaps) == 1
 
 
+@on_sqlite
 async def test_a_challenge_saves_one_replay_and_other_machines_are_told_nothing(
     db: Database, clock: ManualClock, mat: Mat
 ) -> None:
@@ -192,6 +199,7 @@ async def test_a_challenge_saves_one_replay_and_other_machines_are_told_nothing(
     assert machine.asked("StartRecord") == 0
 
 
+@on_sqlite
 async def test_a_slow_save_ends_when_it_was_asked_for(db: Database, clock: ManualClock, mat: Mat) -> None:
     async with obs(is_slow=True) as machine, calling(db, clock, mat.id, machine.port) as known:
         await eventually(is_in(db, "CONNECTED"))
@@ -210,6 +218,7 @@ async def test_a_slow_save_ends_when_it_was_asked_for(db: Database, clock: Manua
     assert {one.ended_at for one in await all_of(db, Recording)} == set(asked)
 
 
+@on_sqlite
 async def test_a_replay_that_is_never_written_has_failed(db: Database, clock: ManualClock, mat: Mat) -> None:
     async with obs(is_slow=True) as machine, calling(db, clock, mat.id, machine.port) as known:
         await eventually(is_in(db, "CONNECTED"))
@@ -221,6 +230,7 @@ async def test_a_replay_that_is_never_written_has_failed(db: Database, clock: Ma
         await eventually(told(db, ("SAVE_REPLAY", "FAILED")))
 
 
+@on_sqlite
 async def test_a_replay_buffer_that_does_not_run_is_started(db: Database, clock: ManualClock, mat: Mat) -> None:
     async with obs(has_replay_buffer=False) as machine, calling(db, clock, mat.id, machine.port) as known:
         async with db.transaction() as tx:
@@ -232,6 +242,7 @@ async def test_a_replay_buffer_that_does_not_run_is_started(db: Database, clock:
     assert machine.has_replay_buffer
 
 
+@on_sqlite
 async def test_what_obs_refuses_has_failed_with_its_reason_and_is_tried_again(
     db: Database, clock: ManualClock, mat: Mat
 ) -> None:
@@ -247,6 +258,7 @@ async def test_what_obs_refuses_has_failed_with_its_reason_and_is_tried_again(
     assert failed.message == "OBS refused: The disk is full. (702)."
 
 
+@on_sqlite
 async def test_a_wrong_password_is_an_error_until_it_is_right(db: Database, clock: ManualClock, mat: Mat) -> None:
     async with obs(password="another") as machine, following(db, clock):  # noqa: S106 -- a test's
         known = await make_machine(db, mat.id, clock.now(), port=machine.port)
@@ -271,11 +283,13 @@ def says(db: Database, message: str) -> Callable[[], Any]:
     return holds
 
 
+@on_sqlite
 async def test_an_obs_without_a_password_needs_none(db: Database, clock: ManualClock, mat: Mat) -> None:
     async with obs(password=None) as machine, calling(db, clock, mat.id, machine.port, password=None):
         await eventually(is_in(db, "CONNECTED"))
 
 
+@on_sqlite
 async def test_an_obs_that_is_not_there_is_called_until_it_is(
     db: Database, clock: ManualClock, mat: Mat, unused_tcp_port: int
 ) -> None:
@@ -289,12 +303,14 @@ async def test_an_obs_that_is_not_there_is_called_until_it_is(
             await eventually(shows(db, ("RECORDING", "RECORDING")))
 
 
+@on_sqlite
 async def test_what_is_no_obs_is_let_go(db: Database, clock: ManualClock, mat: Mat) -> None:
     hasty = Patience(first_pause=0.01, longest_pause=0.02, opening=0.2)
     async with silent_server() as port, calling(db, clock, mat.id, port, hasty):
         await eventually(is_in(db, "ERROR"))
 
 
+@on_sqlite
 @pytest.mark.parametrize("moved", [timedelta(0), 3 * MINUTE], ids=["at once", "later"])
 async def test_a_recording_that_goes_on_while_nobody_is_there_is_found_again(
     db: Database, clock: ManualClock, mat: Mat, moved: timedelta
@@ -317,6 +333,7 @@ async def test_a_recording_that_goes_on_while_nobody_is_there_is_found_again(
     assert machine.most_at_once == 1
 
 
+@on_sqlite
 async def test_a_recording_that_ended_while_nobody_was_there_is_lost(
     db: Database, clock: ManualClock, mat: Mat
 ) -> None:
@@ -334,6 +351,7 @@ async def test_a_recording_that_ended_while_nobody_was_there_is_lost(
     assert recording.ended_at == clock.now() - MINUTE
 
 
+@on_sqlite
 async def test_another_recording_that_began_while_nobody_was_there_is_noted_from_its_length(
     db: Database, clock: ManualClock, mat: Mat
 ) -> None:
@@ -348,6 +366,7 @@ async def test_another_recording_that_began_while_nobody_was_there_is_noted_from
     assert (await all_of(db, Recording))[1].started_at == clock.now() - MINUTE
 
 
+@on_sqlite
 async def test_what_was_sent_before_the_cable_was_cut_is_not_sent_again(
     db: Database, clock: ManualClock, mat: Mat
 ) -> None:
@@ -376,6 +395,7 @@ async def test_what_an_obs_says_before_it_closes_is_kept(db: Database, clock: Ma
         await eventually(shows(db, ("RECORDING", "FINISHED")))
 
 
+@on_sqlite
 async def test_nonsense_hurts_nobody(db: Database, clock: ManualClock, mat: Mat) -> None:
     async with obs() as machine, calling(db, clock, mat.id, machine.port):
         await eventually(is_in(db, "CONNECTED"))
@@ -450,6 +470,7 @@ async def test_a_machine_that_is_changed_while_it_runs_has_one_socket(
     assert [(app.most_at_once, app.callers) for app in (one, other)] == [(1, 1), (1, 2)]
 
 
+@on_sqlite
 async def test_a_server_speaks_with_its_machines_and_a_button_saves_a_replay(database_url: str) -> None:
     async with obs() as machine, running_house(database_url) as house:
         create = """mutation ($mat: ID!, $port: Int) { obsMachineCreate(

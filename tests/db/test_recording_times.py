@@ -46,7 +46,9 @@ parts = st.lists(st.integers(1, 50), min_size=1, max_size=9)
 @given(parts, st.integers(-100, 100))
 def test_each_millisecond_that_was_written_is_found_at_its_place(lengths: list[int], shift_ms: int) -> None:
     shift = shift_ms * MILLISECOND
-    gaps, written, elapsed = [], [], 0
+    gaps: list[Gap] = []
+    written: list[int] = []
+    elapsed = 0
     for number, length in enumerate(lengths):
         begins, elapsed = elapsed, elapsed + length
         if number % 2:

@@ -115,7 +115,7 @@ async def test_a_lost_recording_ends_when_it_was_last_seen_and_may_be_found(db: 
 
 async def test_a_machines_clock_is_corrected_for_all_that_it_recorded(db: Database, mat: Mat) -> None:
     machine = await make_machine(db, mat.id, NOW)
-    of_machine = {"machine_id": machine.id, "ended_at": NOW + MINUTE}
+    of_machine: dict[str, Any] = {"machine_id": machine.id, "ended_at": NOW + MINUTE}
     plain = await make_recording(db, mat.id, NOW, **of_machine)
     stream = await make_recording(db, mat.id, NOW, kind=RecordingKind.STREAM, **of_machine)
     own = await make_recording(db, mat.id, NOW, **of_machine, clock_offset_ms=0, delay_ms=1000)
@@ -137,31 +137,29 @@ async def test_a_machines_clock_is_corrected_for_all_that_it_recorded(db: Databa
 LONG_AGO = datetime(1999, 12, 31, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(
-    ("changes", "field"),
-    [
-        ({"started_at": None}, "started_at"),
-        ({"started_at": LONG_AGO}, "started_at"),
-        ({"ended_at": NOW + timedelta(days=2)}, "ended_at"),
-        ({"ended_at": NOW - MINUTE}, "ended_at"),
-        ({"started_at": NOW - timedelta(days=8), "ended_at": NOW}, "ended_at"),
-        ({"name": "x" * 201}, "name"),
-        ({"path": "a\x00b"}, "path"),
-        ({"duration_ms": -1}, "duration_ms"),
-        ({"size_bytes": -1}, "size_bytes"),
-        ({"clock_offset_ms": 86_400_001}, "clock_offset_ms"),
-        ({"delay_ms": -1}, "delay_ms"),
-        ({"gaps": [Gap(since=NOW - MINUTE, until=NOW)]}, "gaps"),
-        ({"gaps": [Gap(since=LONG_AGO, until=None)]}, "gaps"),
-    ],
-)
-async def test_a_recording_that_cannot_be_is_refused(
-    db: Database, mat: Mat, changes: dict[str, Any], field: str
-) -> None:
-    with pytest.raises(Invalid) as refusal:
-        await make_recording(db, mat.id, NOW, **changes)
+IMPOSSIBLE: list[tuple[dict[str, Any], str]] = [
+    ({"started_at": None}, "started_at"),
+    ({"started_at": LONG_AGO}, "started_at"),
+    ({"ended_at": NOW + timedelta(days=2)}, "ended_at"),
+    ({"ended_at": NOW - MINUTE}, "ended_at"),
+    ({"started_at": NOW - timedelta(days=8), "ended_at": NOW}, "ended_at"),
+    ({"name": "x" * 201}, "name"),
+    ({"path": "a\x00b"}, "path"),
+    ({"duration_ms": -1}, "duration_ms"),
+    ({"size_bytes": -1}, "size_bytes"),
+    ({"clock_offset_ms": 86_400_001}, "clock_offset_ms"),
+    ({"delay_ms": -1}, "delay_ms"),
+    ({"gaps": [Gap(since=NOW - MINUTE, until=NOW)]}, "gaps"),
+    ({"gaps": [Gap(since=LONG_AGO, until=None)]}, "gaps"),
+]
 
-    assert refusal.value.field == field
+
+async def test_a_recording_that_cannot_be_is_refused(db: Database, mat: Mat) -> None:
+    for changes, field in IMPOSSIBLE:
+        with pytest.raises(Invalid) as refusal:
+            await make_recording(db, mat.id, NOW, **changes)
+        assert refusal.value.field == field
+
     async with db.read() as session:
         assert await session.rows(select(Recording)) == []
 
@@ -191,15 +189,17 @@ async def test_what_is_over_is_not_ended_again_and_what_runs_is_not_corrected_to
     running = await make_recording(db, mat.id, NOW)
     over = await make_recording(db, mat.id, NOW, ended_at=NOW)
 
-    for operation, given, named in (
-        (operations.finish_recording, (over.id,), {}),
-        (operations.lose_recording, (over.id,), {}),
-        (operations.update_recording, (over.id, {"ended_at": None}), {}),
-        (operations.update_recording, (running.id, {"ended_at": NOW}), {}),
-    ):
+    refused: list[Any] = [
+        (operations.finish_recording, over.id),
+        (operations.lose_recording, over.id),
+        (operations.update_recording, over.id, {"ended_at": None}),
+        (operations.update_recording, running.id, {"ended_at": NOW}),
+    ]
+    for operation, *given in refused:
         with pytest.raises(Conflict):
-            await do(db, operation, *given, **named, now=NOW + MINUTE)
-    for operation in (operations.finish_recording, operations.lose_recording):
+            await do(db, operation, *given, now=NOW + MINUTE)
+    unknown: list[Any] = [operations.finish_recording, operations.lose_recording]
+    for operation in unknown:
         with pytest.raises(NotFound):
             await do(db, operation, new_id(), now=NOW)
     with pytest.raises(NotFound):
@@ -292,33 +292,33 @@ async def test_what_could_not_be_sent_in_time_has_failed_and_what_was_sent_is_no
     assert ended is None
 
 
-@pytest.mark.parametrize(
-    ("changes", "field"),
-    [
-        ({"name": " "}, "name"),
-        ({"host": "http://obs"}, "host"),
-        ({"host": "obs/../x"}, "host"),
-        ({"host": "a@b"}, "host"),
-        ({"host": "x" * 254}, "host"),
-        ({"host": ""}, "host"),
-        ({"port": 0}, "port"),
-        ({"port": 65_536}, "port"),
-        ({"password": "x" * 201}, "password"),
-        ({"stop_delay_ms": 600_001}, "stop_delay_ms"),
-    ],
-)
-async def test_a_machine_that_cannot_be_is_refused(db: Database, mat: Mat, changes: dict[str, Any], field: str) -> None:
-    with pytest.raises(Invalid) as refusal:
-        await make_machine(db, mat.id, NOW, **changes)
-
-    assert refusal.value.field == field
+NO_MACHINES: list[tuple[dict[str, Any], str]] = [
+    ({"name": " "}, "name"),
+    ({"host": "http://obs"}, "host"),
+    ({"host": "obs/../x"}, "host"),
+    ({"host": "a@b"}, "host"),
+    ({"host": "x" * 254}, "host"),
+    ({"host": ""}, "host"),
+    ({"port": 0}, "port"),
+    ({"port": 65_536}, "port"),
+    ({"password": "x" * 201}, "password"),
+    ({"stop_delay_ms": 600_001}, "stop_delay_ms"),
+]
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "obs-2.local", "[::1]", "fe80::1", "x"])
-async def test_a_machine_is_of_this_house_or_another(db: Database, mat: Mat, host: str) -> None:
-    made = await make_machine(db, mat.id, NOW, host=host)
+async def test_a_machine_that_cannot_be_is_refused(db: Database, mat: Mat) -> None:
+    for changes, field in NO_MACHINES:
+        with pytest.raises(Invalid) as refusal:
+            await make_machine(db, mat.id, NOW, **changes)
+        assert refusal.value.field == field
 
-    assert (made.host, made.port) == (host.strip("[]"), 4455)
+
+async def test_a_machine_is_of_this_house_or_another(db: Database, mat: Mat) -> None:
+    hosts = ["127.0.0.1", "obs-2.local", "[::1]", "fe80::1", "x"]
+
+    made = [await make_machine(db, mat.id, NOW, host=host, name=host) for host in hosts]
+
+    assert [(one.host, one.port) for one in made] == [(host.strip("[]"), 4455) for host in hosts]
 
 
 async def test_no_two_machines_share_a_name(db: Database, mat: Mat) -> None:
@@ -361,21 +361,25 @@ async def test_a_bookmark_that_cannot_be_is_refused(db: Database, mat: Mat) -> N
     async with db.read() as session:
         assert await session.rows(select(MatchEvent)) == []
 
-    for operation, given, named in (
-        (bookmarks.mark_moment, (mat.id,), {"happened_at": NOW + 2 * MINUTE, "changes": {}, "viewer": None}),
-        (bookmarks.mark_moment, (mat.id,), {"changes": {"lead_in_ms": -1}, "viewer": None}),
-        (bookmarks.mark_moment, (mat.id,), {"changes": {"label": "x" * 201}, "viewer": None}),
+    said: dict[str, Any] = {"changes": {}, "viewer": None}
+    impossible: list[Any] = [
+        (bookmarks.mark_moment, (mat.id,), {**said, "happened_at": NOW + 2 * MINUTE}),
+        (bookmarks.mark_moment, (mat.id,), {**said, "changes": {"lead_in_ms": -1}}),
+        (bookmarks.mark_moment, (mat.id,), {**said, "changes": {"label": "x" * 201}}),
         (bookmarks.move_bookmark, (made.id,), {"delta_ms": 120_000}),
         (bookmarks.move_bookmark, (made.id,), {"delta_ms": 86_400_001}),
-    ):
-        with pytest.raises(Invalid):
-            await do(db, operation, *given, **named, now=NOW)
-    for operation, given, named in (
-        (bookmarks.mark_moment, (new_id(),), {"changes": {}, "viewer": None, "now": NOW}),
-        (bookmarks.mark_event, (new_id(),), {"changes": {}, "viewer": None, "now": NOW}),
+    ]
+    unknown: list[Any] = [
+        (bookmarks.mark_moment, (new_id(),), {**said, "now": NOW}),
+        (bookmarks.mark_event, (new_id(),), {**said, "now": NOW}),
         (bookmarks.update_bookmark, (new_id(), {}), {"now": NOW}),
         (bookmarks.delete_bookmark, (new_id(),), {}),
-    ):
+    ]
+
+    for operation, given, named in impossible:
+        with pytest.raises(Invalid):
+            await do(db, operation, *given, **named, now=NOW)
+    for operation, given, named in unknown:
         with pytest.raises(NotFound):
             await do(db, operation, *given, **named)
 

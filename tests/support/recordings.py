@@ -96,9 +96,9 @@ async def film(db: Database, mat: Mat, viewer: Viewer | None, now: datetime, nam
     for number, kind in enumerate(OBSCommandKind):
         await queue(db, obs.id, kind, now, cause=f"{kind} {number}")
     async with db.transaction() as tx:
-        for _ in range(2):
-            claimed = await commands.claim_command(tx, obs.id, now=now)
-            assert claimed is not None
+        await commands.claim_command(tx, obs.id, now=now)
+        claimed = await commands.claim_command(tx, obs.id, now=now)
+        assert claimed is not None
         await commands.finish_command(tx, claimed.id, recording_id=lost.id, now=now)
 
 

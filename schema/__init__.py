@@ -18,9 +18,17 @@ from schema.access.types import Token, User
 from schema.engine.executor import Engine, executor_for
 from schema.errors import SafeErrors
 from schema.matches.mutations import MatchMutations
+from schema.matches.planned_types import PlannedMatch, TournamentDay
 from schema.matches.queries import MatchQueries
+from schema.matches.queue_mutations import MatchQueueMutations
 from schema.matches.subscriptions import MatchSubscriptions
+from schema.matches.told_types import Challenge, EventType, Penalty, Point, UnknownMessage
+from schema.matches.tournament_mutations import TournamentMutations
 from schema.matches.types import Athlete, Mat, Match, MatchEvent, MatchSide, Round, Tournament
+from schema.network.mutations import NetworkMutations
+from schema.network.queries import NetworkQueries
+from schema.network.subscriptions import NetworkSubscriptions
+from schema.network.types import ListenerSession, Sender, UDPListener
 from schema.practice.goal_mutations import GoalMutations
 from schema.practice.queries import PracticeQueries
 from schema.practice.session_mutations import PracticeSessionMutations
@@ -51,6 +59,7 @@ from schema.streams.types import Stream, StreamGoal, StreamGoalChange, StreamSes
 class Query(
     MatchQueries,
     RecordingQueries,
+    NetworkQueries,
     StreamQueries,
     SocialQueries,
     PracticeQueries,
@@ -68,6 +77,9 @@ class Mutation(
     RecordingMutations,
     BookmarkMutations,
     OBSMutations,
+    TournamentMutations,
+    MatchQueueMutations,
+    NetworkMutations,
     StreamMutations,
     StreamGoalMutations,
     StreamSourceMutations,
@@ -83,7 +95,12 @@ class Mutation(
 
 @strawberry.type(description="Everything that can be watched.")
 class Subscription(
-    MatchSubscriptions, RecordingSubscriptions, StreamSubscriptions, SocialSubscriptions, PracticeSubscriptions
+    MatchSubscriptions,
+    NetworkSubscriptions,
+    RecordingSubscriptions,
+    StreamSubscriptions,
+    SocialSubscriptions,
+    PracticeSubscriptions,
 ):
     """Everything that can be watched."""
 
@@ -150,8 +167,10 @@ def _joined() -> Schema:
         mutation=Mutation,
         subscription=Subscription,
         types=[
-            *(Tournament, Mat, Match, MatchSide, Round, MatchEvent, Athlete),
             *(Recording, Bookmark, OBSMachine, OBSCommand),
+            *(Tournament, TournamentDay, Mat, PlannedMatch, Match, MatchSide, Round, MatchEvent, Athlete),
+            *(Point, Penalty, Challenge, EventType, UnknownMessage),
+            *(UDPListener, ListenerSession, Sender),
             *(Stream, StreamSession, StreamGoal, StreamGoalChange, StreamSource),
             *(User, Token, Entry),
             *(Goal, PracticeSession, SessionTemplate),

@@ -1,7 +1,7 @@
 """What every resolver is given: who asks, the database, and the loaders of this one execution."""
 
 import asyncio
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
@@ -148,6 +148,8 @@ class Context:
     asker: Viewer | None = None
     # How many characters an entry may have.
     longest_entry: int = LONGEST_CONTENT
+    # Addresses beside loopback that listeners may be bound to.
+    open_addresses: Collection[str] = ()
     # Whether plans may answer. Off, everything runs on graphql-core and the loaders.
     may_plan: bool = True
     # Which path answered: `planned`, `unplanned` (there was no plan) or `abandoned` (there was, and it gave up).

@@ -9,14 +9,35 @@ subscription Overlay($matId: ID, $matchId: ID) {
   scoreboardChanged(matId: $matId, matchId: $matchId) {
     sentAt
     scoreboard {
-      revision state number phase weight division round roundCount superiority outcome winnerName resultCode
+      revision state number phase weight division round roundCount superiority
+      outcome winnerName roundScore resultCode hasResultConflict
       clock { state remainingMs asOf }
       breakClock { state remainingMs asOf }
       injury { side clock { state remainingMs asOf } }
-      blue { name longName countryCode score gamJeoms roundsWon background foreground roundScores }
-      red { name longName countryCode score gamJeoms roundsWon background foreground roundScores }
+      challenge { side state }
+      rounds { number blueScore redScore winner }
+      blue { name longName countryCode score gamJeoms roundsWon background foreground }
+      red { name longName countryCode score gamJeoms roundsWon background foreground }
+      match { id mat { tournament { name } } }
     }
   }
+}`;
+
+/** What the page of a goal that is practised for watches. */
+export const PRACTICE = `
+subscription PracticeOverlay($practiceId: ID!) {
+  goalChanged(id: $practiceId) {
+    goal {
+      id name deadline isCompleted
+      rollup { subtree { goals completed percent sessions practisedSeconds } }
+    }
+  }
+}`;
+
+/** What the page of a mat watches beside it: whether anybody speaks for that mat. */
+export const MAT_STATUS = `
+subscription OverlayMat($matId: ID!) {
+  matStatusChanged(matId: $matId) { status { state } }
 }`;
 
 /** What the page of goals watches. */

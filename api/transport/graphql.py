@@ -1,7 +1,7 @@
 """The GraphQL door for requests: POST, and GET for queries, and GraphiQL for browsers that open it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from time import perf_counter
 from typing import Any
 
@@ -58,6 +58,7 @@ class GraphQLDoor:
         is_draft: bool = False,
         trusted_only: bool = False,
         longest_entry: int = LONGEST_CONTENT,
+        open_addresses: Collection[str] = (),
         rate: Rate | None = None,
     ) -> None:
         self.schema = schema
@@ -75,6 +76,7 @@ class GraphQLDoor:
         self._is_draft = is_draft
         self._trusted_only = trusted_only
         self._longest_entry = longest_entry
+        self._open_addresses = open_addresses
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -83,7 +85,13 @@ class GraphQLDoor:
 
     def context_of(self, viewer: Viewer) -> Context:
         """Make the context of a viewer's operation."""
-        return Context(db=self._db, clock=self._clock, asker=viewer, longest_entry=self._longest_entry)
+        return Context(
+            db=self._db,
+            clock=self._clock,
+            asker=viewer,
+            longest_entry=self._longest_entry,
+            open_addresses=self._open_addresses,
+        )
 
     async def answer(self, request: Request) -> Response:
         """Answer a request, whatever it is."""

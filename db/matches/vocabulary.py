@@ -34,6 +34,43 @@ class MatchState(StrEnum):
     ABANDONED = "ABANDONED"
 
 
+class TournamentState(StrEnum):
+    """Where a competition, or a day of one, stands."""
+
+    PENDING = "PENDING"
+    ACTIVE = "ACTIVE"
+    ENDED = "ENDED"
+
+
+class SenderState(StrEnum):
+    """What is known of the scoring program that speaks for a mat."""
+
+    # It never said anything.
+    UNHEARD = "UNHEARD"
+    ALIVE = "ALIVE"
+    # Its clock runs, and nothing comes.
+    SILENT = "SILENT"
+    # It said that its output was switched off.
+    OFF = "OFF"
+
+
+class PointKind(StrEnum):
+    """How a point was made. The wire numbers them from 1 in this order, and a number is also what it is worth."""
+
+    PUNCH = "PUNCH"
+    BODY = "BODY"
+    HEAD = "HEAD"
+    TURNING_BODY = "TURNING_BODY"
+    TURNING_HEAD = "TURNING_HEAD"
+
+
+class RoundWinReason(StrEnum):
+    """What a round was won by, as far as the log tells."""
+
+    SCORE = "SCORE"
+    SUPERIORITY = "SUPERIORITY"
+
+
 class ClockState(StrEnum):
     """Whether a clock counts down."""
 

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 import strawberry
 
 from db.access.viewer import Role
-from db.batches import Page
+from db.batches import LARGEST_PAGE, Page
 from db.errors import Invalid
 from db.recordings import queries
-from schema.connections import LARGEST_PAGE, Connection
+from schema.connections import Connection
 from schema.context import Asked
 from schema.fields import Demand, connection, lookup
 from schema.ids import decode_id

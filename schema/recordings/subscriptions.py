@@ -9,7 +9,7 @@ from uuid import UUID
 
 import strawberry
 
-from db.batches import Page
+from db.batches import LARGEST_PAGE, Page
 from db.bus import Lagged
 from db.errors import NotFound
 from db.matches.queries import mat_by_id
@@ -17,7 +17,6 @@ from db.recordings import queries
 from db.recordings.events import OBSCommandFailed, RecordingEvent
 from db.recordings.events import RecordingChanged as RecordingChange
 from db.recordings.vocabulary import RecordingState
-from schema.connections import LARGEST_PAGE
 from schema.context import Asked, Context
 from schema.fields import Demand, value
 from schema.ids import decode_id

@@ -27,7 +27,8 @@ from db.errors import Unavailable
 from db.session import Database, connect, is_embedded
 from db.tables import OF_ONE_DATABASE, metadata
 from tests.db.stored import NOW, Rows, columns_of, everything
-from tests.support.competition import hold
+from tests.support.competition import hold, loaded_fight, open_day, plan, say
+from tests.support.listening import listen_a_while
 from tests.support.practice import fill
 from tests.support.recordings import film
 from tests.support.social import amplify, follow, make_person, resonate, share
@@ -116,12 +117,16 @@ def shape(connection: Connection) -> dict[str, Any]:
 async def populate(db: Database) -> None:
     """Put something into every table, through operations."""
     competition = await hold(db, NOW, tournaments=2, mats=4, fights=2)
+    await listen_a_while(db, [mat.id for mat in competition.mats[:3]], NOW)
     async with db.transaction() as tx:
         user = await access.create_user(tx, name="Ann", role=Role.ADMIN, now=NOW)
         await access.create_token(tx, user_id=user.id, label="script", lifetime=timedelta(days=1), now=NOW)
         overlay = await access.create_token(tx, user_id=user.id, label="OBS", nodes=[competition.mats[0].id], now=NOW)
         await access.note_use(tx, overlay.token, now=NOW)
         await access.revoke_token(tx, overlay.token.id, viewer=None, now=NOW)
+        await open_day(tx, competition.tournaments[0].id, NOW.date(), NOW)
+        await plan(tx, competition.mats[0], NOW, "8", "9")
+        await say(tx, competition.mats[0].id, NOW, *loaded_fight("8"), "wg1;1", "ch1", "nonsense")
     await film(db, competition.mats[0], None, NOW)
     stream = await make_stream(db, NOW, owner_id=user.id)
     await take(db, await make_source(db, stream, NOW), *FRAMES, at=NOW)

@@ -1,10 +1,10 @@
-"""Recordings and the stretches of time they show, bookmarks, connections to OBS and what OBS is told."""
+"""Recordings and the stretches of time they show, bookmarks, OBS machines and what OBS is told."""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0007"
-down_revision = "0006"
+revision = "0010"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 
@@ -146,7 +146,7 @@ def _create_commands() -> None:
         _of("obs_commands", "asked_by_id", "users", ondelete="SET NULL"),
         _of("obs_commands", "recording_id", "recordings", ondelete="SET NULL"),
         sa.PrimaryKeyConstraint("id", name="pk_obs_commands"),
-        sa.UniqueConstraint("machine_id", "cause", name="uq_obs_commands_connection_id_cause"),
+        sa.UniqueConstraint("machine_id", "cause", name="uq_obs_commands_machine_id_cause"),
     )
     _index("obs_commands", "machine_id", "state", "due_at")
     _index("obs_commands", "machine_id", "created_at", "id")

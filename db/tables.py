@@ -6,6 +6,7 @@ from db.flags import tables as flags
 from db.matches import tables as matches
 from db.network import tables as network
 from db.practice import tables as practice
+from db.recordings import tables as recordings
 from db.social import tables as social
 from db.streams import tables as streams
 
@@ -26,6 +27,7 @@ __all__ = [
     "metadata",
     "network",
     "practice",
+    "recordings",
     "social",
     "streams",
 ]

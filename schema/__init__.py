@@ -40,6 +40,11 @@ from schema.practice.subscriptions import PracticeSubscriptions
 from schema.practice.template_mutations import SessionTemplateMutations
 from schema.practice.transfer import GoalTransferMutations, GoalTransferQueries
 from schema.practice.types import Goal, PracticeSession, SessionTemplate
+from schema.recordings.mutations import BookmarkMutations, RecordingMutations
+from schema.recordings.obs_mutations import OBSMutations
+from schema.recordings.queries import RecordingQueries
+from schema.recordings.subscriptions import RecordingSubscriptions
+from schema.recordings.types import Bookmark, OBSCommand, OBSMachine, Recording
 from schema.scalars import SCALARS
 from schema.social.mutations import SocialMutations
 from schema.social.queries import SocialQueries
@@ -56,6 +61,7 @@ from schema.streams.types import Stream, StreamGoal, StreamGoalChange, StreamSes
 @strawberry.type(description="Everything that can be asked.")
 class Query(
     MatchQueries,
+    RecordingQueries,
     NetworkQueries,
     FlagQueries,
     StreamQueries,
@@ -72,6 +78,9 @@ class Query(
 @strawberry.type(description="Everything that can be changed.")
 class Mutation(
     MatchMutations,
+    RecordingMutations,
+    BookmarkMutations,
+    OBSMutations,
     TournamentMutations,
     MatchQueueMutations,
     NetworkMutations,
@@ -91,7 +100,12 @@ class Mutation(
 
 @strawberry.type(description="Everything that can be watched.")
 class Subscription(
-    MatchSubscriptions, NetworkSubscriptions, StreamSubscriptions, SocialSubscriptions, PracticeSubscriptions
+    MatchSubscriptions,
+    NetworkSubscriptions,
+    RecordingSubscriptions,
+    StreamSubscriptions,
+    SocialSubscriptions,
+    PracticeSubscriptions,
 ):
     """Everything that can be watched."""
 
@@ -158,6 +172,7 @@ def _joined() -> Schema:
         mutation=Mutation,
         subscription=Subscription,
         types=[
+            *(Recording, Bookmark, OBSMachine, OBSCommand),
             *(Tournament, TournamentDay, Mat, PlannedMatch, Match, MatchSide, Round, MatchEvent, Athlete),
             *(Point, Penalty, Challenge, EventType, UnknownMessage),
             *(UDPListener, ListenerSession, Sender),

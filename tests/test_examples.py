@@ -24,6 +24,7 @@ from tests.support.flagging import hoist
 from tests.support.graph import Graph, the_schema
 from tests.support.listening import listen_a_while
 from tests.support.practice import practice_variables
+from tests.support.recordings import recording_variables
 from tests.support.social import make_person, viewer_of, write
 from tests.support.streaming import make_goal, make_source, make_stream
 
@@ -175,6 +176,7 @@ async def _variables(graph: Graph, competition: Competition, admin: User) -> dic
         **await _network(graph, competition),
         **await _flags(graph),
         "FlagsOfFight": of_match,
+        **await recording_variables(graph, competition.mats[0].id),
         "CreateOverlayToken": of_mat,
         "CreateScriptToken": {"label": "Script"},
         "FightInFull": of_match,

@@ -49,3 +49,29 @@ async def test_the_athletes_of_the_demonstration_have_flags_that_were_drawn_here
     assert [flag and flag.file_name for flag in shown] == ["RUS.svg", "GER.svg"]
     for content in drawn_flags().values():
         check_svg(content)
+
+
+RECORDED = """
+{
+  mats { nodes { name bookmarks { nodes { label offsets { offsetMs recording { name } } } } } }
+}
+"""
+
+
+async def test_moments_are_found_in_a_camera_that_was_paused_and_in_a_late_stream(
+    db: Database, clock: ManualClock
+) -> None:
+    await set_up(db, clock)
+    graph = Graph(db, clock, Viewer(user_id=new_id(), token_id=new_id(), role=Role.VIEWER))
+
+    (mat, _) = (await graph.execute(RECORDED))["mats"]["nodes"]
+
+    found = {
+        one["label"]: {offset["recording"]["name"]: offset["offsetMs"] for offset in one["offsets"]}
+        for one in mat["bookmarks"]["nodes"]
+    }
+    assert found == {
+        "The referee explains": {"Camera 1": 7 * 60_000, "Stream": 9 * 60_000 + 4000},
+        "A kick that nobody expected": {"Camera 1": 12 * 60_000, "Stream": 14 * 60_000 + 4000},
+        "Bows": {"Camera 1": 16 * 60_000, "Stream": 18 * 60_000 + 4000},
+    }

@@ -31,6 +31,7 @@ from tests.support.competition import hold, loaded_fight, open_day, plan, say
 from tests.support.flagging import hoist
 from tests.support.listening import listen_a_while
 from tests.support.practice import fill
+from tests.support.recordings import film
 from tests.support.social import amplify, follow, make_person, resonate, share
 from tests.support.social import write as write_entry
 from tests.support.streaming import FRAMES, make_source, make_stream, take
@@ -128,6 +129,7 @@ async def populate(db: Database) -> None:
         await open_day(tx, competition.tournaments[0].id, NOW.date(), NOW)
         await plan(tx, competition.mats[0], NOW, "8", "9")
         await say(tx, competition.mats[0].id, NOW, *loaded_fight("8"), "wg1;1", "ch1", "nonsense")
+    await film(db, competition.mats[0], None, NOW)
     stream = await make_stream(db, NOW, owner_id=user.id)
     await take(db, await make_source(db, stream, NOW), *FRAMES, at=NOW)
     people = [await make_person(db, NOW) for _ in range(2)]

@@ -1,6 +1,7 @@
 """All tables: importing this module makes `metadata` complete."""
 
 from db.access import tables as access
+from db.accounts import tables as accounts
 from db.base import Base
 from db.flags import tables as flags
 from db.matches import tables as matches
@@ -22,6 +23,7 @@ __all__ = [
     "FILLING_TRIGGERS",
     "OF_ONE_DATABASE",
     "access",
+    "accounts",
     "flags",
     "matches",
     "metadata",

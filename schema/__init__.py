@@ -15,6 +15,26 @@ from strawberry.types.execution import PreExecutionError
 from schema.access.mutations import AccessMutations
 from schema.access.queries import AccessQueries, NodeQueries
 from schema.access.types import Token, User
+from schema.accounts.action_mutations import ActionMutations
+from schema.accounts.execution_mutations import ExecutionMutations
+from schema.accounts.mutations import AccountMutations, FeedMutations
+from schema.accounts.provider_mutations import ProviderMutations
+from schema.accounts.queries import AccountQueries
+from schema.accounts.statistics import ExecutionStatisticsQueries
+from schema.accounts.subscriptions import AccountSubscriptions
+from schema.accounts.types import (
+    Account,
+    Action,
+    Execution,
+    Feed,
+    Poll,
+    Post,
+    Provider,
+    Screenshot,
+    Service,
+    Tag,
+    Trigger,
+)
 from schema.engine.executor import Engine, executor_for
 from schema.errors import SafeErrors
 from schema.flags.mutations import FlagMutations
@@ -69,6 +89,8 @@ class Query(
     PracticeQueries,
     PracticeStatisticsQueries,
     GoalTransferQueries,
+    AccountQueries,
+    ExecutionStatisticsQueries,
     AccessQueries,
     NodeQueries,
 ):
@@ -92,6 +114,11 @@ class Mutation(
     PracticeSessionMutations,
     SessionTemplateMutations,
     GoalTransferMutations,
+    AccountMutations,
+    FeedMutations,
+    ActionMutations,
+    ExecutionMutations,
+    ProviderMutations,
     SocialMutations,
     AccessMutations,
 ):
@@ -106,6 +133,7 @@ class Subscription(
     StreamSubscriptions,
     SocialSubscriptions,
     PracticeSubscriptions,
+    AccountSubscriptions,
 ):
     """Everything that can be watched."""
 
@@ -180,6 +208,7 @@ def _joined() -> Schema:
             *(Stream, StreamSession, StreamGoal, StreamGoalChange, StreamSource),
             *(User, Token, Entry),
             *(Goal, PracticeSession, SessionTemplate),
+            *(Account, Tag, Feed, Poll, Post, Action, Trigger, Provider, Service, Execution, Screenshot),
         ],
     )
 

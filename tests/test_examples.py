@@ -19,6 +19,7 @@ from db.streams.vocabulary import StreamSourceKind
 from schema.connections import write_cursor
 from schema.ids import encode_id
 from tests.conftest import ManualClock
+from tests.support.accounts import account_variables
 from tests.support.competition import Competition, hold
 from tests.support.flagging import hoist
 from tests.support.graph import Graph, the_schema
@@ -172,6 +173,7 @@ async def _variables(graph: Graph, competition: Competition, admin: User) -> dic
     of_stream, of_goal = {"streamId": stream}, {"goalId": goals[0]}
     return {
         **await practice_variables(graph, admin),
+        **await account_variables(graph, admin),
         **await _event(competition, graph, mat, athlete),
         **await _network(graph, competition),
         **await _flags(graph),

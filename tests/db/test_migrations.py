@@ -27,6 +27,7 @@ from db.errors import Unavailable
 from db.session import Database, connect, is_embedded
 from db.tables import OF_ONE_DATABASE, metadata
 from tests.db.stored import NOW, Rows, columns_of, everything
+from tests.support import accounts
 from tests.support.competition import hold, loaded_fight, open_day, plan, say
 from tests.support.flagging import hoist
 from tests.support.listening import listen_a_while
@@ -139,6 +140,7 @@ async def populate(db: Database) -> None:
     for mark in (resonate, amplify, share):
         await mark(db, people[1], entry, NOW)
     await fill(db, user.id, stream.owner_id)
+    await accounts.fill(db, user.id, stream.owner_id)
 
 
 async def populated(url: str) -> dict[str, Any]:

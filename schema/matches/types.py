@@ -380,6 +380,16 @@ class ScoreboardSide:
     round_scores: list[int] = strawberry.field(description="The score of each round so far, in order.")
 
 
+@value
+class ScoreboardRound:
+    """A round as an overlay shows it."""
+
+    number: int = strawberry.field(description="1 for the first.")
+    blue_score: int = strawberry.field(description="Blue's score in it.")
+    red_score: int = strawberry.field(description="Red's score in it.")
+    winner: Side | None = strawberry.field(description="Who won it. Null until that was decided.")
+
+
 def _clock(record: dict[str, Any] | None) -> Clock | None:
     if record is None:
         return None
@@ -428,6 +438,18 @@ def _side(board: dict[str, Any], name: str) -> ScoreboardSide:
     )
 
 
+def _rounds(records: list[dict[str, Any]]) -> list[ScoreboardRound]:
+    return [
+        ScoreboardRound(
+            number=one["number"],
+            blue_score=one["blue"]["score"],
+            red_score=one["red"]["score"],
+            winner=_optional_side(one["winner"]),
+        )
+        for one in records
+    ]
+
+
 def _of_board(description: str, name: str, read: Any = lambda shown: shown) -> Any:
     """Declare a field that is read out of the stored board."""
     return computed(description, ("board",), lambda board: read(board[name]))
@@ -446,6 +468,7 @@ class Scoreboard:
     division: str = _of_board("The age group. Empty until said.", "division")
     round: int = _of_board("The current round.", "round")
     round_count: int | None = _of_board("How many rounds there may be. Null until said.", "roundCount")
+    rounds: list[ScoreboardRound] = _of_board("The rounds so far, in order.", "rounds", _rounds)
     blue: ScoreboardSide = computed("Blue.", ("board",), lambda board: _side(board, "blue"))
     red: ScoreboardSide = computed("Red.", ("board",), lambda board: _side(board, "red"))
     superiority: Side | None = _of_board(

@@ -495,10 +495,12 @@ def test_the_demonstration_prints_one_line_for_programs_and_works() -> None:
 
     assert set(told) == {"url", "graphql", "token", "overlays"}
     assert told["graphql"] == f"{told['url']}/graphql"
-    assert len(told["overlays"]) == 2
-    for overlay, kind in zip(told["overlays"], ("mat", "stream"), strict=True):
+    for overlay, (kind, options) in zip(
+        told["overlays"], (("mat", ""), ("mat", "?show=auto&look=arcade"), ("stream", "")), strict=True
+    ):
         assert re.fullmatch(
-            rf"{told['url']}/overlays/{kind}/{kind}_[0-9a-f]{{32}}#token=rs_\w{{8}}_[\w-]{{43}}", overlay
+            rf"{told['url']}/overlays/{kind}/{kind}_[0-9a-f]{{32}}{re.escape(options)}#token=rs_\w{{8}}_[\w-]{{43}}",
+            overlay,
         )
     assert page[0] == 200
     assert answer == {"data": {"viewer": {"role": "ADMIN"}, "mats": {"nodes": [{"name": "Mat 1"}, {"name": "Mat 2"}]}}}

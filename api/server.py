@@ -27,6 +27,7 @@ from api.workers.executions import Executor, ExecutorLimits
 from api.workers.feed_fetching import FetchLimits
 from api.workers.feeds import FeedPoller, PollerLimits
 from api.workers.listeners import Listeners, Terms
+from api.workers.obs_machines import OBSMachines
 from api.workers.practice_sessions import SessionPlanner
 from api.workers.pss import PSSListener
 from api.workers.stream_sources import GoalKeeper, StreamSources
@@ -89,6 +90,8 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
         supervisor.start("doorkeeper", doorkeeper.watch, doorkeeper.facts)
         sources = StreamSources(db, clock, supervisor)
         supervisor.start("stream sources", sources.run, sources.facts)
+        obs = OBSMachines(db, clock, supervisor)
+        supervisor.start("OBS machines", obs.run, obs.facts)
         keeper = GoalKeeper(db, clock, kept=settings.stream_history)
         supervisor.start("goal keeper", keeper.run)
         _read_and_carry_out(settings, db, clock, supervisor)

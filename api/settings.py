@@ -1,12 +1,14 @@
 """Settings: read once, from the environment (`RINGSIDE_…`) and the command line, and passed on as arguments."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from db.access.viewer import Role
+from db.flags.scanning import FlagFolder
 from db.practice.templates import MOST_DAYS_AHEAD
 
 
@@ -76,6 +78,9 @@ class Settings(BaseSettings):
     http_draft: bool = False
     largest_datagram: int = Field(default=2048, ge=64, le=65_507)
     queued_datagrams: int = Field(default=50_000, ge=1)
+    # The folder that `flagsScan` looks through, and how many bytes an image in it may have.
+    flags_directory: str = ""
+    largest_flag: int = Field(default=524_288, ge=64, le=16_777_216)
     # An operation that takes longer is logged, with the steps of its plan and without its variables.
     slow_operation_seconds: float = Field(default=1.0, gt=0)
     # Whether each operation has its line in the log, without its variables.
@@ -121,6 +126,11 @@ class Settings(BaseSettings):
     def open_addresses(self) -> frozenset[str]:
         """Addresses that listeners may be bound to, loopback aside: whoever starts the server says where it listens."""
         return frozenset({*self.listener_addresses, self.pss_host})
+
+    @property
+    def flag_folder(self) -> FlagFolder:
+        """Where flags are found, and how large one may be."""
+        return FlagFolder(path=Path(self.flags_directory) if self.flags_directory else None, largest=self.largest_flag)
 
     @property
     def stream_history(self) -> timedelta | None:

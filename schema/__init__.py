@@ -37,6 +37,9 @@ from schema.accounts.types import (
 )
 from schema.engine.executor import Engine, executor_for
 from schema.errors import SafeErrors
+from schema.flags.mutations import FlagMutations
+from schema.flags.queries import FlagQueries
+from schema.flags.types import Flag, FlagMapping, RecognitionAttempt
 from schema.matches.mutations import MatchMutations
 from schema.matches.planned_types import PlannedMatch, TournamentDay
 from schema.matches.queries import MatchQueries
@@ -57,6 +60,11 @@ from schema.practice.subscriptions import PracticeSubscriptions
 from schema.practice.template_mutations import SessionTemplateMutations
 from schema.practice.transfer import GoalTransferMutations, GoalTransferQueries
 from schema.practice.types import Goal, PracticeSession, SessionTemplate
+from schema.recordings.mutations import BookmarkMutations, RecordingMutations
+from schema.recordings.obs_mutations import OBSMutations
+from schema.recordings.queries import RecordingQueries
+from schema.recordings.subscriptions import RecordingSubscriptions
+from schema.recordings.types import Bookmark, OBSCommand, OBSMachine, Recording
 from schema.scalars import SCALARS
 from schema.social.mutations import SocialMutations
 from schema.social.queries import SocialQueries
@@ -73,7 +81,9 @@ from schema.streams.types import Stream, StreamGoal, StreamGoalChange, StreamSes
 @strawberry.type(description="Everything that can be asked.")
 class Query(
     MatchQueries,
+    RecordingQueries,
     NetworkQueries,
+    FlagQueries,
     StreamQueries,
     SocialQueries,
     PracticeQueries,
@@ -90,9 +100,13 @@ class Query(
 @strawberry.type(description="Everything that can be changed.")
 class Mutation(
     MatchMutations,
+    RecordingMutations,
+    BookmarkMutations,
+    OBSMutations,
     TournamentMutations,
     MatchQueueMutations,
     NetworkMutations,
+    FlagMutations,
     StreamMutations,
     StreamGoalMutations,
     StreamSourceMutations,
@@ -115,6 +129,7 @@ class Mutation(
 class Subscription(
     MatchSubscriptions,
     NetworkSubscriptions,
+    RecordingSubscriptions,
     StreamSubscriptions,
     SocialSubscriptions,
     PracticeSubscriptions,
@@ -185,9 +200,11 @@ def _joined() -> Schema:
         mutation=Mutation,
         subscription=Subscription,
         types=[
+            *(Recording, Bookmark, OBSMachine, OBSCommand),
             *(Tournament, TournamentDay, Mat, PlannedMatch, Match, MatchSide, Round, MatchEvent, Athlete),
             *(Point, Penalty, Challenge, EventType, UnknownMessage),
             *(UDPListener, ListenerSession, Sender),
+            *(Flag, FlagMapping, RecognitionAttempt),
             *(Stream, StreamSession, StreamGoal, StreamGoalChange, StreamSource),
             *(User, Token, Entry),
             *(Goal, PracticeSession, SessionTemplate),

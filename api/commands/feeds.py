@@ -1,10 +1,20 @@
 """`ringside feeds`: the feeds of accounts, asked of the server that runs, which reads them."""
 
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from api.client import Client
+from api.commands.options import AsJSON, run_plainly
 from api.commands.output import console, plain, print_json, print_table
 from db.errors import NotFound
+
+feed = typer.Typer(help="Add, read and list feeds, on a server that runs.", no_args_is_help=True)
+
+Server = Annotated[str, typer.Option("--url", help="Where the server is.", envvar="RINGSIDE_URL")]
+Secret = Annotated[str, typer.Option("--token", help="The token to ask it with.", envvar="RINGSIDE_TOKEN")]
+
+_URL = "http://127.0.0.1:8000"
 
 _FEED = "id title url state nextCheckAt intervalSeconds errorCount lastError postCount account { id username }"
 _LIST = f"""
@@ -23,6 +33,41 @@ subscription ($account: ID!, $after: String) {
     poll { state foundCount newCount triggeredCount durationMs httpStatus error feed { id } }
   }
 }"""
+
+
+@feed.command("list", epilog="Example: ringside feeds list --token rs_…")
+def list_feeds(*, url: Server = _URL, token: Secret = "", as_json: AsJSON = False) -> None:
+    """List feeds, and what is wrong with them."""
+    run_plainly(lambda: show_all(Client(url=url, token=token), as_json=as_json))
+
+
+@feed.command("add", epilog="Example: ringside feeds add https://example.org/feed.xml --account account_…")
+def add_feed(
+    *,
+    feed_url: Annotated[str, typer.Argument(metavar="URL", help="Address of a feed, or of a page that names one.")],
+    account: Annotated[str | None, typer.Option(help="Id of the account it is for; none if not said.")] = None,
+    title: Annotated[str | None, typer.Option(help="What it is called; as it calls itself if not said.")] = None,
+    keyword: Annotated[str | None, typer.Option(help="What a title must contain.")] = None,
+    url: Server = _URL,
+    token: Secret = "",
+    as_json: AsJSON = False,
+) -> None:
+    """Add a feed. What stands in it now triggers nothing."""
+    terms = {"title": title, "keyword": keyword}
+    client = Client(url=url, token=token)
+    run_plainly(lambda: add(client, url=feed_url, account=account, terms=terms, as_json=as_json))
+
+
+@feed.command("poll", epilog="Example: ringside feeds poll feed_…")
+def poll_feed(
+    *,
+    feed_id: Annotated[str, typer.Argument(metavar="FEED", help="Id of the feed.")],
+    url: Server = _URL,
+    token: Secret = "",
+    as_json: AsJSON = False,
+) -> None:
+    """Have a feed read now, and say what came of it."""
+    run_plainly(lambda: poll(Client(url=url, token=token), feed=feed_id, as_json=as_json))
 
 
 async def show_all(client: Client, *, as_json: bool) -> None:

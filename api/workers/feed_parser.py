@@ -53,9 +53,10 @@ class FeedParser:
             self._free.put_nowait(kept)
 
     async def close(self) -> None:
-        """End the processes that wait."""
-        while not self._free.empty():
+        """End the processes that wait. Whoever reads on begins others."""
+        for _ in range(self._free.qsize()):
             process = self._free.get_nowait()
+            self._free.put_nowait(None)
             if process is not None:
                 await _end(process)
 

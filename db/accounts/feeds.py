@@ -78,7 +78,7 @@ async def create_feed(
 async def update_feed(
     tx: Transaction, feed_id: UUID, changes: Mapping[str, Any], *, viewer: Viewer | None, now: datetime
 ) -> Feed:
-    """Change a feed's title, keyword or address. At another address there is another baseline.
+    """Change a feed's title, keyword or address. With another keyword or address there is another baseline.
 
     Raises `Invalid` and `NotFound`.
     """
@@ -88,6 +88,11 @@ async def update_feed(
         columns["kind"] = _kind_of(feed.account_id, columns["keyword"])
     if columns.get("url") == feed.url:
         del columns["url"], columns["effective_url"]
+    if columns.get("keyword", feed.keyword) != feed.keyword:
+        # What it let pass by was never remembered, and must not be new now.
+        columns |= {"baseline_at": None, "body_sha256": "", "state": _first_state(feed.is_enabled)}
+        columns |= {"next_check_at": now, "lease_id": None, "lease_until": None}
+        tx.record(FeedDue(feed_id=feed_id))
     if "url" in columns:
         # Whoever reads the old address now must not report it as the new one.
         columns |= {**_LEARNED, "state": _first_state(feed.is_enabled), "baseline_at": None, "next_check_at": now}

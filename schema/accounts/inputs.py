@@ -67,7 +67,11 @@ class FeedInput:
         default=None, description="What it is called: at most 200 characters. Default: as it calls itself."
     )
     keyword: Maybe[str | None] = strawberry.field(
-        default=None, description="What a title must contain: at most 200 characters. Default: anything."
+        default=None,
+        description=(
+            "What a title must contain: at most 200 characters. With another, all that stands there is old at first. "
+            "Default: anything."
+        ),
     )
 
 

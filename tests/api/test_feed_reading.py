@@ -389,6 +389,13 @@ async def test_the_worker_reads_what_is_due_and_what_is_added_and_few_of_one_hos
             assert len(await session.rows(select(Post))) == 9
             assert {one.lease_id for one in await session.rows(select(Feed))} == {None}
 
+        # Begun again, as the supervisor does, it goes on.
+        running = asyncio.create_task(poller.run())
+        await make_feed(db, account, url=served.url("/9"), now=clock.now())
+        await eventually(lambda: have_baselines(10), "the tenth")
+        running.cancel()
+        await asyncio.wait([running])
+
 
 async def test_a_worker_that_is_stopped_gives_back_what_it_was_reading(db: Database, clock: ManualClock) -> None:
     async with web(feed=Answer(drip=b" ")) as served:

@@ -147,6 +147,22 @@ async def test_a_keyword_keeps_the_rest_out(db: Database, account: Account) -> N
     assert [one.title for one in polled.posts] == ["In Seoul"]
 
 
+async def test_with_another_keyword_what_was_let_pass_by_is_not_new(
+    db: Database, account: Account, action: Action
+) -> None:
+    made = await make_feed(db, account, keyword="seoul")
+    told = entry("1", title="In Seoul"), entry("2", title="In Rome")
+    await poll(db, made, found(*told))
+    async with db.transaction() as tx:
+        changed = await feeds.update_feed(tx, made.id, {"keyword": ""}, viewer=None, now=LATER)
+    assert (changed.baseline_at, changed.state) == (None, FeedState.PENDING)
+
+    await poll(db, made, found(*told), at=LATER)
+    await poll(db, made, found(entry("3"), *told), at=LATER + timedelta(minutes=1))
+
+    assert [(one.action_id, one.target_url[-1]) for one in await all_executions(db)] == [(action.id, "3")]
+
+
 async def test_of_fifty_who_read_a_feed_at_once_one_does_and_each_post_triggers_once(db: Database, feed: Feed) -> None:
     async with db.transaction() as tx:
         await feeds.ask_for_poll(tx, feed.id, viewer=None, now=LATER)

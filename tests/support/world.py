@@ -34,10 +34,12 @@ from schema.ids import encode_id
 from tests.support import accounts
 from tests.support.captures import CHALLENGE, FINAL
 from tests.support.competition import begun_fight, loaded_fight, open_day, plan, say
+from tests.support.flagging import hoist
 from tests.support.graph import the_schema
 from tests.support.listening import listen_a_while
 from tests.support.operations import Things
 from tests.support.practice import fill
+from tests.support.recordings import film
 from tests.support.social import amplify, erase, follow, resonate, share, write
 from tests.support.streaming import FRAMES, frame, make_goal, make_source, make_stream, take
 
@@ -94,6 +96,9 @@ async def make_world(db: Database) -> World:
         viewers = await _invite(db)
         mats = await _hold(db)
         await listen_a_while(db, [mats[0].id, mats[0].id, mats[2].id], BEGINNING)
+        await hoist(db, BEGINNING)
+        for mat in (mats[0], mats[3]):
+            await film(db, mat, viewers["operator"], BEGINNING + timedelta(hours=2))
         live = await _stream(db, viewers)
         await _socialise(db, viewers, live)
         await _practise(db, viewers)

@@ -30,7 +30,7 @@ class NotifyCarrier:
         text = str(execution.parameters.get("text") or execution.target_url)[:_LONGEST]
         body = orjson.dumps({"content": text, "text": text, "allowed_mentions": {"parse": []}})
         headers = {"Content-Type": "application/json"}
-        answer = await post(self.client, self.provider.url, body, headers, seconds=self.seconds, clock=self.clock)
+        answer = await post(self.client, self.provider.url or "", body, headers, seconds=self.seconds, clock=self.clock)
         return Report(word="delivered", charge=execution.estimate, answer=answer[:200])
 
     async def report(self, executions: Sequence[Execution]) -> Mapping[UUID, Report | None]:  # noqa: ARG002 -- as `Carrier` has it

@@ -90,7 +90,7 @@ class WebhookCarrier:
             "Webhook-Signature": signature(self.provider.secret or b"", str(call_id), timestamp, body),
             "Idempotency-Key": str(call_id),
         }
-        return await post(self.client, self.provider.url, body, headers, seconds=self.seconds, clock=self.clock)
+        return await post(self.client, self.provider.url or "", body, headers, seconds=self.seconds, clock=self.clock)
 
 
 async def post(

@@ -45,7 +45,7 @@ def _create_providers() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("kind", sa.String(32), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
-        sa.Column("url", sa.String(), nullable=False),
+        sa.Column("url", sa.String(), nullable=True),
         sa.Column("secret", sa.LargeBinary(), nullable=True),
         sa.Column("is_enabled", sa.Boolean(), nullable=False),
         sa.Column("is_asked", sa.Boolean(), nullable=False),

@@ -229,7 +229,7 @@ class Provider(Node):
     host: str = computed(
         "The machine that is called. Empty if none is. The whole address may be a secret, and is not shown.",
         ("url",),
-        lambda url: urlsplit(url).hostname or "",
+        lambda url: urlsplit(url or "").hostname or "",
     )
     is_enabled: bool = column("Whether it is switched on. What is queued waits until it is.")
     is_asked: bool = column("Whether it can be asked how executions go.")

@@ -10,8 +10,8 @@ from sqlmodel import col, select
 
 from db.access.viewer import Viewer
 from db.accounts.catalogue import checked_parameters
-from db.accounts.executions import check_quantity, hold_account, offers_of, order_of, queue, service_of
 from db.accounts.holding import LONGEST_NAME, change_row, checked_limit, owned_row
+from db.accounts.queueing import check_quantity, hold_account, offers_of, order_of, queue, service_of
 from db.accounts.schedule import next_time, read_cron
 from db.accounts.tables import Account, Action, Execution, Feed, Post, Trigger
 from db.accounts.vocabulary import ConditionMetric, ExecutionCause, ExecutionState, PostOutcome, TriggerKind

@@ -10,8 +10,8 @@ import orjson
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlmodel import col, select
 
-from db.accounts.executions import NOTHING_YET, write_down
 from db.accounts.money import MOST, rounded
+from db.accounts.queueing import NOTHING_YET, write_down
 from db.accounts.tables import Account, Execution
 from db.accounts.vocabulary import ExecutionCause, ExecutionState
 from db.accounts.words import state_of

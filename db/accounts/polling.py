@@ -15,7 +15,7 @@ from sqlmodel import col, select
 
 from db.accounts.entries import LONGEST_TITLE, LONGEST_URL, Entry, Known, New, choose_new, keys_of
 from db.accounts.events import FeedPolled, PostsSeen
-from db.accounts.executions import Order, offers_of, order_of, queue
+from db.accounts.queueing import Order, offers_of, order_of, queue
 from db.accounts.schedule import PollRules, back_off, next_interval, spread
 from db.accounts.tables import Account, Action, Feed, Poll, Post
 from db.accounts.vocabulary import ExecutionCause, FeedFault, FeedState, PollState, PostOutcome

@@ -13,8 +13,8 @@ from uuid import UUID
 from sqlalchemy import and_, or_, update
 from sqlmodel import col, select
 
-from db.accounts.executions import write_down
 from db.accounts.money import MOST, rounded
+from db.accounts.queueing import write_down
 from db.accounts.schedule import back_off
 from db.accounts.tables import Execution, Provider
 from db.accounts.vocabulary import FINAL_STATES, ExecutionState

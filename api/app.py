@@ -62,6 +62,7 @@ def build_app(
         is_draft=settings.http_draft,
         trusted_only=settings.trusted_only,
         longest_entry=settings.longest_entry,
+        longest_fight=settings.longest_fight,
         rate=Rate("operations", per_second=settings.operations_per_second),
     )
     under_way.on_look = partial(_refill, door, clock)

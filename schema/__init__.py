@@ -18,6 +18,7 @@ from schema.access.types import Token, User
 from schema.engine.executor import Engine, executor_for
 from schema.errors import SafeErrors
 from schema.matches.mutations import MatchMutations
+from schema.matches.operator_mutations import OperatorMutations
 from schema.matches.queries import MatchQueries
 from schema.matches.subscriptions import MatchSubscriptions
 from schema.matches.types import Athlete, Mat, Match, MatchEvent, MatchSide, Round, Tournament
@@ -59,6 +60,7 @@ class Query(
 @strawberry.type(description="Everything that can be changed.")
 class Mutation(
     MatchMutations,
+    OperatorMutations,
     StreamMutations,
     StreamGoalMutations,
     StreamSourceMutations,

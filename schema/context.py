@@ -1,7 +1,7 @@
 """What every resolver is given: who asks, the database, and the loaders of this one execution."""
 
 import asyncio
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
@@ -14,7 +14,8 @@ from db.access.viewer import Viewer
 from db.batches import Key, Page, Pages, ToMany, ToOne, Window
 from db.clock import Clock
 from db.errors import Invalid, Unauthenticated
-from db.session import Database
+from db.matches.past import LONGEST_FIGHT
+from db.session import Database, Session
 from db.social.drafts import LONGEST_CONTENT
 from db.walks import Walk
 
@@ -125,6 +126,18 @@ class Loaders:
         found: int = await self._loader((batch, "count", _frozen(wanted)), read).load(key)
         return found
 
+    async def found(
+        self, name: Hashable, key: Key, find: Callable[[Session, list[Key]], Awaitable[Mapping[Key, Any]]]
+    ) -> Any:
+        """Return what `find` finds for a key, `None` if nothing; it is asked once for all keys under one name."""
+
+        async def read(keys: list[Key]) -> list[Any]:
+            async with self._db.read() as session:
+                answers = await find(session, keys)
+            return [answers.get(key) for key in keys]
+
+        return await self._loader(name, read).load(key)
+
     def _loader(self, name: Hashable, read: Callable[[list[Key]], Any]) -> _Loader:
         loader = self._loaders.get(name)
         if loader is None:
@@ -148,6 +161,8 @@ class Context:
     asker: Viewer | None = None
     # How many characters an entry may have.
     longest_entry: int = LONGEST_CONTENT
+    # How many entries of a fight may be folded again, to take one back.
+    longest_fight: int = LONGEST_FIGHT
     # Whether plans may answer. Off, everything runs on graphql-core and the loaders.
     may_plan: bool = True
     # Which path answered: `planned`, `unplanned` (there was no plan) or `abandoned` (there was, and it gave up).

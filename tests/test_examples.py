@@ -16,6 +16,7 @@ from schema.ids import encode_id
 from tests.conftest import ManualClock
 from tests.support.competition import Competition, hold
 from tests.support.graph import Graph, the_schema
+from tests.support.operators import operator_variables
 from tests.support.practice import practice_variables
 from tests.support.social import make_person, viewer_of, write
 from tests.support.streaming import make_goal, make_source, make_stream
@@ -161,6 +162,7 @@ async def _variables(graph: Graph, competition: Competition, admin: User) -> dic
     of_stream, of_goal = {"streamId": stream}, {"goalId": goals[0]}
     return {
         **await practice_variables(graph, admin),
+        **await operator_variables(graph, admin),
         "CreateOverlayToken": of_mat,
         "CreateScriptToken": {"label": "Script"},
         "FightInFull": of_match,

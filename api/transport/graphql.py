@@ -20,6 +20,7 @@ from api.transport.under_way import ClientLeft, TookTooLong, UnderWay, Work
 from db.access.viewer import Role, Viewer
 from db.clock import Clock
 from db.errors import Refusal, Unauthenticated
+from db.matches.past import LONGEST_FIGHT
 from db.session import Database
 from db.social.drafts import LONGEST_CONTENT
 from schema import Schema
@@ -58,6 +59,7 @@ class GraphQLDoor:
         is_draft: bool = False,
         trusted_only: bool = False,
         longest_entry: int = LONGEST_CONTENT,
+        longest_fight: int = LONGEST_FIGHT,
         rate: Rate | None = None,
     ) -> None:
         self.schema = schema
@@ -75,6 +77,7 @@ class GraphQLDoor:
         self._is_draft = is_draft
         self._trusted_only = trusted_only
         self._longest_entry = longest_entry
+        self._longest_fight = longest_fight
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -83,7 +86,13 @@ class GraphQLDoor:
 
     def context_of(self, viewer: Viewer) -> Context:
         """Make the context of a viewer's operation."""
-        return Context(db=self._db, clock=self._clock, asker=viewer, longest_entry=self._longest_entry)
+        return Context(
+            db=self._db,
+            clock=self._clock,
+            asker=viewer,
+            longest_entry=self._longest_entry,
+            longest_fight=self._longest_fight,
+        )
 
     async def answer(self, request: Request) -> Response:
         """Answer a request, whatever it is."""

@@ -6,12 +6,22 @@ from db.matches.vocabulary import (
     MatchEventKind,
     MatchState,
     Outcome,
+    PointKind,
     RejectionReason,
     Side,
 )
 from schema.fields import enum
 
-__all__ = ["ChallengeState", "ClockState", "MatchEventKind", "MatchState", "Outcome", "RejectionReason", "Side"]
+__all__ = [
+    "ChallengeState",
+    "ClockState",
+    "MatchEventKind",
+    "MatchState",
+    "Outcome",
+    "PointKind",
+    "RejectionReason",
+    "Side",
+]
 
 enum(Side, "A side of the mat.", BLUE="Chong, 1 on the wire.", RED="Hong, 2 on the wire.")
 enum(
@@ -69,6 +79,31 @@ enum(
     LINK="The scoring program's output was switched on or off.",
     UNKNOWN="Well formed, with a code nobody knows. Kept, counted, without effect.",
     UNREADABLE="Could not be read: see `reason`. Kept, without effect.",
+    LOADED_BY_HAND="An operator put a fight on the mat.",
+    POINTS_AWARDED="An operator gave points. They stay on top of what the scoring program says later.",
+    POINTS_TAKEN_BACK="An operator took points. They stay taken from what the scoring program says later.",
+    GAM_JEOM_GIVEN="An operator gave a penalty, and the other side its point.",
+    GAM_JEOM_TAKEN_BACK="An operator took a penalty back, and the other side's point.",
+    SCORE_SET="An operator set the score of a round.",
+    ROUND_SET="An operator set the current round.",
+    ROUND_DECIDED="An operator said who won a round.",
+    CLOCK_SET="An operator set the clock.",
+    CLOCK_STARTED="An operator started the clock.",
+    CLOCK_STOPPED="An operator stopped the clock.",
+    CHALLENGE_DECIDED="An operator said how far a video challenge has come.",
+    WINNER_DECLARED="An operator declared the winner.",
+    ENTRY_VOIDED="An operator took an entry back: see `voids`.",
+    UNDONE="An operator took his own last correction back: see `voids`.",
+    REDONE="An operator took his own last undoing back: see `voids`.",
+)
+enum(
+    PointKind,
+    "What points are given for.",
+    PUNCH="A punch to the body: 1 point.",
+    BODY="A kick to the body: 2 points.",
+    HEAD="A kick to the head: 3 points.",
+    TECHNICAL_BODY="A turning kick to the body: 4 points.",
+    TECHNICAL_HEAD="A turning kick to the head: 5 points.",
 )
 enum(
     RejectionReason,

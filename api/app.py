@@ -63,6 +63,7 @@ def build_app(
         trusted_only=settings.trusted_only,
         longest_entry=settings.longest_entry,
         longest_fight=settings.longest_fight,
+        open_addresses=settings.open_addresses,
         rate=Rate("operations", per_second=settings.operations_per_second),
     )
     under_way.on_look = partial(_refill, door, clock)

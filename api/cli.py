@@ -6,7 +6,17 @@ from typing import Annotated
 import typer
 
 from api.client import Client
-from api.commands import explaining, goals, migrations, recounting, replaying, simulating, tokens, transferring
+from api.commands import (
+    backing_up,
+    explaining,
+    goals,
+    migrations,
+    recounting,
+    replaying,
+    simulating,
+    tokens,
+    transferring,
+)
 from api.commands import serve as serving
 from api.commands.options import AsJSON, Database, plainly, run_plainly, settings_of, url_of
 from db.access.viewer import Role
@@ -31,6 +41,7 @@ social = typer.Typer(help="Look after what people write.", no_args_is_help=True)
 app.add_typer(goal, name="goals")
 app.add_typer(social, name="social")
 app.add_typer(simulate, name="simulate")
+app.add_typer(backing_up.backup, name="backup")
 app.add_typer(transferring.importing, name="import")
 app.add_typer(transferring.exporting, name="export")
 

@@ -25,7 +25,7 @@ from schema.live.groups import Groups
 
 _OPERATION = ("kind", "name", "path", "outcome")
 # What workers tell of themselves in numbers that only grow; their other numbers go up and down.
-_GROWING = {"datagrams", "messages", "unreadable", "dropped", "stalls", "restarts", "wrongTokens"}
+_GROWING = {"datagrams", "messages", "unreadable", "dropped", "refused", "stalls", "restarts", "wrongTokens"}
 
 
 @dataclass(frozen=True, kw_only=True)

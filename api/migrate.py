@@ -49,6 +49,26 @@ def migrate_up(url: str, to: str = "head") -> None:
     command.upgrade(_config(url), to)
 
 
+def migrate_within(connection: Connection, to: str) -> None:
+    """Bring a database to a revision, forward or back, in the caller's transaction."""
+    config = _config("")
+    config.attributes["connection"] = connection
+    current = _read(connection)
+    is_back = to == "base" or (current is not None and _place(current) > _place(to))
+    (command.downgrade if is_back else command.upgrade)(config, to)
+
+
+def is_known(revision: str) -> bool:
+    """Say whether this version of Ringside knows a revision."""
+    return _knows(ScriptDirectory.from_config(_config("")), revision)
+
+
+def _place(revision: str) -> int:
+    """Say how many revisions come before one."""
+    script = ScriptDirectory.from_config(_config(""))
+    return len(list(script.iterate_revisions(revision, "base")))
+
+
 def migrate_down(url: str, to: str) -> None:
     """Take a database back to a revision, `base` for before the first. What newer tables hold is lost."""
     command.downgrade(_config(url), to)

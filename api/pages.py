@@ -13,7 +13,13 @@ from starlette.staticfiles import StaticFiles
 
 _STATIC = Path(__file__).parent / "static"
 _GRAPHIQL_PACKAGE = "graphene_django_graphiql_static"
-_OVERLAYS = {"match": "overlay.html", "mat": "overlay.html", "goal": "goals.html", "stream": "goals.html"}
+_OVERLAYS = {
+    "match": "overlay.html",
+    "mat": "overlay.html",
+    "goal": "goals.html",
+    "stream": "goals.html",
+    "practice": "practice.html",
+}
 
 # GraphiQL sets styles from its scripts, so those alone may stand in the page.
 _PAGE_HEADERS = {
@@ -60,7 +66,7 @@ async def _overlay(request: Request) -> Response:
     """Show an overlay. What it shows and whether it may is found out by the page itself, with its token."""
     name = _OVERLAYS.get(request.path_params["kind"])
     if name is None:
-        raise HTTPException(404, "There are overlays of a match, a mat, a goal and a stream.")
+        raise HTTPException(404, "There are overlays of a match, a mat, a goal, a stream and a goal of practice.")
     return page(name)
 
 

@@ -21,6 +21,8 @@ from api.transport.arriving import ArrivalLimits, Arrivals
 from api.transport.line import Line
 from api.transport.under_way import UnderWay
 from api.watchdog import Watchdog
+from api.workers.listeners import Listeners, Terms
+from api.workers.practice_sessions import SessionPlanner
 from api.workers.pss import PSSListener
 from api.workers.stream_sources import GoalKeeper, StreamSources
 from api.workers.supervisor import Supervisor
@@ -28,6 +30,7 @@ from db.access import operations as access
 from db.access.viewer import Role
 from db.clock import Clock
 from db.matches import operations as matches
+from db.network import operations as network
 from db.session import Database, connect
 
 _LARGEST_SOCKET_MESSAGE = 65_536
@@ -44,22 +47,23 @@ class House:
     supervisor: Supervisor
     doorkeeper: Doorkeeper
     collector: Collector
+    listeners: Listeners
     app: ASGIApp
 
-    def listen(self, mat_id: UUID) -> PSSListener:
-        """Take what a scoring program says of a mat, from now on."""
-        listener = PSSListener(
-            self.db,
-            self.clock,
-            mat_id,
-            self.settings.pss_host,
-            self.settings.pss_port,
-            largest_datagram=self.settings.largest_datagram,
-            capacity=self.settings.queued_datagrams,
-            patience_at_stop=self.settings.drain_seconds,
-        )
-        self.supervisor.start(f"pss {self.settings.pss_mat}", listener.run, listener.facts)
-        return listener
+    async def listen(self, mat_id: UUID) -> PSSListener:
+        """Take what a scoring program says of a mat, from now on: on the listener that the command line speaks of."""
+        settings = self.settings
+        async with self.db.transaction() as tx:
+            row = await network.open_command_line(
+                tx,
+                mat_id,
+                address=settings.pss_host,
+                port=settings.pss_port,
+                senders=settings.pss_senders,
+                limit=settings.largest_datagram,
+                now=self.clock.now(),
+            )
+        return await self.listeners.of(row.id)
 
 
 @asynccontextmanager
@@ -81,6 +85,12 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
         supervisor.start("stream sources", sources.run, sources.facts)
         keeper = GoalKeeper(db, clock, kept=settings.stream_history)
         supervisor.start("goal keeper", keeper.run)
+        if settings.sessions_planned_days:
+            planner = SessionPlanner(db, clock, days=settings.sessions_planned_days)
+            supervisor.start("session planner", planner.run, planner.facts)
+        listeners = Listeners(db, clock, supervisor, _terms(settings))
+        supervisor.start("listeners", listeners.run, listeners.facts)
+        supervisor.start("listener reports", listeners.report)
         under_way = UnderWay(settings.operation_seconds)
         supervisor.start("operations", under_way.look, lambda: {"underWay": len(under_way)})
         tally = Tally(clock, operation_writer(as_json=settings.log_json) if settings.log_operations else None)
@@ -104,11 +114,21 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
             supervisor=supervisor,
             doorkeeper=doorkeeper,
             collector=collector,
+            listeners=listeners,
             app=app,
         )
     finally:
         await supervisor.close()
         await db.close()
+
+
+def _terms(settings: Settings) -> Terms:
+    return Terms(
+        capacity=settings.queued_datagrams,
+        patience_at_stop=settings.drain_seconds,
+        seconds_between_reports=settings.listener_report_seconds,
+        open_addresses=settings.open_addresses,
+    )
 
 
 async def first_admin(db: Database, clock: Clock) -> str | None:

@@ -7,6 +7,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from db.access.viewer import Role
+from db.practice.templates import MOST_DAYS_AHEAD
 
 
 class Settings(BaseSettings):
@@ -19,6 +20,12 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535)
     pss_host: str = "127.0.0.1"
     pss_port: int = Field(default=6000, ge=0, le=65535)
+    # Addresses and networks that are heard on `pss_port`; whoever reaches it, if there are none.
+    pss_senders: Annotated[list[str], NoDecode] = Field(default=[])
+    # Addresses beside loopback that listeners of the graph may be bound to; `0.0.0.0` stands for all.
+    listener_addresses: Annotated[list[str], NoDecode] = Field(default=[])
+    # How often what listeners have heard is written down.
+    listener_report_seconds: float = Field(default=1.0, gt=0, le=60)
     # The mat that what arrives on `pss_port` belongs to.
     pss_mat: str = "Mat 1"
     # How fast the demonstration's fight is played.
@@ -27,6 +34,8 @@ class Settings(BaseSettings):
     allowed_hosts: Annotated[list[str], NoDecode] = Field(default=["localhost", "127.0.0.1", "[::1]"])
     # How long the history of stream goals is kept; 0 is for ever.
     stream_history_days: int = Field(default=0, ge=0, le=36_500)
+    # For how many days ahead practice sessions that recur are planned; 0 leaves that to their owners.
+    sessions_planned_days: int = Field(default=14, ge=0, le=MOST_DAYS_AHEAD)
     # How long a stopping server waits for what is under way.
     drain_seconds: int = Field(default=10, ge=0, le=600)
     longest_entry: int = Field(default=2000, ge=1, le=100_000)
@@ -94,11 +103,18 @@ class Settings(BaseSettings):
     socket_init_seconds: float = Field(default=5.0, gt=0)
 
     @property
+    def open_addresses(self) -> frozenset[str]:
+        """Addresses that listeners may be bound to, loopback aside: whoever starts the server says where it listens."""
+        return frozenset({*self.listener_addresses, self.pss_host})
+
+    @property
     def stream_history(self) -> timedelta | None:
         """How long the history of stream goals is kept; `None` is for ever."""
         return timedelta(days=self.stream_history_days) if self.stream_history_days else None
 
-    @field_validator("allowed_hosts", "allowed_origins", "trusted_proxies", mode="before")
+    @field_validator(
+        "allowed_hosts", "allowed_origins", "listener_addresses", "pss_senders", "trusted_proxies", mode="before"
+    )
     @classmethod
     def _separated_by_commas(cls, given: object) -> object:
         return [name.strip() for name in given.split(",") if name.strip()] if isinstance(given, str) else given

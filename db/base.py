@@ -39,4 +39,7 @@ def enum_type(of: type[StrEnum]) -> Any:
 
 JSONColumn: Any = JSON
 
-__all__ = ["UUID", "Base", "Field", "JSONColumn", "Stored", "datetime", "enum_type"]
+# What a column says of itself, as its `info`, if it holds a secret: a backup leaves out what is not sealed.
+IS_SECRET = {"is_secret": True}
+
+__all__ = ["IS_SECRET", "UUID", "Base", "Field", "JSONColumn", "Stored", "datetime", "enum_type"]

@@ -38,6 +38,9 @@ R = TypeVar("R")
 Key = Any
 Position = tuple[Any, ...]
 Chosen = Select[*tuple[Any, ...]]
+
+# Rows of a page at most, where nothing else is said.
+LARGEST_PAGE = 100
 # May name the parameters `viewer_id` and `viewer_nodes`.
 Visible = Callable[[ViewerKind], ColumnElement[bool] | None]
 
@@ -148,7 +151,7 @@ class Pages(Generic[T]):
     What is `gathered` has no `by`: it is one page of the rows of several.
 
     `orders` are the orders a client may ask for, the first of them the default. `filters` are the conditions, each on
-    a parameter named `filter_…` after it.
+    a parameter named `filter_…` after it. A page has `most` rows at most.
     """
 
     model: type[T]
@@ -157,6 +160,7 @@ class Pages(Generic[T]):
     orders: Mapping[str, Order]
     filters: Mapping[str, ColumnElement[bool]] = field(default_factory=dict)
     visible: Visible
+    most: int = LARGEST_PAGE
 
     def order(self, name: str | None) -> Order:
         """Return an order by its name, the default for `None`."""

@@ -3,6 +3,7 @@
 from db.access import tables as access
 from db.base import Base
 from db.matches import tables as matches
+from db.network import tables as network
 from db.practice import tables as practice
 from db.social import tables as social
 from db.streams import tables as streams
@@ -12,4 +13,17 @@ metadata = Base.metadata
 # What one database has and the other has not: an index of words, and the tables of one.
 OF_ONE_DATABASE = ("ix_entries_words", "entry_texts")
 
-__all__ = ["OF_ONE_DATABASE", "access", "matches", "metadata", "practice", "social", "streams"]
+# How triggers are called that fill such tables: they work when a backup is put back, which does not hold them.
+FILLING_TRIGGERS = ("entries_words_",)
+
+__all__ = [
+    "FILLING_TRIGGERS",
+    "OF_ONE_DATABASE",
+    "access",
+    "matches",
+    "metadata",
+    "network",
+    "practice",
+    "social",
+    "streams",
+]

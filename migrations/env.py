@@ -1,6 +1,7 @@
 """How Alembic reaches the database: one URL, one transaction, one migration at a time.
 
-The URL comes from the caller (`config.attributes["url"]`), or on Alembic's own command line from `-x url=…`.
+The URL comes from the caller (`config.attributes["url"]`), or on Alembic's own command line from `-x url=…`. A caller
+with a transaction of its own hands in its `connection` instead: what it does beside is then done or undone with it.
 """
 
 import asyncio
@@ -58,8 +59,11 @@ async def _on_postgresql(url: str) -> None:
     await engine.dispose()
 
 
+_given = context.config.attributes.get("connection")
 _url = str(context.config.attributes.get("url") or context.get_x_argument(as_dictionary=True).get("url", ""))
-if _url.startswith("sqlite"):
+if _given is not None:
+    _migrate(_given)
+elif _url.startswith("sqlite"):
     _on_sqlite(_url)
 else:
     asyncio.run(_on_postgresql(_url))

@@ -22,6 +22,10 @@ from schema.matches.operator_mutations import OperatorMutations
 from schema.matches.queries import MatchQueries
 from schema.matches.subscriptions import MatchSubscriptions
 from schema.matches.types import Athlete, Mat, Match, MatchEvent, MatchSide, Round, Tournament
+from schema.network.mutations import NetworkMutations
+from schema.network.queries import NetworkQueries
+from schema.network.subscriptions import NetworkSubscriptions
+from schema.network.types import ListenerSession, Sender, UDPListener
 from schema.practice.goal_mutations import GoalMutations
 from schema.practice.queries import PracticeQueries
 from schema.practice.session_mutations import PracticeSessionMutations
@@ -46,6 +50,7 @@ from schema.streams.types import Stream, StreamGoal, StreamGoalChange, StreamSes
 @strawberry.type(description="Everything that can be asked.")
 class Query(
     MatchQueries,
+    NetworkQueries,
     StreamQueries,
     SocialQueries,
     PracticeQueries,
@@ -61,6 +66,7 @@ class Query(
 class Mutation(
     MatchMutations,
     OperatorMutations,
+    NetworkMutations,
     StreamMutations,
     StreamGoalMutations,
     StreamSourceMutations,
@@ -75,7 +81,9 @@ class Mutation(
 
 
 @strawberry.type(description="Everything that can be watched.")
-class Subscription(MatchSubscriptions, StreamSubscriptions, SocialSubscriptions, PracticeSubscriptions):
+class Subscription(
+    MatchSubscriptions, NetworkSubscriptions, StreamSubscriptions, SocialSubscriptions, PracticeSubscriptions
+):
     """Everything that can be watched."""
 
 
@@ -142,6 +150,7 @@ def _joined() -> Schema:
         subscription=Subscription,
         types=[
             *(Tournament, Mat, Match, MatchSide, Round, MatchEvent, Athlete),
+            *(UDPListener, ListenerSession, Sender),
             *(Stream, StreamSession, StreamGoal, StreamGoalChange, StreamSource),
             *(User, Token, Entry),
             *(Goal, PracticeSession, SessionTemplate),

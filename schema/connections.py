@@ -20,7 +20,6 @@ from schema.context import Loaders
 T = TypeVar("T")
 
 DEFAULT_PAGE = 20
-LARGEST_PAGE = 100
 _LARGEST_INTEGER = (1 << 31) - 1
 
 
@@ -70,7 +69,7 @@ class PageArguments:
         if self.first is not None and self.last is not None:
             raise Invalid("Ask for the `first` rows or the `last`, not both.", field="last")
         return Page(
-            limit=_size(self.first, "first") if self.last is None else _size(self.last, "last"),
+            limit=_size(self.first, "first", batch) if self.last is None else _size(self.last, "last", batch),
             after=None if self.after is None else read_cursor(self.after, batch, order, field="after"),
             before=None if self.before is None else read_cursor(self.before, batch, order, field="before"),
             is_backward=self.last is not None,
@@ -180,10 +179,10 @@ def read_cursor(cursor: str, batch: Pages[Any], order: Order, *, field: str) -> 
         ) from error
 
 
-def _size(asked: int | None, field: str) -> int:
+def _size(asked: int | None, field: str, batch: Pages[Any]) -> int:
     size = DEFAULT_PAGE if asked is None else asked
-    if not 0 <= size <= LARGEST_PAGE:
-        raise Invalid(f"`{field}` is between 0 and {LARGEST_PAGE}; {size} was asked for.", field=field)
+    if not 0 <= size <= batch.most:
+        raise Invalid(f"`{field}` is between 0 and {batch.most}; {size} was asked for.", field=field)
     return size
 
 

@@ -1,7 +1,7 @@
 """What every resolver is given: who asks, the database, and the loaders of this one execution."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
@@ -163,6 +163,8 @@ class Context:
     longest_entry: int = LONGEST_CONTENT
     # How many entries of a fight may be folded again, to take one back.
     longest_fight: int = LONGEST_FIGHT
+    # Addresses beside loopback that listeners may be bound to.
+    open_addresses: Collection[str] = ()
     # Whether plans may answer. Off, everything runs on graphql-core and the loaders.
     may_plan: bool = True
     # Which path answered: `planned`, `unplanned` (there was no plan) or `abandoned` (there was, and it gave up).

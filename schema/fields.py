@@ -152,10 +152,14 @@ def declaration_of(field: StrawberryField) -> Declaration | None:
 
 
 class Demand(FieldExtension):
-    """What a field demands of the viewer: a role, or with `None` a token of any kind, an overlay's included."""
+    """What a field demands of the viewer: a role, or with `None` a token of any kind, an overlay's included.
 
-    def __init__(self, role: Role | None) -> None:
+    A field whose resolver reads many rows by itself demands so many of the token's budget, and notes those it read.
+    """
+
+    def __init__(self, role: Role | None, *, rows: int = 0) -> None:
         self.role = role
+        self.rows = rows
 
     def resolve(self, next_: Callable[..., Any], source: Any, info: Info[Context, None], **arguments: Any) -> Any:
         """Check, then resolve."""
@@ -267,7 +271,7 @@ def connection(
         found = await _connect(info.context, batch, None if key is None else getattr(root, key), arguments)
         return found if link is None else Linked(found=found, batch=link.batch, key=link.key)
 
-    resolve.__signature__ = _connection_signature(order, filter, needs_filter=needs_filter)  # type: ignore[attr-defined]  # read by inspect
+    resolve.__signature__ = _connection_signature(batch, order, filter, needs_filter=needs_filter)  # type: ignore[attr-defined]  # read by inspect
     return _field(description, EdgePages(batch, key, link), resolve, demand)
 
 
@@ -379,15 +383,16 @@ def _field(
 
 
 def _connection_signature(
-    order: type[StrEnum] | None, filter: type[Any] | None, *, needs_filter: bool
+    batch: Pages[Any], order: type[StrEnum] | None, filter: type[Any] | None, *, needs_filter: bool
 ) -> inspect.Signature:
+    most = f"at most {batch.most}."
     parameters = [
         *_ROOT_AND_INFO,
         _argument(
-            "first", int | None, "How many rows from the start: 20 if neither `first` nor `last` is given, at most 100."
+            "first", int | None, f"How many rows from the start: 20 if neither `first` nor `last` is given, {most}"
         ),
         _argument("after", str | None, "Only rows after this cursor."),
-        _argument("last", int | None, "How many rows from the end, at most 100. They come in the same order."),
+        _argument("last", int | None, f"How many rows from the end, {most} They come in the same order."),
         _argument("before", str | None, "Only rows before this cursor."),
     ]
     if order is not None:

@@ -21,6 +21,7 @@ _OURS = {*_FLOORS, "tests", "benchmarks"}
 _DOMAINS_MAY_KNOW: dict[str, set[str]] = {
     "access": set(),
     "matches": {"access"},
+    "network": {"access", "matches"},
     "streams": {"access"},
     "social": {"access", "matches", "practice", "streams"},
     "practice": {"access"},

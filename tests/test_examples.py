@@ -16,6 +16,7 @@ from schema.ids import encode_id
 from tests.conftest import ManualClock
 from tests.support.competition import Competition, hold
 from tests.support.graph import Graph, the_schema
+from tests.support.listening import listen_a_while
 from tests.support.operators import operator_variables
 from tests.support.practice import practice_variables
 from tests.support.social import make_person, viewer_of, write
@@ -163,6 +164,7 @@ async def _variables(graph: Graph, competition: Competition, admin: User) -> dic
     return {
         **await practice_variables(graph, admin),
         **await operator_variables(graph, admin),
+        **await _network(graph, competition),
         "CreateOverlayToken": of_mat,
         "CreateScriptToken": {"label": "Script"},
         "FightInFull": of_match,
@@ -226,6 +228,23 @@ async def _social(graph: Graph, admin: User) -> dict[str, dict[str, object]]:
         "WriteEntry": {"content": "I flew.", "key": "one"},
         **dict.fromkeys((*marks, "ChangeEntry", "EntryWithReplies", "Thread", "WatchEntry"), of_entry),
         **dict.fromkeys(("FollowUser", "ProfileOfUser", "UnfollowUser", "WatchUser"), of_user),
+    }
+
+
+async def _network(graph: Graph, competition: Competition) -> dict[str, dict[str, Any]]:
+    mats = [mat.id for mat in competition.mats[:3]]
+    made = await listen_a_while(graph.db, mats, graph.clock.now())
+    first, second, last = ({"id": encode_id("listener", listener.id)} for listener in made)
+    return {
+        "AddListener": {"matId": encode_id("mat", mats[0]), "name": "Another", "port": 6001},
+        "HearOneSender": {**first, "senders": ["127.0.0.1"]},
+        "ListenerInFull": first,
+        "ListenersOfMat": {"id": encode_id("mat", mats[0])},
+        "RemoveListener": last,
+        "StartListener": second,
+        "StopListener": first,
+        "WatchListener": {"listenerId": first["id"]},
+        "WatchListeners": {},
     }
 
 

@@ -8,6 +8,7 @@ from api import demo
 from api.commands.migrations import bring_up_to_date
 from api.commands.output import console, plain, print_json
 from api.logs import configure_logs
+from api.occupied import serving
 from api.server import House, Server, first_admin, mat_named, open_house, run
 from api.settings import Settings
 from db.clock import SystemClock
@@ -28,10 +29,10 @@ def serve(settings: Settings, *, is_demo: bool, as_json: bool) -> None:
 
 async def _serve(settings: Settings, *, is_demo: bool, as_json: bool) -> None:
     clock = SystemClock()
-    async with open_house(settings, clock) as house:
+    async with serving(settings.database), open_house(settings, clock) as house:
         if is_demo:
             setup = await demo.set_up(house.db, clock)
-            listener = house.listen(setup.mat_id)
+            listener = await house.listen(setup.mat_id)
             work = demo.play(settings.pss_host, listener.wait_until_bound, speed=settings.speed)
             house.supervisor.start("demo fight", work)
             audience = demo.play_stream(house.db, clock, setup.stream_id, speed=settings.speed)
@@ -44,7 +45,7 @@ async def _serve(settings: Settings, *, is_demo: bool, as_json: bool) -> None:
         else:
             secret = await first_admin(house.db, clock)
             mat_id = await mat_named(house.db, clock, settings.pss_mat)
-            house.listen(mat_id)
+            await house.listen(mat_id)
             welcome = _Welcome(house, secret, {}, None, as_json=as_json)
         house.collector.begin()
         await Server(house.app, settings, welcome, house.doorkeeper.close).run_until_stopped()

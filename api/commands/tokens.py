@@ -15,7 +15,7 @@ from db.errors import Invalid, NotFound
 from db.session import Database, connect, is_embedded, sqlite_path
 from schema.ids import decode_id, encode_id, kind_of
 
-_BINDABLE = ("mat", "match", "stream", "streamgoal")
+_BINDABLE = ("mat", "match", "stream", "streamgoal", "goal")
 
 
 async def create(
@@ -122,7 +122,8 @@ def _node(text: str) -> UUID:
     kind = kind_of(text)
     if kind not in _BINDABLE:
         raise Invalid(
-            f"An overlay token is bound to what mat_…, match_…, stream_… and streamgoal_… name, not to {text!r}."
+            "An overlay token is bound to what mat_…, match_…, stream_…, streamgoal_… and goal_… name, "
+            f"not to {text!r}."
         )
     return decode_id(text, kind=kind)
 

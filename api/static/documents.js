@@ -19,6 +19,17 @@ subscription Overlay($matId: ID, $matchId: ID) {
   }
 }`;
 
+/** What the page of a goal that is practised for watches. */
+export const PRACTICE = `
+subscription PracticeOverlay($practiceId: ID!) {
+  goalChanged(id: $practiceId) {
+    goal {
+      id name deadline isCompleted
+      rollup { subtree { goals completed percent sessions practisedSeconds } }
+    }
+  }
+}`;
+
 /** What the page of goals watches. */
 export const GOALS = `
 subscription GoalOverlay($goalId: ID, $streamId: ID) {

@@ -1,7 +1,7 @@
 """The GraphQL door for requests: POST, and GET for queries, and GraphiQL for browsers that open it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from time import perf_counter
 from typing import Any
 
@@ -60,6 +60,7 @@ class GraphQLDoor:
         trusted_only: bool = False,
         longest_entry: int = LONGEST_CONTENT,
         longest_fight: int = LONGEST_FIGHT,
+        open_addresses: Collection[str] = (),
         rate: Rate | None = None,
     ) -> None:
         self.schema = schema
@@ -78,6 +79,7 @@ class GraphQLDoor:
         self._trusted_only = trusted_only
         self._longest_entry = longest_entry
         self._longest_fight = longest_fight
+        self._open_addresses = open_addresses
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -92,6 +94,7 @@ class GraphQLDoor:
             asker=viewer,
             longest_entry=self._longest_entry,
             longest_fight=self._longest_fight,
+            open_addresses=self._open_addresses,
         )
 
     async def answer(self, request: Request) -> Response:

@@ -5,13 +5,14 @@ import contextlib
 import logging
 import socket
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 from api.workers.pss_protocol import parse, split
+from api.workers.traffic import Traffic
 from db.clock import Clock
 from db.errors import Conflict, Unavailable
 from db.matches import operations
@@ -19,6 +20,8 @@ from db.matches.bursts import BURST_SILENCE
 from db.matches.log import MatProgress, Received
 from db.matches.messages import Unreadable
 from db.matches.tables import MatchEvent
+from db.matches.vocabulary import RejectionReason
+from db.network.addresses import Allowance
 from db.session import Database
 
 _log = logging.getLogger(__name__)
@@ -40,13 +43,17 @@ class Datagram:
 
 @dataclass
 class Counters:
-    """What a listener has seen since it was made. `dropped` arrived while the queue was full, and is lost."""
+    """What a listener has seen since it was made.
+
+    `dropped` arrived while the queue was full, and is lost; `refused` came from whom it does not hear.
+    """
 
     datagrams: int = 0
     octets: int = 0
     messages: int = 0
     unreadable: int = 0
     dropped: int = 0
+    refused: int = 0
     last_received_at: datetime | None = None
 
 
@@ -58,16 +65,30 @@ class DatagramQueue(asyncio.DatagramProtocol):
         self._capacity = capacity
         self._waiting: deque[Datagram] = deque()
         self._arrived = asyncio.Event()
+        self._allowance = Allowance()
         self.counters = Counters()
+        # Since the port was opened.
+        self.traffic = Traffic()
+
+    def allow(self, allowance: Allowance) -> None:
+        """Hear these from now on, and nobody else."""
+        self._allowance = allowance
+        self.traffic.judge_anew(allowance)
 
     def datagram_received(self, data: bytes, address: tuple[str, int]) -> None:
-        """Take a datagram in, or count it as dropped if there is no room."""
+        """Take a datagram in, or count it as refused or, if there is no room, as dropped."""
         counters = self.counters
-        now = counters.last_received_at = self._clock.now()
+        now = self._clock.now()
+        # The new protocol gives two numbers more.
+        if not self.traffic.admit(address[:2], len(data), now, self._allowance):
+            counters.refused += 1
+            return
+        counters.last_received_at = now
         counters.datagrams += 1
         counters.octets += len(data)
         if len(self._waiting) >= self._capacity:
             counters.dropped += 1
+            self.traffic.dropped += 1
             return
         self._waiting.append(Datagram(now, f"{address[0]}:{address[1]}", data))
         self._arrived.set()
@@ -103,6 +124,8 @@ class PSSListener:
     capacity: int = 50_000
     # How many seconds a stopped listener has to write what has arrived, should the database be away.
     patience_at_stop: float = 10.0
+    # Told of the port each time it is opened.
+    on_bound: Callable[[int], None] = lambda _: None
     bound_port: int | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
@@ -138,6 +161,7 @@ class PSSListener:
             "messages": counters.messages,
             "unreadable": counters.unreadable,
             "dropped": counters.dropped,
+            "refused": counters.refused,
             "waiting": self._waiting,
             "lastReceivedAt": counters.last_received_at,
         }
@@ -206,16 +230,22 @@ class PSSListener:
 
     def _read(self, datagrams: Iterable[Datagram]) -> list[Received]:
         received = list(_messages(datagrams, self.largest_datagram))
-        self.queue.counters.messages += len(received)
-        self.queue.counters.unreadable += sum(isinstance(one.message, Unreadable) for one in received)
+        unreadable = [one.message for one in received if isinstance(one.message, Unreadable)]
+        for counted in (self.queue.counters, self.queue.traffic):
+            counted.messages += len(received)
+            counted.unreadable += len(unreadable)
+        self.queue.traffic.oversize += sum(one.reason is RejectionReason.TOO_LONG for one in unreadable)
         return received
 
     @asynccontextmanager
     async def _socket(self) -> AsyncIterator[None]:
         sock = _bind(self.host, self.port)
+        # Whoever sends from now on is of this time of listening.
+        self.queue.traffic = Traffic()
         transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(lambda: self.queue, sock=sock)
         self.bound_port = transport.get_extra_info("sockname")[1]
         self._is_bound.set()
+        self.on_bound(self.bound_port or 0)
         _log.info("listening for a scoring program on %s:%s", self.host, self.bound_port)
         try:
             yield

@@ -188,7 +188,7 @@ def _take_goal(document: Document, found: _Found, said: Mapping[str, Any], node_
     known = document.goals.setdefault(node_id, goal)
     if node_id in document.sessions:
         raise _Wrong("A session of the file has this id.")
-    if _but_place(known) != _but_place(goal):
+    if known is not goal and _but_place(known) != _but_place(goal):
         raise _Wrong("The file says something else of a goal of this id before.")
 
 

@@ -43,6 +43,11 @@ _SESSION_COLUMNS = tuple(table_of(PracticeSession).c.keys())
 Row = dict[str, Any]
 T = TypeVar("T")
 Progress = Callable[[int, int], None]
+Note = Callable[[int], None]
+
+
+def _uncounted(_: int) -> None:
+    """Count no rows."""
 
 
 @dataclass(kw_only=True)
@@ -109,19 +114,28 @@ async def import_goals(
     return report
 
 
-async def export_goals(session: Session, *, owner_id: UUID, zone: ZoneInfo, viewer: Viewer | None) -> bytes:
-    """Print what somebody practises as a file, times by the clocks of a zone. What was deleted is left out."""
+async def export_goals(
+    session: Session, *, owner_id: UUID, zone: ZoneInfo, viewer: Viewer | None, note: Note = _uncounted
+) -> bytes:
+    """Print what somebody practises as a file, times by the clocks of a zone. What was deleted is left out.
+
+    Each time rows were read, `note` is told how many.
+    """
     kind = _HOUSE if viewer is None else viewer.kind
     parameters = {} if viewer is None else viewer.parameters
     live = goals_of(owner_id).where(visible_goals(kind))
     goals = await session.rows(live.order_by(col(Goal.path)), **parameters)
+    note(len(goals))
     own = col(PracticeSession.owner_id) == owner_id, visible_sessions(kind)
     newest_last = col(PracticeSession.created_at), col(PracticeSession.id)
     sessions = await session.rows(select(PracticeSession).where(*own).order_by(*newest_last), **parameters)
+    note(len(sessions))
     known = {goal.id for goal in goals}
     order = {goal.id: number for number, goal in enumerate(goals)}
     parents: dict[UUID, list[UUID]] = {}
-    for link in await session.rows(links_of(owner_id)):
+    links = await session.rows(links_of(owner_id))
+    note(len(links))
+    for link in links:
         if link.goal_id in known:
             parents.setdefault(link.session_id, []).append(link.goal_id)
     for named in parents.values():
@@ -192,7 +206,7 @@ def _lay_goal(layout: _Layout, node: GoalNode, last: dict[Any, int], writer: _Wr
     columns = {**goal_columns(said), "level": node.level, "parent_id": node.parent_id, "session_id": node.session_id}
     row = layout.goals.get(node.id)
     if row is None:
-        row = {**dict.fromkeys(_GOAL_COLUMNS), **goal_columns(NEW_GOAL | said), "id": node.id, "revision": 0}
+        row = {**dict.fromkeys(_GOAL_COLUMNS), **NEW_GOAL, "id": node.id, "revision": 0}
         row |= {"owner_id": layout.owner_id, "tree_revision": 0, "created_at": writer.created_at(node.created_at)}
         row["changed_at"] = writer.now
         layout.goals[node.id] = row

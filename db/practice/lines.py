@@ -18,7 +18,7 @@ from db.batches import Chosen
 from db.derived import Derived, of_keys
 from db.practice.paths import END, LABEL
 from db.practice.tables import Goal, PracticeSession, PracticeSessionGoal, SessionTemplateGoal
-from db.practice.visibility import visible_goals, visible_sessions
+from db.practice.visibility import visible_goals, visible_sessions, visible_under_own
 from db.practice.vocabulary import RANKS, GoalLevel
 
 
@@ -101,7 +101,8 @@ def sessions_of_goal(kind: ViewerKind) -> Chosen:
 def sessions_of_subtree(kind: ViewerKind) -> Chosen:
     """Select the sessions that are for a goal of `keys` or for any under it, each once, as those of `top_id`."""
     tried = _tried(_tops(kind))
-    return select(PracticeSession, tried.c.top_id).join(tried, tried.c.session_id == col(PracticeSession.id))
+    found = select(PracticeSession, tried.c.top_id).join(tried, tried.c.session_id == col(PracticeSession.id))
+    return found.where(visible_sessions(kind))
 
 
 def descendants(kind: ViewerKind) -> Chosen:
@@ -111,7 +112,7 @@ def descendants(kind: ViewerKind) -> Chosen:
     link: Any = aliased(PracticeSessionGoal)
     rest = func.length(tops.c.path) + 1
     under = select(tops.c.id.label("top_id"), *_shown(), func.substr(Goal.path, rest).label("line")).where(
-        is_under(col(Goal.path), tops.c.path), col(Goal.path) > tops.c.path, _is_there(Goal)
+        is_under(col(Goal.path), tops.c.path), col(Goal.path) > tops.c.path, visible_under_own(kind)
     )
     # By way of a session. Where it is for several goals, it is shown under the first of them.
     practised = (
@@ -124,7 +125,7 @@ def descendants(kind: ViewerKind) -> Chosen:
         .join(link, _for(link, short))
         .join(PracticeSession, (col(PracticeSession.id) == link.session_id) & _is_there(PracticeSession))
         .join(Goal, col(Goal.within_session_id) == link.session_id)
-        .where(_is_there(Goal))
+        .where(visible_under_own(kind))
         .group_by(tops.c.id, *_grouped())
     )
     found = union_all(under, practised).subquery("lines")
@@ -176,7 +177,7 @@ def _for(link: Any, goal: Any) -> Any:
 
 
 def _is_there(model: Any) -> Any:
-    """Say that something was not deleted. What stands under one's own goal is one's own: the guard sees to that."""
+    """Say that something was not deleted."""
     return col(model.deleted_at).is_(None)
 
 

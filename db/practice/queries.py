@@ -52,6 +52,8 @@ goals_below = DerivedPages(
         "due_by": col(GoalDescendant.deadline) <= bindparam("filter_due_by", type_=Date()),
     },
     source=lines.descendants,
+    # A tree of some hundreds comes whole.
+    most=500,
 )
 tally_by_goal = DerivedOne(model=GoalTally, source=lines.tallies)
 

@@ -64,11 +64,19 @@ class Statistics:
 
 
 async def read_statistics(
-    session: Session, viewer: Viewer, owner_id: UUID, *, period: PracticePeriod, first: date, last: date, now: datetime
+    session: Session,
+    viewer: Viewer,
+    owner_id: UUID,
+    *,
+    period: PracticePeriod,
+    first: date,
+    last: date,
+    now: datetime,
+    note: Callable[[int], None],
 ) -> Statistics:
     """Read what somebody practised from a day to a day; streaks go as far back as there are sessions.
 
-    Raises `Invalid` for days the wrong way round, or too many.
+    `note` is told how many of those were read. Raises `Invalid` for days the wrong way round, or too many.
     """
     if not first <= last <= first + timedelta(days=MOST_DAYS):
         raise Invalid(f"Ask for 1 to {MOST_DAYS} days, the first before the last.", field="last_on")
@@ -79,6 +87,7 @@ async def read_statistics(
         col(PracticeSession.started_at).is_not(None),
     )
     rows = await session.tuples(found, **viewer.parameters)
+    note(len(rows))
     practised = [Practised(at.astimezone(zone), milliseconds) for at, milliseconds in rows]
     asked = [one for one in practised if first <= one.at.date() <= last]
     return Statistics(

@@ -34,6 +34,7 @@ from db.practice.tables import (
 from db.practice.vocabulary import Weekday
 from db.practice.writing import held_template, hold_practice, may_change, touch_session
 from db.session import Session, Transaction
+from db.statements import any_of
 from db.zones import time_zone
 
 MOST_DAYS_AHEAD = 92
@@ -140,22 +141,25 @@ async def plan_recurring(
     if not may_change(viewer, owner_id):
         raise Forbidden("These sessions belong to somebody else.")
     practice = await hold_practice(tx, owner_id)
-    zone = time_zone(practice.time_zone)
-    today = now.astimezone(zone).date()
+    today = today_of(practice.time_zone, now)
     if not today <= until <= today + timedelta(days=MOST_DAYS_AHEAD):
         raise Invalid(f"Plan from today, {today}, to {MOST_DAYS_AHEAD} days ahead.", field="until")
-    own = select(SessionTemplate).where(col(SessionTemplate.owner_id) == owner_id).order_by(col(SessionTemplate.name))
-    planned: list[PracticeSession] = []
-    for template in await tx.rows(own):
-        days = list(days_of(template, today, until))
-        goals = await _goals_of(tx, template) if days else []
-        known = select(col(PracticeSession.occurs_on)).where(col(PracticeSession.template_id) == template.id)
-        known_days = {day for (day,) in await tx.tuples(known)} if goals else set()
-        for day in days if goals else ():
-            if day not in known_days:
-                when = {"occurs_on": day, "planned_at": instant_of(day, template.minute_of_day, zone)}
-                planned.append(await _made(tx, template, goals, when, now))
-    return planned
+    return await _planned(tx, practice, today, until, now)
+
+
+async def plan_ahead(tx: Transaction, *, owner_id: UUID, days: int, now: datetime) -> list[PracticeSession]:
+    """Plan the sessions that recur from today to so many days later, as `plan_recurring` does.
+
+    Raises `Invalid` for a zone that this machine does not know.
+    """
+    practice = await hold_practice(tx, owner_id)
+    today = today_of(practice.time_zone, now)
+    return await _planned(tx, practice, today, today + timedelta(days=days), now)
+
+
+def today_of(zone: str, now: datetime) -> date:
+    """Return which day it is by the clocks of a zone. Raises `Invalid` for one that nobody knows."""
+    return now.astimezone(time_zone(zone)).date()
 
 
 def days_of(template: SessionTemplate, first: date, last: date) -> Iterator[date]:
@@ -228,6 +232,30 @@ async def _link(tx: Transaction, template: SessionTemplate, goal_ids: Sequence[U
     goals = await short_term_goals(tx, template.owner_id, goal_ids)
     links = [{"template_id": template.id, "goal_id": goal.id} for goal in goals]
     await tx.execute_many(insert(SessionTemplateGoal), links)
+
+
+async def _planned(
+    tx: Transaction, practice: Practice, first: date, last: date, now: datetime
+) -> list[PracticeSession]:
+    """Plan what recurs between two days, as far as it was not planned before. The practice is held."""
+    own = select(SessionTemplate).where(col(SessionTemplate.owner_id) == practice.owner_id)
+    planned: list[PracticeSession] = []
+    for template in await tx.rows(own.order_by(col(SessionTemplate.name))):
+        days = list(days_of(template, first, last))
+        goals = await _goals_of(tx, template) if days else []
+        known = await known_days(tx, [template.id], first) if goals else set()
+        for day in days if goals else ():
+            if (template.id, day) not in known:
+                when = instant_of(day, template.minute_of_day, time_zone(practice.time_zone))
+                planned.append(await _made(tx, template, goals, {"occurs_on": day, "planned_at": when}, now))
+    return planned
+
+
+async def known_days(session: Session, template_ids: Sequence[UUID], first: date) -> set[tuple[UUID, date]]:
+    """Return for which days from a first on sessions of templates were planned, those that were deleted included."""
+    columns = col(PracticeSession.template_id), col(PracticeSession.occurs_on)
+    known = select(*columns).where(any_of(columns[0], template_ids), columns[1] >= first)
+    return {(template_id, day) for template_id, day in await session.tuples(known)}
 
 
 async def _goals_of(tx: Transaction, template: SessionTemplate) -> list[Goal]:

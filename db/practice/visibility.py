@@ -1,4 +1,8 @@
-"""What of practice a viewer may see: his own, and everything for an admin; overlays see nothing."""
+"""What of practice a viewer may see: his own, and everything for an admin.
+
+An overlay sees the goals its token is bound to and what they come to, counted; no goal above, under or beside them and
+no session: diaries are nobody's business.
+"""
 
 from typing import Any
 
@@ -8,6 +12,7 @@ from sqlmodel import col
 from db.access.viewer import Role, ViewerKind
 from db.batches import Visible
 from db.practice.tables import Goal, PracticeSession, SessionTemplate
+from db.statements import any_of
 
 
 def owned(owner_id: Any, viewer: ViewerKind) -> ColumnElement[bool] | None:
@@ -18,8 +23,14 @@ def owned(owner_id: Any, viewer: ViewerKind) -> ColumnElement[bool] | None:
 
 
 def visible_goals(viewer: ViewerKind) -> ColumnElement[bool]:
-    """One's own goals that were not deleted."""
-    return _and(col(Goal.deleted_at).is_(None), owned(col(Goal.owner_id), viewer))
+    """One's own goals that were not deleted; those that an overlay is bound to."""
+    bound = any_of(col(Goal.id), "viewer_nodes") if viewer.is_overlay else owned(col(Goal.owner_id), viewer)
+    return _and(col(Goal.deleted_at).is_(None), bound)
+
+
+def visible_under_own(viewer: ViewerKind) -> ColumnElement[bool]:
+    """Of the goals under one that is seen: what stands under one's own is one's own, the guard sees to that."""
+    return visible_goals(viewer) if viewer.is_overlay else col(Goal.deleted_at).is_(None)
 
 
 def visible_root_goals(viewer: ViewerKind) -> ColumnElement[bool]:

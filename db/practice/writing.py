@@ -158,10 +158,11 @@ async def _tell(tx: Transaction, goals: Sequence[Goal]) -> None:
     along = {goal_id for goal in goals for goal_id in ids_of(goal.path)}
     roots = await tx.rows(_TOUCH, ids=list({goal.root_id for goal in goals}))
     touched = await tx.rows(_GOALS, ids=list(along))
+    by_root: dict[UUID, list[Goal]] = {}
+    for goal in sorted(touched, key=lambda one: one.path):
+        by_root.setdefault(goal.root_id, []).append(goal)
     for root in sorted(roots, key=lambda one: one.path):
-        of_root = [goal for goal in touched if goal.root_id == root.id]
-        in_order = sorted(of_root, key=lambda goal: goal.path)
-        tx.record(GoalTreeChanged(root=root, touched=tuple(in_order)))
+        tx.record(GoalTreeChanged(root=root, touched=tuple(by_root.get(root.id, ()))))
 
 
 async def rows_under(tx: Transaction, path: str) -> list[Goal]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Index, LargeBinary, UniqueConstraint
 
-from db.base import UUID, Base, Field, JSONColumn, Stored, datetime, enum_type
+from db.base import IS_SECRET, UUID, Base, Field, JSONColumn, Stored, datetime, enum_type
 from db.streams.vocabulary import (
     StreamGoalChangeCause,
     StreamGoalChangeKind,
@@ -144,7 +144,7 @@ class StreamSource(Stored, table=True):
     url: str = ""
     is_enabled: bool = True
     # What calls of it are signed with. It must be known to be checked, so it is no hash. Shown once.
-    secret: bytes | None = Field(default=None, sa_type=LargeBinary)
+    secret: bytes | None = Field(default=None, sa_type=LargeBinary, sa_column_kwargs={"info": IS_SECRET})
     state: StreamSourceState = Field(sa_type=enum_type(StreamSourceState))
     connection_count: int = 0
     last_event_at: datetime | None = None

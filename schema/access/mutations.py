@@ -16,7 +16,7 @@ from schema.errors import RefusalsAsData, UserError
 from schema.fields import Demand, find_node
 from schema.ids import decode_id, kind_of
 
-_BINDABLE = ("mat", "match", "stream", "streamgoal")
+_BINDABLE = ("mat", "match", "stream", "streamgoal", "goal")
 _LONGEST_SECONDS = 10 * 365 * 86_400
 
 
@@ -28,8 +28,8 @@ class TokenInput:
     node_ids: list[strawberry.ID] | None = strawberry.field(
         default=None,
         description=(
-            "For an overlay: the mats, matches, streams and stream goals it may read, 1 to 20. Null: it may do all "
-            "that you may."
+            "For an overlay: the mats, matches, streams, stream goals and goals it may read, 1 to 20. Null: it may do "
+            "all that you may."
         ),
     )
     is_trusted_only: bool = strawberry.field(
@@ -91,7 +91,7 @@ class AccessMutations:
 async def _bound(info: Asked, id: strawberry.ID) -> UUID:
     decoded, kind = decode_id(id, field="node_ids"), kind_of(id)
     if kind not in _BINDABLE:
-        raise Invalid("An overlay token is bound to mats, matches, streams and their goals.", field="node_ids")
+        raise Invalid("An overlay token is bound to mats, matches, streams and goals.", field="node_ids")
     if await find_node(info.context, id, kind) is None:
         raise NotFound(f"There is no such {kind}: {id}", field="node_ids")
     return decoded

@@ -6,9 +6,9 @@ from typing import Annotated
 import strawberry
 
 from db.access.queries import user_by_id
+from db.batches import LARGEST_PAGE
 from db.errors import Invalid
 from schema.access.types import Viewer
-from schema.connections import LARGEST_PAGE
 from schema.context import Asked
 from schema.fields import Demand, Node, find_node
 from schema.ids import decode_id, kind_of

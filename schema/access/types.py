@@ -20,6 +20,7 @@ from schema.social.arguments import EntryFilter, EntryOrder, TimeOrder
 from schema.streams.arguments import StreamOrder
 
 if TYPE_CHECKING:
+    from schema.network.types import UDPListener
     from schema.practice.types import Goal, PracticeSession
     from schema.social.types import AmplifiedEntryConnection, Entry, FollowConnection, ResonatedEntryConnection
     from schema.streams.types import Stream
@@ -31,6 +32,7 @@ LazyResonatedEntryConnection = Annotated["ResonatedEntryConnection", strawberry.
 LazyAmplifiedEntryConnection = Annotated["AmplifiedEntryConnection", strawberry.lazy("schema.social.types")]
 LazyGoal = Annotated["Goal", strawberry.lazy("schema.practice.types")]
 LazyPracticeSession = Annotated["PracticeSession", strawberry.lazy("schema.practice.types")]
+LazyUDPListener = Annotated["UDPListener", strawberry.lazy("schema.network.types")]
 LazyStream = Annotated["Stream", strawberry.lazy("schema.streams.types")]
 _COUNTS = ("follower_count", "following_count", "entry_count", "dream_count", "revision")
 

@@ -19,6 +19,7 @@ from graphql import (
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLError,
+    GraphQLField,
     GraphQLInterfaceType,
     GraphQLObjectType,
     GraphQLOutputType,
@@ -34,8 +35,9 @@ from graphql import (
     is_list_type,
 )
 
+from db.batches import LARGEST_PAGE
 from db.clock import Clock
-from schema.connections import DEFAULT_PAGE, LARGEST_PAGE
+from schema.connections import DEFAULT_PAGE
 from schema.engine.plan import (
     ByTable,
     Edge,
@@ -51,6 +53,7 @@ from schema.engine.plan import (
     RowSelection,
     Target,
 )
+from schema.fields import Demand, EdgePages, declaration_of
 
 # What a list without pages may have, and what counting takes: neither is known before it is read.
 ROWS_OF_A_LIST = 10
@@ -63,10 +66,12 @@ _SIZES = ("first", "last", "ids")
 # How many may come at once, in multiples of what may come in a second.
 _AT_ONCE = 10
 
+# The variable that says how many, and how many at most.
+_Named = tuple[str, int]
 # So many rows, times the values of these variables.
-_Term = tuple[int, tuple[str, ...]]
-# A factor: so many, or the name of the variable that says how many.
-_Factor = int | str
+_Term = tuple[int, tuple[_Named, ...]]
+# A factor: so many, or the variable that says how many.
+_Factor = int | _Named
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +85,9 @@ class Cost:
         """Return it for these variables."""
         if not self.terms:
             return self.fixed or 1
-        varying = sum(rows * prod(_size(variables.get(name)) for name in names) for rows, names in self.terms)
+        varying = sum(
+            rows * prod(_size(variables.get(name), most) for name, most in names) for rows, names in self.terms
+        )
         return self.fixed + varying or 1
 
 
@@ -90,7 +97,7 @@ def cost_of(plan: Plan) -> Cost:
 
 
 def _added(terms: Iterable[_Term]) -> Cost:
-    sums: dict[tuple[str, ...], int] = {}
+    sums: dict[tuple[_Named, ...], int] = {}
     for rows, names in terms:
         sums[names] = sums.get(names, 0) + rows
     fixed = sums.pop((), 0)
@@ -105,8 +112,16 @@ def _of_roots(plan: Plan) -> Iterator[_Term]:
         elif isinstance(root, RootPage):
             yield from _of_edge(root.edge)
         elif isinstance(root, RootResolved):
+            yield from _demanded(root.field)
             inner = () if root.target is None else _of_target(root.target)
             yield from _times(_asked(root.node) if _is_list(root.field.type) else 1, _with_one(inner))
+
+
+def _demanded(field: GraphQLField) -> Iterator[_Term]:
+    """Give what a field's resolver reads by itself, where it says so."""
+    for one in field.extensions["strawberry-definition"].extensions:
+        if isinstance(one, Demand) and one.rows:
+            yield one.rows, ()
 
 
 def _of_target(target: Target) -> Iterator[_Term]:
@@ -149,7 +164,7 @@ def _of_edge(edge: Edge) -> Iterator[_Term]:
     if edge.connection.wants_rows:
         # One row more than is shown may be read, to know whether there are more.
         yield 1, ()
-        yield from _times(_asked(edge.arguments.node), _with_one(inner))
+        yield from _times(_asked(edge.arguments.node, edge.batch.most), _with_one(inner))
     if edge.connection.wants_total:
         yield _ROWS_TO_COUNT, ()
 
@@ -189,24 +204,24 @@ def _times(factor: _Factor, terms: Iterable[_Term]) -> Iterator[_Term]:
             yield rows, (*names, factor)
 
 
-def _asked(node: FieldNode) -> _Factor:
-    """Return how many rows a field asks for: a number, or the variable that says so."""
+def _asked(node: FieldNode, most: int = LARGEST_PAGE) -> _Factor:
+    """Return how many rows a field asks for, of which it may give `most`: a number, or the variable that says so."""
     for argument in node.arguments or ():
         if argument.name.value in _SIZES:
             if isinstance(argument.value, VariableNode):
-                return argument.value.name.value
+                return argument.value.name.value, most
             if isinstance(argument.value, IntValueNode):
-                return _size(int(argument.value.value))
+                return _size(int(argument.value.value), most)
             if isinstance(argument.value, ListValueNode):
                 return len(argument.value.values)
     return DEFAULT_PAGE
 
 
-def _size(value: Any) -> int:
+def _size(value: Any, most: int) -> int:
     """Return how many rows a page of this size may have: a size out of bounds is refused before it is read."""
     if isinstance(value, list):
         return len(value)
-    return min(max(value, 0), LARGEST_PAGE) if isinstance(value, int) else DEFAULT_PAGE
+    return min(max(value, 0), most) if isinstance(value, int) else DEFAULT_PAGE
 
 
 def cost_without_plan(
@@ -241,26 +256,34 @@ class _Estimating:
     def _field(self, type_: Any, node: FieldNode, *, is_page: bool) -> Iterator[_Term]:
         """Add up a field; in a page (`is_page`) the rows were counted with the page itself."""
         name = node.name.value
-        if node.selection_set is None:
-            return
         if name.startswith("__"):
-            # The schema is not read from the database; walking it takes time all the same.
-            yield ROWS_OF_A_LIST, ()
+            if node.selection_set is not None:
+                # The schema is not read from the database; walking it takes time all the same.
+                yield ROWS_OF_A_LIST, ()
             return
         field = type_.fields[name]
+        yield from _demanded(field)
+        if node.selection_set is None:
+            return
         named = get_named_type(field.type)
         if not isinstance(named, GraphQLObjectType | GraphQLInterfaceType):
             return
         is_connection = "first" in field.args
         factor: _Factor = 1
         if is_connection:
-            factor = _asked(node)
+            factor = _asked(node, _most_of(field))
         elif "most" in field.args:
             factor = _walked(node, _MOST_WALKED, _MOST_WALKED)
         elif _is_list(field.type) and not is_page:
             factor = _asked(node) if "ids" in field.args else ROWS_OF_A_LIST
         inner = self.selection(named, node.selection_set, is_page=is_connection or (is_page and name == "edges"))
         yield from _times(factor, inner if is_page else _with_one(inner))
+
+
+def _most_of(field: GraphQLField) -> int:
+    """Return how many rows a page of a connection may have."""
+    declared = declaration_of(field.extensions["strawberry-definition"])
+    return declared.batch.most if isinstance(declared, EdgePages) else LARGEST_PAGE
 
 
 def _is_list(type_: GraphQLOutputType) -> bool:

@@ -10,10 +10,10 @@ from uuid import UUID
 
 import strawberry
 
-from db.batches import Page, Pages, Position
+from db.batches import LARGEST_PAGE, Page, Pages, Position
 from db.bus import Event, Lagged, Listener
 from db.errors import Invalid
-from schema.connections import LARGEST_PAGE, read_cursor, write_cursor
+from schema.connections import read_cursor, write_cursor
 from schema.context import Asked, Context
 from schema.fields import Demand
 

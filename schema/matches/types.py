@@ -11,8 +11,9 @@ import strawberry
 from db.access.queries import user_by_id
 from db.matches import queries
 from db.matches.past import LogPoint, scoreboards_at
+from db.network import queries as network
 from db.social import queries as social
-from schema.access.types import LazyEntry, User
+from schema.access.types import LazyEntry, LazyUDPListener, User
 from schema.connections import Connection, write_cursor
 from schema.context import Asked
 from schema.fields import Node, column, computed, connection, node, to_many, to_one, value
@@ -67,6 +68,9 @@ class Mat(Node):
     )
     matches: Connection[Match] = connection(
         "Every fight that was loaded on it.", queries.matches_by_mat, order=MatchOrder, filter=MatchFilter
+    )
+    listeners: list[LazyUDPListener] = to_many(
+        "Where its scoring program is heard. Empty unless you run the event.", network.listeners_by_mat
     )
 
 

@@ -10,6 +10,8 @@ from schema.context import Asked
 from schema.fields import Demand, enum, value
 
 _MILLISECONDS = 1000
+# What somebody's sessions are taken to be before they are read.
+_ROWS = 1000
 
 enum(PracticePeriod, "What is taken together.", DAY="A day.", WEEK="A week, from Monday.", MONTH="A month.")
 
@@ -59,7 +61,7 @@ class PracticeStatistics:
 class PracticeStatisticsQueries:
     """What can be asked about practice over time."""
 
-    @strawberry.field(description="What your sessions of some days come to.", extensions=[Demand(None)])
+    @strawberry.field(description="What your sessions of some days come to.", extensions=[Demand(None, rows=_ROWS)])
     async def practice_statistics(
         self,
         info: Asked,
@@ -72,6 +74,7 @@ class PracticeStatisticsQueries:
         """Read and add up."""
         context = info.context
         asked: dict[str, Any] = {"period": period, "first": first_on, "last": last_on, "now": context.now()}
+        asked["note"] = context.rows.note
         async with context.db.read() as session:
             found = await read_statistics(session, context.viewer, context.viewer.user_id, **asked)
         return _shown(found)

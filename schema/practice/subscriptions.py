@@ -20,6 +20,8 @@ from schema.ids import decode_id, encode_id
 from schema.live.sources import State, state
 from schema.practice.types import Goal, PracticeSession
 
+_UNSEEN: Any = object()
+
 
 @strawberry.type(description="A tree as it stands, and what to look at again.")
 class GoalTreeChanged:
@@ -99,9 +101,74 @@ class TreeState(State[TreeChange, Watched]):
                     yield watched
 
 
+@dataclass(frozen=True, kw_only=True)
+class GoalState(State[TreeChange, Any]):
+    """A goal, looked at again whenever its tree changes. `topic` is the goal at the top of that: it may be another."""
+
+    id: UUID
+
+    async def values(self, context: Context) -> AsyncGenerator[Any, None]:
+        """Yield the goal, `None` while it is deleted, then again after each change of it or of what stands under it."""
+        topic, shown = self.topic, _UNSEEN
+        while True:
+            # Listen before reading, as always.
+            with context.db.bus.listen(topic, of=self.of) as heard:
+                goal = await self.read(context)
+                while goal is None or goal.root_id == topic:
+                    if goal != shown:
+                        yield goal
+                    shown = goal
+                    try:
+                        events = [await anext(heard), *heard.take()]
+                    except StopAsyncIteration:
+                        return
+                    except Lagged:
+                        events = []
+                    goal = await self.read(context)
+                    if not events or any(_is_about(self.id, event) for event in events):
+                        # What it comes to may be another, while it is as it was itself.
+                        shown = _UNSEEN
+            topic = goal.root_id
+
+
+@strawberry.type(description="A goal as it is now.")
+class GoalChanged:
+    """A goal as it is now."""
+
+    goal: Goal | None = strawberry.field(
+        description="The goal, with what it comes to in `rollup`. Null once it is deleted."
+    )
+    sent_at: datetime = strawberry.field(description="The server's clock when this was sent.")
+
+
 @strawberry.type
 class PracticeSubscriptions:
     """What can be watched of practice."""
+
+    @state(
+        GoalChanged,
+        "A goal as it is, then after every change of it or of what it comes to. An overlay may watch the goals it is "
+        "bound to. Whoever is slow gets the latest, not the backlog.",
+        demand=Demand(None),
+        is_personal=True,
+    )
+    async def goal_changed(
+        self,
+        info: Asked,
+        id: Annotated[strawberry.ID, strawberry.argument(description="The goal.")],
+    ) -> State[TreeChange, Any]:
+        """A goal."""
+        goal_id = decode_id(id, kind="goal")
+        goal = await info.context.loaders.one(queries.goal_by_id, goal_id)
+        if goal is None:
+            raise NotFound("There is no such goal.", field="id")
+        return GoalState(
+            id=goal_id,
+            topic=goal.root_id,
+            of=TreeChange,
+            read=partial(_present_goal, id=goal_id),
+            show=lambda goal, at: GoalChanged(goal=goal, sent_at=at),
+        )
 
     @state(
         GoalTreeChanged,
@@ -120,12 +187,13 @@ class PracticeSubscriptions:
         root = await info.context.loaders.one(queries.goal_by_id, topic)
         if root is None or root.root_id != topic:
             raise NotFound("There is no such goal at the top of a tree.", field="root_id")
+        nodes = info.context.viewer.nodes
         return TreeState(
             topic=topic,
             of=TreeChange,
             read=partial(_present_tree, topic=topic),
             at_rest=Watched.at_rest,
-            show=partial(_shown, topic=topic),
+            show=partial(_shown, topic=topic, nodes=nodes),
         )
 
     @state(
@@ -154,6 +222,16 @@ class PracticeSubscriptions:
         )
 
 
+async def _present_goal(context: Context, *, id: UUID) -> Any:
+    context.renew_loaders()
+    return await context.loaders.one(queries.goal_by_id, id)
+
+
+def _is_about(id: UUID, event: TreeChange) -> bool:
+    """Say whether a goal may come to something else now. Where the top alone is named, anything under it may have."""
+    return len(event.touched) <= 1 or any(goal.id == id for goal in event.touched)
+
+
 async def _present_tree(context: Context, *, topic: UUID) -> Watched:
     context.renew_loaders()
     root = await context.loaders.one(queries.goal_by_id, topic)
@@ -165,8 +243,10 @@ async def _present_session(context: Context, *, topic: UUID) -> Any:
     return await context.loaders.one(queries.session_by_id, topic)
 
 
-def _shown(watched: Watched, at: datetime, *, topic: UUID) -> GoalTreeChanged:
-    in_order = sorted(watched.touched.values(), key=lambda goal: goal.path)
+def _shown(watched: Watched, at: datetime, *, topic: UUID, nodes: frozenset[UUID] | None) -> GoalTreeChanged:
+    # An overlay is told of the goals it is bound to.
+    told = [goal for goal in watched.touched.values() if nodes is None or goal.id in nodes]
+    in_order = sorted(told, key=lambda goal: goal.path)
     root = _live(watched.root)
     deleted = [goal for goal in in_order if goal.deletion_id == goal.id]
     return GoalTreeChanged(

@@ -13,6 +13,9 @@ from schema.context import Asked
 from schema.errors import RefusalsAsData, UserError
 from schema.fields import Demand, value
 
+# What somebody's goals and sessions are taken to be before they are read.
+_ROWS_OF_A_FILE = 1000
+
 
 @value
 class GoalImportRemark:
@@ -60,7 +63,7 @@ class GoalTransferMutations:
             "Take in a file of goals as `goalsExport` gives it, merged by id with what is there: all of it, or with "
             "anything wrong nothing. The same file again changes nothing. `ringside import goals` takes larger ones."
         ),
-        extensions=[RefusalsAsData(), Demand(Role.MEMBER)],
+        extensions=[RefusalsAsData(), Demand(Role.MEMBER, rows=_ROWS_OF_A_FILE)],
     )
     async def goals_import(
         self,
@@ -90,15 +93,16 @@ class GoalTransferQueries:
 
     @strawberry.field(
         description="All your goals and sessions as a file, which `goalsImport` takes. A session stands in it under "
-        "each goal that it is for.",
-        extensions=[Demand(None)],
+        "each goal that it is for. Each of them is a row that is read: `ringside export goals` gives out what is too "
+        "much for an operation.",
+        extensions=[Demand(None, rows=_ROWS_OF_A_FILE)],
     )
     async def goals_export(self, info: Asked) -> str:
         """Give out a file."""
-        viewer = info.context.viewer
+        viewer, note = info.context.viewer, info.context.rows.note
         async with info.context.db.read() as session:
             zone = await zone_of(session, viewer.user_id)
-            file = await export_goals(session, owner_id=viewer.user_id, zone=zone, viewer=viewer)
+            file = await export_goals(session, owner_id=viewer.user_id, zone=zone, viewer=viewer, note=note)
         return file.decode()
 
 

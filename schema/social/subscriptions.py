@@ -9,14 +9,13 @@ from uuid import UUID
 import strawberry
 
 from db.access.queries import user_by_id
-from db.batches import Page, Position
+from db.batches import LARGEST_PAGE, Page, Position
 from db.errors import NotFound
 from db.social import queries
 from db.social.events import ALL_ENTRIES, EntryChanged
 from db.social.events import EntryAdded as EntryNews
 from db.social.events import UserCountsChanged as UserChange
 from schema.access.types import User
-from schema.connections import LARGEST_PAGE
 from schema.context import Asked, Context
 from schema.fields import Demand, filter_values
 from schema.ids import decode_id

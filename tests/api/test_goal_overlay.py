@@ -3,9 +3,12 @@
 from contextlib import aclosing
 from typing import Any
 
+from api import pages
+from db.practice.operations import complete_goal
 from db.streams import operations
 from db.streams.tables import StreamGoal
 from schema.ids import encode_id
+from tests.support import practice
 from tests.support.house import RunningHouse, running_house
 from tests.support.streaming import make_goal, make_stream
 
@@ -80,3 +83,25 @@ async def test_an_overlays_token_opens_its_goal_over_a_socket(database_url: str)
 
     assert first == ([0], [])
     assert "FORBIDDEN" in str(answer["payload"])
+
+
+async def test_the_page_of_a_practised_goal_is_answered_with_a_token_for_that_goal(database_url: str) -> None:
+    _, document, _ = pages.documents()
+    async with running_house(database_url, has_listener=False) as house:
+        db, now = house.house.db, house.house.clock.now()
+        goal = await practice.make_goal(db, (await practice.make_user(db)).id, practice.LEVELS[3], now=now)
+        goal_id = encode_id("goal", goal.id)
+        secret = (await house.execute(OVERLAY, node=goal_id))["tokenCreate"]["secret"]
+        async with house.socket() as socket:
+            await socket.init({"token": secret})
+            async with aclosing(socket.subscribe(document, practiceId=goal_id)) as messages:
+                first = await anext(messages)
+                async with db.transaction() as tx:
+                    await complete_goal(tx, goal.id, viewer=None, now=now)
+                second = await anext(messages)
+
+    shown = [one["goalChanged"]["goal"] for one in (first, second)]
+    assert [(one["name"], one["isCompleted"], one["rollup"]["subtree"]["percent"]) for one in shown] == [
+        ("Short_Term", False, 0),
+        ("Short_Term", True, 100),
+    ]

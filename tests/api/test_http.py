@@ -192,6 +192,7 @@ async def test_health_is_told_without_a_token_and_without_secrets(house: Running
 
     at = f"{clock.now():%Y-%m-%dT%H:%M:%SZ}"
     database = ready.json()["database"]
+    (pss,) = (one for one in ready.json()["workers"] if one["name"].startswith("pss Command line "))
     (watchdog,) = (one for one in ready.json()["workers"] if one["name"] == "watchdog")
     assert (alive.status_code, alive.json()) == (200, {"status": "ok", "at": at})
     assert (ready.status_code, ready.headers["cache-control"]) == (200, "no-store")
@@ -211,6 +212,16 @@ async def test_health_is_told_without_a_token_and_without_secrets(house: Running
             },
             {"name": "stream sources", "state": "running", "since": at, "restarts": 0, "lastError": None, "sources": 0},
             {"name": "goal keeper", "state": "running", "since": at, "restarts": 0, "lastError": None},
+            {
+                "name": "session planner",
+                "state": "running",
+                "since": at,
+                "restarts": 0,
+                "lastError": None,
+                "planned": 0,
+            },
+            {"name": "listeners", "state": "running", "since": at, "restarts": 0, "lastError": None, "listeners": 1},
+            {"name": "listener reports", "state": "running", "since": at, "restarts": 0, "lastError": None},
             {"name": "operations", "state": "running", "since": at, "restarts": 0, "lastError": None, "underWay": 0},
             {"name": "tally", "state": "running", "since": at, "restarts": 0, "lastError": None},
             {
@@ -223,7 +234,7 @@ async def test_health_is_told_without_a_token_and_without_secrets(house: Running
                 "longestStallMs": watchdog["longestStallMs"],
             },
             {
-                "name": "pss Mat 1",
+                "name": pss["name"],
                 "state": "running",
                 "since": at,
                 "restarts": 0,
@@ -233,6 +244,7 @@ async def test_health_is_told_without_a_token_and_without_secrets(house: Running
                 "messages": 1,
                 "unreadable": 0,
                 "dropped": 0,
+                "refused": 0,
                 "waiting": 0,
                 "lastReceivedAt": at,
             },

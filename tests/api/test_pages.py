@@ -55,7 +55,13 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.mark.parametrize(
     ("kind", "file"),
-    [("mat", "overlay.html"), ("match", "overlay.html"), ("goal", "goals.html"), ("stream", "goals.html")],
+    [
+        ("mat", "overlay.html"),
+        ("match", "overlay.html"),
+        ("goal", "goals.html"),
+        ("stream", "goals.html"),
+        ("practice", "practice.html"),
+    ],
 )
 async def test_there_are_overlays(client: httpx.AsyncClient, kind: str, file: str) -> None:
     answer = await client.get(f"/overlays/{kind}/{encode_id(kind, new_id())}?show=rotate")
@@ -103,7 +109,7 @@ async def test_a_page_may_load_from_here_alone(client: httpx.AsyncClient) -> Non
     assert answer.headers["referrer-policy"] == "no-referrer"
 
 
-@pytest.mark.parametrize("name", ["graphiql.html", "overlay.html", "goals.html"])
+@pytest.mark.parametrize("name", ["graphiql.html", "overlay.html", "goals.html", "practice.html"])
 async def test_all_that_a_page_loads_is_here(client: httpx.AsyncClient, name: str) -> None:
     read = references((_STATIC / name).read_text())
     files = [reference for reference in read.found if not reference.startswith("data:")]

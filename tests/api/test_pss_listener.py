@@ -657,7 +657,7 @@ async def test_a_taken_port_is_waited_for_while_the_server_serves(
 
             async def is_degraded() -> bool:
                 ready = (await house.http.get("/readyz")).json()
-                worker = next(one for one in ready["workers"] if one["name"] == "pss Mat 1")
+                worker = next(one for one in ready["workers"] if one["name"].startswith("pss Command line"))
                 return (ready["status"], worker["lastError"]) == ("degraded", "OSError")
 
             # Between two tries it is waiting, and for the moment of a try running.
@@ -672,7 +672,7 @@ async def test_a_taken_port_is_waited_for_while_the_server_serves(
 
 
 def _state(supervisor: Supervisor) -> str:
-    return next(worker.state for worker in supervisor.health() if worker.name == "pss Mat 1")
+    return next(worker.state for worker in supervisor.health() if worker.name.startswith("pss Command line"))
 
 
 async def test_the_receive_time_is_that_of_the_socket(database_url: str, clock: ManualClock) -> None:

@@ -422,7 +422,7 @@ async def test_our_own_pages_work_where_only_trusted_documents_are_run(
     database_url: str, clock: ManualClock, trusted: Path
 ) -> None:
     settings: dict[str, Any] = {"trusted_documents": str(trusted), "trusted_only": True}
-    scoreboard, goals = pages.documents()
+    scoreboard, _, goals = pages.documents()
     async with running_house(database_url, clock=clock, has_listener=False, **settings) as house:
         async with house.house.db.transaction() as tx:
             (admin,) = (user for _, user in await access.list_tokens(tx))
@@ -444,7 +444,11 @@ async def test_our_own_pages_work_where_only_trusted_documents_are_run(
 def test_the_documents_of_our_pages_are_read_as_they_are_sent() -> None:
     script = (Path(pages.__file__).parent / "static" / "documents.js").read_text()
 
-    assert [text.split("(")[0].split()[-1] for text in pages.documents()] == ["Overlay", "GoalOverlay"]
+    assert [text.split("(")[0].split()[-1] for text in pages.documents()] == [
+        "Overlay",
+        "PracticeOverlay",
+        "GoalOverlay",
+    ]
     # Nothing that a script would make something else of.
     assert "${" not in script
     assert "\\" not in script

@@ -28,6 +28,7 @@ from db.session import Database, connect, is_embedded
 from db.tables import OF_ONE_DATABASE, metadata
 from tests.db.stored import NOW, Rows, columns_of, everything
 from tests.support.competition import hold
+from tests.support.listening import listen_a_while
 from tests.support.practice import fill
 from tests.support.social import amplify, follow, make_person, resonate, share
 from tests.support.social import write as write_entry
@@ -115,6 +116,7 @@ def shape(connection: Connection) -> dict[str, Any]:
 async def populate(db: Database) -> None:
     """Put something into every table, through operations."""
     competition = await hold(db, NOW, tournaments=2, mats=4, fights=2)
+    await listen_a_while(db, [mat.id for mat in competition.mats[:3]], NOW)
     async with db.transaction() as tx:
         user = await access.create_user(tx, name="Ann", role=Role.ADMIN, now=NOW)
         await access.create_token(tx, user_id=user.id, label="script", lifetime=timedelta(days=1), now=NOW)

@@ -51,6 +51,9 @@ _DEMANDS = {
     "Query.match": None,
     "Query.matches": None,
     "Query.mats": None,
+    "Query.listener": Role.OPERATOR,
+    "Query.listeners": Role.OPERATOR,
+    "Query.networkInterfaces": Role.OPERATOR,
     "Query.node": None,
     "Query.nodes": None,
     "Query.scoreboard": None,
@@ -104,6 +107,11 @@ _DEMANDS = {
     "Mutation.sessionTemplateDelete": Role.MEMBER,
     "Mutation.sessionTemplateUpdate": Role.MEMBER,
     "Mutation.sessionTemplateUse": Role.MEMBER,
+    "Mutation.listenerCreate": Role.OPERATOR,
+    "Mutation.listenerDelete": Role.OPERATOR,
+    "Mutation.listenerStart": Role.OPERATOR,
+    "Mutation.listenerStop": Role.OPERATOR,
+    "Mutation.listenerUpdate": Role.OPERATOR,
     "Mutation.matCreate": Role.OPERATOR,
     "Mutation.matchAwardPoints": Role.OPERATOR,
     "Mutation.matchDecideChallenge": Role.OPERATOR,
@@ -148,8 +156,10 @@ _DEMANDS = {
     "Subscription.entryAdded": None,
     "Subscription.entryCountsChanged": None,
     "Subscription.userCountsChanged": None,
+    "Subscription.goalChanged": None,
     "Subscription.goalTreeChanged": None,
     "Subscription.practiceSessionChanged": None,
+    "Subscription.listenerStatusChanged": Role.OPERATOR,
     "Subscription.matchEvents": None,
     "Subscription.scoreboardChanged": None,
     "Subscription.streamGoalChanged": None,
@@ -304,7 +314,8 @@ def test_connections_are_alike() -> None:
             wrong.append(path)
         assert set(connection.fields) == {"edges", "nodes", "pageInfo", "totalCount"}
         assert "20" in str(field.args["first"].description)
-        assert "100" in str(field.args["last"].description)
+        most = 500 if path == "Goal.descendants" else 100
+        assert f"at most {most}." in str(field.args["last"].description)
 
     assert wrong == []
 
@@ -407,6 +418,15 @@ _ASKED = {
     "scoreboard": f'(matId: "mat_{_NOTHING}") {{ revision }}',
     "tournaments": " { totalCount }",
     "viewer": " { isOverlay }",
+    "listener": f'(id: "listener_{_NOTHING}") {{ id }}',
+    "listeners": " { totalCount }",
+    "networkInterfaces": " { name }",
+    "listenerCreate": "(input: {}) { errors { code } }",
+    "listenerUpdate": f'(id: "listener_{_NOTHING}", input: {{}}) {{ errors {{ code }} }}',
+    **dict.fromkeys(
+        ("listenerDelete", "listenerStart", "listenerStop"), f'(id: "listener_{_NOTHING}") {{ errors {{ code }} }}'
+    ),
+    "listenerStatusChanged": f'(listenerId: "listener_{_NOTHING}") {{ sentAt }}',
     "matCreate": '(input: {name: ""}) { errors { code } }',
     "matchAwardPoints": f'(id: "match_{_NOTHING}", revision: 1, side: BLUE, kind: HEAD) {{ errors {{ code }} }}',
     "matchDecideChallenge": f'(id: "match_{_NOTHING}", revision: 1, state: WON) {{ errors {{ code }} }}',
@@ -506,6 +526,7 @@ _ASKED = {
     ),
     "practicePlanRecurring": '(until: "2026-01-01") { errors { code } }',
     "practiceSetTimeZone": '(timeZone: "") { errors { code } }',
+    "goalChanged": f'(id: "goal_{_NOTHING}") {{ sentAt }}',
     "goalTreeChanged": f'(rootId: "goal_{_NOTHING}") {{ sentAt }}',
     "practiceSessionChanged": f'(id: "practicesession_{_NOTHING}") {{ sentAt }}',
 }

@@ -16,7 +16,7 @@ from db.session import Database
 from schema import Schema, build_schema
 from schema.connections import Connection
 from schema.context import Context, TooManyRows
-from schema.engine.cost import Budgets
+from schema.engine.cost import Budgets, cost_without_plan
 from schema.engine.executor import Asked
 from schema.engine.limits import Limits
 from schema.fields import Demand, Node, connection, lookup, node, to_many, to_one
@@ -29,6 +29,7 @@ _ORDER = Order(columns=("id",))
 # Of any table: nothing of this is ever read.
 twig_by_id = ToOne(model=Mat, visible=lambda _: None)
 twigs_beside = Pages(model=Mat, by="id", orders={"ID": _ORDER}, visible=lambda _: None)
+rings_of_twig = Pages(model=Mat, by="id", orders={"ID": _ORDER}, visible=lambda _: None, most=500)
 twigs_by_parent = ToMany(model=Mat, by="id", order=_ORDER, visible=lambda _: None, tree=300)
 leaves_by_twig = ToMany(model=Mat, by="id", order=_ORDER, visible=lambda _: None)
 
@@ -41,6 +42,7 @@ class Twig(Node):
     twigs: list[Twig] = to_many("What grows from it.", twigs_by_parent)
     leaves: list[Twig] = to_many("Its leaves, of which nobody knows how many there are.", leaves_by_twig)
     beside: Connection[Twig] = connection("What grows beside it.", twigs_beside)
+    rings: Connection[Twig] = connection("Its rings, of which many come on a page.", rings_of_twig)
 
 
 @strawberry.type(description="Everything that can be asked.")
@@ -100,6 +102,35 @@ def test_what_multiplies_is_still_too_much(trees: Schema, selection: str) -> Non
 
     assert price is not None
     assert price > Limits().cost
+
+
+@pytest.mark.parametrize(
+    ("selection", "size", "pages", "rows"),
+    [
+        ("rings(first: 300) { nodes { id } }", None, 1, 300),
+        ("rings(first: $size) { nodes { id } }", 500, 1, 500),
+        ("rings(last: $size) { nodes { parent { id } } }", 500, 1, 500 * 2),
+        # A size out of bounds is refused before it is read.
+        ("rings(first: $size) { nodes { id } }", 501, 1, 500),
+        ("beside(first: $size) { nodes { rings(first: $size) { nodes { id } } } }", 300, 1 + 100, 100 * (1 + 300)),
+    ],
+)
+def test_a_page_costs_as_much_as_it_may_have(
+    trees: Schema, selection: str, size: int | None, pages: int, rows: int
+) -> None:
+    declared = "" if size is None else ", $size: Int"
+    text = f"query ($id: ID!{declared}) {{ twig(id: $id) {{ {selection} }} }}"
+    variables = {"id": "twig_" + "0" * 32, "size": size}
+    document = trees.engine.documents.get(text)
+    operation = document.operation(None)
+    assert operation is not None
+
+    root = trees._schema.query_type
+    assert root is not None
+    without_plan = cost_without_plan(trees._schema, root, operation.selection_set, document.fragments)
+    # A plan counts the row that tells of a next page as well.
+    assert trees.engine.price(Asked(text, None, variables)) == 1 + pages + rows
+    assert without_plan.of(variables) == 1 + rows
 
 
 # What is counted as it is read

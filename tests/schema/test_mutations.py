@@ -338,7 +338,7 @@ async def test_an_overlays_token_names_what_overlays_show_and_nothing_else(graph
     data = await graph.execute(TOKEN_CREATE, nodeIds=[encode_id("user", admin.id)])
 
     assert data["tokenCreate"]["errors"] == [
-        refusal("BAD_USER_INPUT", "nodeIds", "An overlay token is bound to mats, matches, streams and their goals.")
+        refusal("BAD_USER_INPUT", "nodeIds", "An overlay token is bound to mats, matches, streams and goals.")
     ]
 
 

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import orjson
 import pytest
@@ -10,9 +11,11 @@ from db.access.tables import User
 from db.access.viewer import Role, Viewer
 from db.ids import new_id
 from db.practice import operations, sessions
+from db.practice.importing import import_goals
 from db.session import Database
 from schema.ids import encode_id
 from tests.conftest import ManualClock
+from tests.support.goal_files import made_up_file, nodes_of
 from tests.support.graph import Graph, the_schema
 from tests.support.practice import LEVELS, make_goal, make_line, make_session, make_user, viewer_of
 
@@ -78,6 +81,40 @@ async def test_a_tree_takes_three_statements_whatever_its_depth_and_a_fourth_to_
         (2, "Other"),
     ]
     assert kick["path"][:3] == ids[1:4]
+
+
+async def test_a_tree_of_three_hundred_goals_is_one_request_of_three_statements(own: Graph, member: User) -> None:
+    trees = made_up_file(3, 300)
+    async with own.db.transaction() as tx:
+        report = await import_goals(
+            tx, orjson.dumps(trees), owner_id=member.id, viewer=viewer_of(member), now=own.clock.now()
+        )
+    (top,) = trees
+    asked = "query ($id: ID!) { goal(id: $id) { name descendants(first: 500) { nodes { depth path goal { name } } } } }"
+
+    with own.statements() as heard:
+        data = await own.execute(asked, id=encode_id("goal", UUID(top["id"])))
+
+    names = [one["goal"]["name"] for one in data["goal"]["descendants"]["nodes"]]
+    goals = {node["id"]: node["name"] for node in nodes_of(top["children"]) if not node["name"].startswith("Session")}
+    assert (len(heard), report.refused) == (3, [])
+    assert sorted(names) == sorted(goals.values())
+    assert len(names) > 250
+
+
+@pytest.mark.parametrize("may_plan", [True, False])
+async def test_a_page_of_descendants_has_five_hundred_at_most(own: Graph, member: User, *, may_plan: bool) -> None:
+    goal = await make_goal(own.db, member.id)
+    asked = "query ($id: ID!, $first: Int) { goal(id: $id) { descendants(first: $first) { nodes { depth } } } }"
+    graph = own if may_plan else own.on_graphql_core()
+
+    assert await graph.refused(asked, id=encode_id("goal", goal.id), first=501) == [
+        {
+            "code": "BAD_USER_INPUT",
+            "field": "first",
+            "message": "`first` is between 0 and 500; 501 was asked for.",
+        }
+    ]
 
 
 async def test_a_goal_says_what_stands_above_it(own: Graph, member: User) -> None:
@@ -170,7 +207,7 @@ async def test_what_somebody_practises_is_seen_by_nobody_but_him_and_an_admin(
       goals { totalCount } practiceSessions { totalCount } deletedGoals { totalCount } sessionTemplates { totalCount }
       goalsExport
     }"""
-    overlay = Viewer(user_id=member.id, token_id=new_id(), role=Role.ADMIN, nodes=frozenset([goal.id]))
+    overlay = Viewer(user_id=member.id, token_id=new_id(), role=Role.ADMIN, nodes=frozenset([session.id, new_id()]))
 
     async def seen(viewer: Graph) -> list[Any]:
         data = await viewer.execute(asked, goal=ids[0], session=ids[1], ids=ids)

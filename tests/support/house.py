@@ -243,7 +243,7 @@ async def running_house(
     async with open_house(chosen, clock) as house:
         secret = await first_admin(house.db, clock) or await _another_secret(house, clock)
         mat_id = await mat_named(house.db, clock, chosen.pss_mat)
-        listener = house.listen(mat_id) if has_listener else None
+        listener = await house.listen(mat_id) if has_listener else None
         started: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         server = _Server(house.app, chosen, started.set_result, house.doorkeeper.close)
         serving = asyncio.create_task(server.serve())

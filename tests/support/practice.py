@@ -230,6 +230,7 @@ async def practice_variables(graph: Graph, owner: User) -> dict[str, dict[str, A
         "StartSession": {"id": encode_id("practicesession", theirs.id)},
         "TreeOfGoal": of_top,
         "UseTemplate": {"id": evenings},
+        "WatchGoal": of_short,
         "WatchSession": {"id": first},
         "WatchTree": {"rootId": goals["t"]},
         "WhereGoalStands": of_short,

@@ -34,6 +34,7 @@ from schema.ids import encode_id
 from tests.support.captures import CHALLENGE, FINAL
 from tests.support.competition import begun_fight, loaded_fight, say
 from tests.support.graph import the_schema
+from tests.support.listening import listen_a_while
 from tests.support.operations import Things
 from tests.support.practice import fill
 from tests.support.social import amplify, erase, follow, resonate, share, write
@@ -90,6 +91,7 @@ async def make_world(db: Database) -> World:
     with numbered_ids():
         viewers = await _invite(db)
         mats = await _hold(db)
+        await listen_a_while(db, [mats[0].id, mats[0].id, mats[2].id], BEGINNING)
         live = await _stream(db, viewers)
         await _socialise(db, viewers, live)
         await _practise(db, viewers)

@@ -4,14 +4,16 @@ import sys
 from importlib import import_module
 from typing import Any
 
+from api.collector import spare_the_collector
 from api.server import Server, run
 from api.settings import Settings
 
 
 async def serve(name: str, url: str, port: int) -> None:
-    """Serve until told to stop, by Ringside's own configuration of uvicorn."""
+    """Serve until told to stop, by Ringside's own configuration of uvicorn and, as in production, of the collector."""
     peer: Any = import_module(f"benchmarks.graph.peers.{name}")
     async with peer.open_app(url) as app:
+        spare_the_collector()
         await Server(
             app, Settings(port=port, connections_per_second=10_000), lambda _: None, lambda: None
         ).run_until_stopped()

@@ -1,0 +1,275 @@
+"""Backups as a person handles them: made, listed, read through, put back, and thinned out.
+
+A target is a folder: a path, or a URL that fsspec reads (`s3://…` and others, by packages of one's own). An archive is
+made and read in a folder for temporary files, and is moved to its target when it is whole.
+"""
+
+import asyncio
+import os
+import re
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import fsspec
+from sqlalchemy import pool
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from api.migrate import is_known, migrate_up, migrate_within, standing
+from api.occupied import nobody_serving
+from db.archive import SUFFIX, BadArchive, Manifest, Reader, Writer, look, verify
+from db.errors import Conflict, Invalid, NotFound, Unavailable
+from db.session import is_embedded, sqlite_path, without_secret
+from db.snapshot import Progress, count_rows, load_postgresql, load_sqlite, write_rows
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}", re.ASCII)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backup:
+    """An archive at its target. `manifest` is `None`, and `problem` says why, for a file that cannot be read."""
+
+    name: str
+    size: int
+    made_at: datetime | None
+    manifest: Manifest | None
+    problem: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What putting a backup back does, or would do: `tables` are (name, rows now, rows then)."""
+
+    manifest: Manifest
+    tables: tuple[tuple[str, int, int], ...]
+    migrates_from: str | None
+    is_done: bool
+
+
+class Target:
+    """The folder that backups are kept in."""
+
+    def __init__(self, address: str) -> None:
+        try:
+            self._files, self._folder = fsspec.core.url_to_fs(address)
+        except (ImportError, ValueError) as error:
+            raise Invalid(f"Backups cannot be kept at {without_secret(address)}: {error}", field="target") from error
+        self._folder = self._folder.rstrip("/")
+
+    def names(self) -> list[str]:
+        """Return the names of the archives there, newest first: names begin with when they were made."""
+        with _reaching():
+            found = self._files.ls(self._folder, detail=False) if self._files.exists(self._folder) else []
+        names = (str(path).rpartition("/")[2] for path in found)
+        return sorted((name for name in names if name.endswith(SUFFIX) and _NAME.fullmatch(name)), reverse=True)
+
+    def size(self, name: str) -> int:
+        """Return how many bytes an archive has."""
+        with _reaching():
+            return int(self._files.size(self._path(name)))
+
+    def put(self, path: Path, name: str) -> None:
+        """Move an archive to its place; it has its name when it is whole."""
+        with _reaching():
+            self._files.makedirs(self._folder, exist_ok=True)
+            unfinished = f"{self._folder}/.{name}.unfinished"
+            self._files.put_file(str(path), unfinished)
+            self._files.mv(unfinished, self._path(name))
+
+    def get(self, name: str, path: Path) -> None:
+        """Fetch an archive. Raises `NotFound`."""
+        with _reaching():
+            if not self._files.exists(self._path(name)):
+                raise NotFound(
+                    f"There is no backup {name}. `ringside backup list` shows those there are.", field="name"
+                )
+            self._files.get_file(self._path(name), str(path))
+
+    def remove(self, name: str) -> None:
+        """Delete an archive."""
+        with _reaching():
+            self._files.rm_file(self._path(name))
+
+    def _path(self, name: str) -> str:
+        if _NAME.fullmatch(name) is None or not name.endswith(SUFFIX):
+            raise Invalid(f"{name[:80]!r} is not the name of a backup: they end with {SUFFIX}.", field="name")
+        return f"{self._folder}/{name}"
+
+
+@contextmanager
+def _reaching() -> Iterator[None]:
+    """Turn what a target raises into a refusal."""
+    try:
+        yield
+    except OSError as error:
+        raise Unavailable(f"The backups cannot be reached: {error}") from error
+
+
+async def create(url: str, target: Target, *, now: datetime, progress: Progress) -> Backup:
+    """Back a database up while it is in use, and return the backup. Raises `Unavailable` and `Conflict`."""
+    standing_ = await asyncio.to_thread(standing, url)
+    if not standing_.is_current:
+        raise Conflict("The database is not of this version: `ringside migrate up` first.")
+    name = f"ringside-{now:%Y%m%d-%H%M%S-%f}{SUFFIX}"
+    with tempfile.TemporaryDirectory(prefix="ringside-backup-") as folder:
+        path = Path(folder) / name
+        writer = Writer(path)
+        try:
+            revision, engine, version = await write_rows(url, writer, progress)
+            manifest = await asyncio.to_thread(
+                writer.finish, revision=revision, made_at=now, engine=engine, version=version
+            )
+        finally:
+            writer.abandon()
+        size = path.stat().st_size
+        await asyncio.to_thread(target.put, path, name)
+    return Backup(name=name, size=size, made_at=now, manifest=manifest)
+
+
+def found(target: Target) -> list[Backup]:
+    """Return the backups of a target, newest first, by what each says of itself."""
+    return [_found(target, name) for name in target.names()]
+
+
+def _found(target: Target, name: str) -> Backup:
+    with _fetched(target, name) as path:
+        size = path.stat().st_size
+        try:
+            manifest = look(path)
+        except BadArchive as bad:
+            return Backup(name=name, size=size, made_at=None, manifest=None, problem=bad.message)
+    return Backup(name=name, size=size, made_at=manifest.made_at, manifest=manifest)
+
+
+def check(target: Target, name: str, told: Callable[[int], None] = lambda _rows: None) -> Backup:
+    """Read a backup from end to end. Raises `BadArchive` with what is wrong, and `NotFound`."""
+    with _fetched(target, name) as path:
+        manifest = verify(path, told)
+        return Backup(name=name, size=path.stat().st_size, made_at=manifest.made_at, manifest=manifest)
+
+
+async def restore(
+    url: str, target: Target, name: str, *, is_dry_run: bool, now: datetime, progress: Progress
+) -> Outcome:
+    """Put a backup in the place of a database, or with `is_dry_run` say what that would do.
+
+    All of it or nothing. A backup of an older version is brought up to this one; one of a newer is refused. A SQLite
+    file that stood there is kept beside it, under a name with the time. Raises `Conflict` if a server runs on it.
+    """
+    with _fetched(target, name) as path:
+        manifest = await asyncio.to_thread(verify, path)
+        if not is_known(manifest.revision):
+            raise Conflict(
+                f"The backup is of revision {manifest.revision}, which this version of Ringside does not know: "
+                "it was made by a newer one.",
+                field="name",
+            )
+        before = await _counted(url)
+        if not is_dry_run:
+            async with nobody_serving(url):
+                await _put_back(url, path, progress, now)
+        newest = (await asyncio.to_thread(standing, url)).newest
+    then = {table.name: table.rows for table in manifest.tables}
+    names = list(dict.fromkeys((*then, *before)))
+    return Outcome(
+        manifest=manifest,
+        tables=tuple((table, before.get(table, 0), then.get(table, 0)) for table in names),
+        migrates_from=None if manifest.revision == newest else manifest.revision,
+        is_done=not is_dry_run,
+    )
+
+
+async def _counted(url: str) -> dict[str, int]:
+    if is_embedded(url) and not await asyncio.to_thread(sqlite_path(url).exists):
+        return {}
+    return await count_rows(url)
+
+
+async def _put_back(url: str, path: Path, progress: Progress, now: datetime) -> None:
+    with Reader(path) as reader:
+        if is_embedded(url):
+            await asyncio.to_thread(_put_back_sqlite, sqlite_path(url), reader, progress, now)
+        else:
+            await _put_back_postgresql(url, reader, progress)
+
+
+def _put_back_sqlite(path: Path, reader: Reader, progress: Progress, now: datetime) -> None:
+    """Make another file beside the one that is there, and change their names."""
+    made = path.with_name(f".{path.name}.restoring")
+    for left in _files_of(made):
+        left.unlink(missing_ok=True)
+    try:
+        migrate_up(f"sqlite:///{made}", reader.manifest.revision)
+        load_sqlite(made, reader, progress)
+        migrate_up(f"sqlite:///{made}")
+        if path.exists():
+            _set_aside(path, path.with_name(f"{path.name}.before-{now:%Y%m%d-%H%M%S-%f}"))
+        made.replace(path)
+    except sqlite3.Error as error:
+        raise Unavailable(f"The backup cannot be put back: {error}. Nothing was changed.") from error
+    finally:
+        for left in _files_of(made):
+            left.unlink(missing_ok=True)
+
+
+def _set_aside(path: Path, kept: Path) -> None:
+    """Keep what stood there, whole in one file: what its log of changes holds is brought into it first."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.execute("PRAGMA journal_mode = DELETE")
+    os.link(path, kept)
+
+
+def _files_of(path: Path) -> list[Path]:
+    return [path.with_name(path.name + suffix) for suffix in ("", "-journal", "-wal", "-shm")]
+
+
+async def _put_back_postgresql(url: str, reader: Reader, progress: Progress) -> None:
+    """Empty the database, make the tables of the backup's version, fill them, and bring them up: in one transaction."""
+    _, _, rest = url.partition("://")
+    engine = create_async_engine(
+        f"postgresql+asyncpg://{rest}",
+        poolclass=pool.NullPool,
+        # Tables change under the statements: none may be remembered.
+        connect_args={"statement_cache_size": 0, "prepared_statement_cache_size": 0},
+    )
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(migrate_within, "base")
+            await connection.run_sync(migrate_within, reader.manifest.revision)
+            driver: Any = (await connection.get_raw_connection()).driver_connection
+            await load_postgresql(driver, reader, progress)
+            await connection.run_sync(migrate_within, "head")
+    except (DBAPIError, OSError, asyncpg.PostgresError) as error:
+        raise Unavailable(f"The backup cannot be put back: {error}. Nothing was changed.") from error
+    finally:
+        await engine.dispose()
+
+
+def prune(target: Target, *, keep: int) -> list[str]:
+    """Delete all but the newest `keep` backups that can be read, and return the names of those deleted.
+
+    One that cannot be read is neither counted nor deleted: somebody should look at it.
+    """
+    if keep < 1:
+        raise Invalid("At least one backup has to be kept.", field="keep")
+    readable = [backup.name for backup in found(target) if backup.manifest is not None]
+    gone = readable[keep:]
+    for name in gone:
+        target.remove(name)
+    return gone
+
+
+@contextmanager
+def _fetched(target: Target, name: str) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="ringside-backup-") as folder:
+        path = Path(folder) / "archive.zip"
+        target.get(name, path)
+        yield path

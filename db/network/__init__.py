@@ -1,0 +1,1 @@
+"""UDP listeners, the times they listened, and who sent to them."""

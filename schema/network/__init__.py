@@ -1,0 +1,1 @@
+"""UDP listeners in the graph."""

@@ -13,7 +13,7 @@ import pytest
 from db.bus import Event
 from db.errors import Refusal, Stale
 from db.ids import new_id
-from db.matches import by_hand, operations, taking_back
+from db.matches import by_hand, taking_back
 from db.matches.by_hand import FightToLoad, SideToLoad
 from db.matches.events import MatchEventsLogged, ScoreboardChanged
 from db.matches.held import By
@@ -594,35 +594,6 @@ async def test_of_fifty_loads_at_once_one_takes_the_mat(db: Database, mat: Mat, 
 
     assert {answer.code for answer in answers if isinstance(answer, Refusal)} == {"CONFLICT"}
     assert [row.number for row in await rows_of(db, Match)] == ["12"]
-
-
-async def test_fifty_operators_and_a_scoring_program_at_once_lose_nothing(db: Database, mat: Mat, olga: By) -> None:
-    """Each operator gives blue one point, looking again as often as he is refused; the program scores for red."""
-    match = await begun(db, mat)
-
-    async def give() -> None:
-        by = replace(olga, revision=await revision_of(db, match.id))
-        while True:
-            try:
-                await say(db, by_hand.award_points, match.id, by=by, side=Side.BLUE, kind=PointKind.PUNCH)
-            except Stale as stale:
-                by = replace(by, revision=stale.revision)
-            else:
-                return
-
-    async def program() -> None:
-        for number in range(1, 31):
-            at = NOW + timedelta(milliseconds=50 * number)
-            async with db.transaction() as tx:
-                present = await operations.hold_log(tx, mat.id)
-                await operations.log_messages(tx, present, received(f"sc1;3;sc2;{number}", "pt2;1", at=at))
-
-    await asyncio.gather(program(), *(give() for _ in range(50)))
-
-    assert await scores(db, match) == (53, 30)
-    kinds = [row.kind.value for row in await entries(db, match)]
-    assert (kinds.count("POINTS_AWARDED"), kinds.count("SCORE")) == (50, 32)
-    await assert_equal_to_a_fresh_fold(db, mat.id)
 
 
 async def test_a_correction_takes_a_number_of_statements_that_does_not_grow(db: Database, mat: Mat, olga: By) -> None:

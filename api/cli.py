@@ -11,6 +11,7 @@ from api.commands import (
     explaining,
     goals,
     migrations,
+    rebuilding,
     recounting,
     replaying,
     simulating,
@@ -38,7 +39,9 @@ app.add_typer(token, name="token")
 goal = typer.Typer(help="Set, fill and watch the goals of streams, on a server that runs.", no_args_is_help=True)
 simulate = typer.Typer(help="Be what the outside world would be, for who has none at hand.", no_args_is_help=True)
 social = typer.Typer(help="Look after what people write.", no_args_is_help=True)
+matches = typer.Typer(help="Look after fights and their logs.", no_args_is_help=True)
 app.add_typer(goal, name="goals")
+app.add_typer(matches, name="matches")
 app.add_typer(social, name="social")
 app.add_typer(simulate, name="simulate")
 app.add_typer(backing_up.backup, name="backup")
@@ -371,3 +374,16 @@ def recount(
     url = url_of(database)
     plainly(lambda: tokens.prepare(url, may_make=False))
     run_plainly(lambda: recounting.recount(url, repairs=repair, as_json=as_json))
+
+
+@matches.command("rebuild", epilog="Example: ringside matches rebuild --mat mat_…")
+def rebuild(
+    *,
+    mat: Annotated[str | None, typer.Option(help="Id of one mat; all of them if not said.")] = None,
+    database: Database = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Make all that is folded from logs again: fights, rounds, points, counts, scoreboards. Logs and ids stay."""
+    url = url_of(database)
+    plainly(lambda: tokens.prepare(url, may_make=False))
+    run_plainly(lambda: rebuilding.rebuild(url, SystemClock(), mat=mat, as_json=as_json))

@@ -6,6 +6,7 @@ on the values, which are its named parameters. What a viewer may see is part of 
 another rule. Rows come grouped by the parents' keys; parents without rows are absent.
 """
 
+import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -19,6 +20,7 @@ from sqlalchemy import (
     Select,
     Subquery,
     Table,
+    and_,
     bindparam,
     column,
     func,
@@ -27,6 +29,9 @@ from sqlalchemy import (
     true,
     tuple_,
 )
+from sqlalchemy.sql.elements import BooleanClauseList
+from sqlalchemy.sql.util import ClauseAdapter
+from sqlalchemy.sql.visitors import iterate
 from sqlmodel import SQLModel
 
 from db.access.viewer import Viewer, ViewerKind
@@ -137,11 +142,49 @@ class ToMany(Generic[T]):
 class Gathered:
     """Where the rows of a page come from: those whose `by` column is one of the `key`s that are selected.
 
-    The first rows of each are read by an index and merged, so that nothing is read but what may be on the page.
+    Of few keys the first rows of each are read by an index and merged. Of more, some of the first rows of all are
+    looked at before, and are enough if there is a page of these keys among them: the more keys there are, the sooner.
+    `among` says of what an index has these in every order; all that may be seen is.
     """
 
     by: str
     keys: Callable[[], Chosen]
+    among: Sequence[ColumnElement[bool]]
+
+    def first_of_all(self, table: Table, asked: "Asked", conditions: Sequence[ColumnElement[bool]]) -> Select[Any]:
+        """Select those of the first rows of all that are of these keys and fit, in order, as far as they are wanted."""
+        further = [one for one in _parts_of(conditions) if not any(one.compare(known) for known in self.among)]
+        needed = {self.by, *asked.order.columns, *_names_in(further, table)}
+        ordering = ordering_of(table, asked.order, is_reversed=asked.is_backward)
+        looked_at = select(*(table.c[name] for name in sorted(needed)))
+        looked_at = looked_at.where(*self.among, *between(table, table, asked)).order_by(*ordering)
+        first = looked_at.limit(_number(_LOOKED_AT)).subquery("first")
+        fit = [ClauseAdapter(first).traverse(condition) for condition in further]
+        keys = self.keys()
+        are_many = _count_of(keys.limit(_number(_FEW + 1)).subquery("some")) > _number(_FEW)
+        return (
+            select(*(first.c[name] for name in asked.order.columns))
+            .where(are_many, first.c[self.by].in_(keys), *fit)
+            .order_by(*ordering_of(first, asked.order, is_reversed=asked.is_backward))
+            .limit(_limit())
+        )
+
+    def keys_unless(self, enough: FromClause) -> Subquery:
+        """Select the keys, or none if there are enough rows already."""
+        return self.keys().where(_count_of(enough) < _limit()).subquery("parent")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Searched:
+    """Where rows are searched for, of which there may be very many: pages are of the newest of them alone.
+
+    `numbers` selects, for a dialect and conditions on the rows, those in column `by` of as many as there may be. What
+    is searched for is the parameter of `filter`, which is always given.
+    """
+
+    filter: str
+    by: str
+    numbers: Callable[[str, Sequence[ColumnElement[bool]]], Chosen]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -157,6 +200,7 @@ class Pages(Generic[T]):
     model: type[T]
     by: str | None = None
     gathered: Gathered | None = None
+    searched: Searched | None = None
     orders: Mapping[str, Order]
     filters: Mapping[str, ColumnElement[bool]] = field(default_factory=dict)
     visible: Visible
@@ -175,26 +219,31 @@ class Pages(Generic[T]):
         """
         table = table_of(self.model)
         order = asked.order
-        conditions = [*self._conditions(kind, asked.filters), *between(table, table, asked)]
+        conditions = [*self._conditions(dialect, kind, asked.filters), *between(table, table, asked)]
         ordering = ordering_of(table, order, is_reversed=asked.is_backward)
-        limit: BindParameter[int] = bindparam("limit", type_=_INTEGER)
+        limit = _limit()
         names = None if columns is None else [*dict.fromkeys((*columns, *filter(None, [self.by]), *order.columns))]
         build = _top_of_each_on_sqlite if dialect == "sqlite" else _top_of_each_on_postgresql
         if self.gathered is not None:
-            by = table.c[self.gathered.by]
-            parent = self.gathered.keys().subquery("parent")
-            each = build(table, by, parent, conditions, order, ordering, limit, names).subquery("each")
-            top = select(*each.c).order_by(*ordering_of(each, order, is_reversed=asked.is_backward)).limit(limit)
-            return _turned_round(top, order) if asked.is_backward else top
+            seen = self._conditions(dialect, kind, asked.filters)
+            first = self.gathered.first_of_all(table, asked, seen).cte("first_of_all")
+            by, parent = table.c[self.gathered.by], self.gathered.keys_unless(first)
+            # What they are found and ordered by is read of all, and everything else of those that are on the page.
+            each = build(table, by, parent, conditions, order, ordering, limit, order.columns).subquery("each")
+            found = select(*first.c).where(_count_of(first) >= limit).union_all(select(*each.c)).subquery("found")
+            place = select(*found.c).order_by(*ordering_of(found, order, is_reversed=asked.is_backward)).limit(limit)
+            chosen = place.subquery("chosen")
+            same = and_(*(table.c[name] == chosen.c[name] for name in order.columns))
+            return _columns(table, names).join(chosen, same).order_by(*ordering_of(table, order))
         if self.by is None:
             top = _columns(table, names).where(*conditions).order_by(*ordering).limit(limit)
             return _turned_round(top, order) if asked.is_backward else top
         return build(table, table.c[self.by], None, conditions, order, ordering, limit, names)
 
-    def count_statement(self, kind: ViewerKind, filters: frozenset[str]) -> Chosen:
+    def count_statement(self, dialect: str, kind: ViewerKind, filters: frozenset[str]) -> Chosen:
         """Select how many rows there are for each of `keys`: key and count, or the count alone without `by`."""
         table = table_of(self.model)
-        conditions = self._conditions(kind, filters)
+        conditions = self._conditions(dialect, kind, filters)
         if self.gathered is not None:
             conditions.append(table.c[self.gathered.by].in_(self.gathered.keys()))
         if self.by is None:
@@ -221,17 +270,24 @@ class Pages(Generic[T]):
         self, session: Session, viewer: Viewer, keys: Sequence[Key], wanted: Mapping[str, Any]
     ) -> dict[Key, int]:
         """Count the rows of each key in one statement. Keys without rows are absent."""
-        statement = self.count_statement(viewer.kind, _given(wanted))
+        statement = self.count_statement(session.dialect, viewer.kind, _given(wanted))
         parameters = {**filter_parameters(wanted), **viewer.parameters}
         rows = await session.tuples(statement, keys=list(keys), **parameters)
         if self.by is None:
             return {None: rows[0][0]}
         return {row[0]: row[1] for row in rows}
 
-    def _conditions(self, kind: ViewerKind, filters: frozenset[str]) -> list[ColumnElement[bool]]:
-        conditions = [self.filters[name] for name in sorted(filters)]
+    def _searches_by(self, name: str) -> bool:
+        return self.searched is not None and self.searched.filter == name
+
+    def _conditions(self, dialect: str, kind: ViewerKind, filters: frozenset[str]) -> list[ColumnElement[bool]]:
+        conditions = [self.filters[name] for name in sorted(filters) if not self._searches_by(name)]
         seen = self.visible(kind)
-        return conditions if seen is None else [*conditions, seen]
+        if seen is not None:
+            conditions.append(seen)
+        if self.searched is None:
+            return conditions
+        return [table_of(self.model).c[self.searched.by].in_(self.searched.numbers(dialect, conditions))]
 
 
 def asked(page: Page, order: Order, wanted: Mapping[str, Any]) -> Asked:
@@ -273,6 +329,36 @@ def table_of(model: type[SQLModel]) -> Table:
 
 
 _INTEGER = Integer()
+# So few keys are read one by one at once; of more, so many rows are looked at before.
+_FEW = 100
+_LOOKED_AT = 2_000
+
+
+def _limit() -> BindParameter[int]:
+    return bindparam("limit", type_=_INTEGER)
+
+
+def _number(value: int) -> ColumnElement[int]:
+    return literal_column(str(value), _INTEGER)
+
+
+def _count_of(rows: FromClause) -> ColumnElement[int]:
+    return select(func.count()).select_from(rows).scalar_subquery()
+
+
+def _parts_of(conditions: Iterable[ColumnElement[bool]]) -> Iterable[ColumnElement[bool]]:
+    """Return conditions that must all hold, one by one."""
+    for condition in conditions:
+        if isinstance(condition, BooleanClauseList) and condition.operator is operator.and_:
+            yield from _parts_of(condition.clauses)
+        else:
+            yield condition
+
+
+def _names_in(conditions: Iterable[ColumnElement[bool]], table: Table) -> set[str]:
+    """Return the names of the table's columns that stand in conditions."""
+    parts = (part for condition in conditions for part in iterate(condition))
+    return {part.name for part in parts if isinstance(part, Column) and part.table is table}
 
 
 def _given(wanted: Mapping[str, Any]) -> frozenset[str]:

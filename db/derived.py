@@ -111,7 +111,7 @@ class DerivedPages(Pages[T]):
         )
         return top.order_by(numbered.c[self.by], *ordering_of(numbered, asked.order))
 
-    def count_statement(self, kind: ViewerKind, filters: frozenset[str]) -> Chosen:
+    def count_statement(self, dialect: str, kind: ViewerKind, filters: frozenset[str]) -> Chosen:  # noqa: ARG002 -- as above
         """Select how many rows there are for each of `keys`."""
         found = self.source(kind).subquery("found")
         by = found.c[self.by]

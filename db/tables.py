@@ -10,8 +10,8 @@ from db.streams import tables as streams
 
 metadata = Base.metadata
 
-# What one database has and the other has not: an index of words, and the tables of one.
-OF_ONE_DATABASE = ("ix_entries_words", "entry_texts")
+# What each database has in its own way: the words of entries, and the tables that SQLite makes for them.
+OF_ONE_DATABASE = ("entry_texts",)
 
 # How triggers are called that fill such tables: they work when a backup is put back, which does not hold them.
 FILLING_TRIGGERS = ("entries_words_",)

@@ -19,8 +19,12 @@ from schema.engine.executor import Engine, executor_for
 from schema.errors import SafeErrors
 from schema.matches.mutations import MatchMutations
 from schema.matches.operator_mutations import OperatorMutations
+from schema.matches.planned_types import PlannedMatch, TournamentDay
 from schema.matches.queries import MatchQueries
+from schema.matches.queue_mutations import MatchQueueMutations
 from schema.matches.subscriptions import MatchSubscriptions
+from schema.matches.told_types import Challenge, EventType, Penalty, Point, UnknownMessage
+from schema.matches.tournament_mutations import TournamentMutations
 from schema.matches.types import Athlete, Mat, Match, MatchEvent, MatchSide, Round, Tournament
 from schema.network.mutations import NetworkMutations
 from schema.network.queries import NetworkQueries
@@ -66,6 +70,8 @@ class Query(
 class Mutation(
     MatchMutations,
     OperatorMutations,
+    TournamentMutations,
+    MatchQueueMutations,
     NetworkMutations,
     StreamMutations,
     StreamGoalMutations,
@@ -149,7 +155,8 @@ def _joined() -> Schema:
         mutation=Mutation,
         subscription=Subscription,
         types=[
-            *(Tournament, Mat, Match, MatchSide, Round, MatchEvent, Athlete),
+            *(Tournament, TournamentDay, Mat, PlannedMatch, Match, MatchSide, Round, MatchEvent, Athlete),
+            *(Point, Penalty, Challenge, EventType, UnknownMessage),
             *(UDPListener, ListenerSession, Sender),
             *(Stream, StreamSession, StreamGoal, StreamGoalChange, StreamSource),
             *(User, Token, Entry),

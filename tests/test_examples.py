@@ -1,6 +1,7 @@
 """The examples: each is valid, says who would run it, and does what it says as far as it can be run alone."""
 
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,9 @@ import pytest
 from graphql import DocumentNode, FieldNode, NonNullTypeNode, OperationDefinitionNode, parse, validate
 
 from db.access.tables import User
+from db.matches import operations as matches
+from db.matches import planning, tournaments
+from db.matches.planning import Place
 from db.session import Database
 from db.streams import operations as streams
 from db.streams.vocabulary import StreamSourceKind
@@ -164,6 +168,7 @@ async def _variables(graph: Graph, competition: Competition, admin: User) -> dic
     return {
         **await practice_variables(graph, admin),
         **await operator_variables(graph, admin),
+        **await _event(competition, graph, mat, athlete),
         **await _network(graph, competition),
         "CreateOverlayToken": of_mat,
         "CreateScriptToken": {"label": "Script"},
@@ -172,6 +177,7 @@ async def _variables(graph: Graph, competition: Competition, admin: User) -> dic
         "FightsOfAthlete": {"athleteId": athlete},
         "FindNodes": {"ids": [mat, match["id"], athlete, encode_id("user", admin.id)]},
         "FollowEvents": of_match,
+        **dict.fromkeys(("HeadKicksOfRound", "LastSecondsOfRound", "StatisticsOfFight"), of_match),
         "LayMat": {"name": "Mat 99"},
         "PointsOfFight": of_match,
         "RenameMat": {"id": mat, "name": "Centre court"},
@@ -207,6 +213,51 @@ async def _variables(graph: Graph, competition: Competition, admin: User) -> dic
         "TryOverlayOut": {"id": goals[0], "delta": 100},
         **await _social(graph, admin),
     }
+
+
+async def _event(competition: Competition, graph: Graph, mat: str, athlete: str) -> dict[str, dict[str, object]]:
+    """A tournament that is on with a day that is not, and fights that wait for its first mat."""
+    now = graph.clock.now()
+    tournament, other = competition.tournaments
+    async with graph.db.transaction() as tx:
+        started = await tournaments.start_tournament(tx, tournament.id)
+        await tournaments.start_tournament(tx, other.id)
+        first, second, on = [
+            await tournaments.create_day(tx, of, held_on=date(2026, 11, day), now=now)
+            for of, day in ((tournament.id, 21), (tournament.id, 22), (other.id, 21))
+        ]
+        await tournaments.start_day(tx, on.id)
+        waiting = [
+            await planning.plan_match(tx, competition.mats[0].id, {"number": number}, Place(), now=now)
+            for number in ("11", "12", "13")
+        ]
+    one, two, three = [encode_id("plannedmatch", planned.id) for planned in waiting]
+    held = encode_id("tournament", tournament.id)
+    of_mat: dict[str, object] = {"matId": mat}
+    return {
+        "AddTournamentDay": {"tournamentId": held, "heldOn": "2026-11-23"},
+        "ChangeQueuedFight": {"id": one, "revision": 0, "phase": "Final"},
+        "ChangeTournament": {"id": held, "revision": started.revision, "countryCode": "KOR", "startsOn": "2026-11-21"},
+        "DropQueuedFight": {"id": three},
+        "EndTournament": {"id": await _bare_tournament(graph, "Under way", is_on=True)},
+        "EndTournamentDay": {"id": encode_id("tournamentday", on.id)},
+        "MoveQueuedFight": {"id": two, "beforeId": one},
+        "MoveTournamentDay": {"id": encode_id("tournamentday", second.id), "revision": 0, "heldOn": "2026-12-01"},
+        "QueueFight": {**of_mat, "number": "14", "blue": {"name": "Ana One", "countryCode": "SUI"}},
+        "RecordOfAthlete": {"id": athlete},
+        "StartTournament": {"id": await _bare_tournament(graph, "To come")},
+        "StartTournamentDay": {"id": encode_id("tournamentday", first.id)},
+        "TournamentInFull": {"id": held},
+        **dict.fromkeys(("WatchQueue", "WatchSender", "WhatTheLogHolds"), of_mat),
+    }
+
+
+async def _bare_tournament(graph: Graph, name: str, *, is_on: bool = False) -> str:
+    made = await matches.create_tournament(graph.db, name=name, now=graph.clock.now())
+    if is_on:
+        async with graph.db.transaction() as tx:
+            await tournaments.start_tournament(tx, made.id)
+    return encode_id("tournament", made.id)
 
 
 async def _social(graph: Graph, admin: User) -> dict[str, dict[str, object]]:

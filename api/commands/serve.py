@@ -39,6 +39,7 @@ async def _serve(settings: Settings, *, is_demo: bool, as_json: bool) -> None:
             house.supervisor.start("demo stream", audience)
             overlays = {
                 "Scoreboard": f"mat/{encode_id('mat', setup.mat_id)}",
+                "Fight": f"mat/{encode_id('mat', setup.mat_id)}?show=auto&look=arcade",
                 "Goals": f"stream/{encode_id('stream', setup.stream_id)}",
             }
             welcome = _Welcome(house, setup.admin_secret, overlays, setup.overlay_secret, as_json=as_json)

@@ -10,9 +10,10 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from api.client import Client
 from api.commands import tokens
 from api.commands.options import AsJSON, Database, plainly, run_plainly, url_of
-from api.commands.output import console, errors, plain, print_json, print_table
+from api.commands.output import console, errors, fail, plain, print_json, print_table
 from db.access import operations as access
 from db.access.tables import User
 from db.clock import Clock, SystemClock
@@ -28,6 +29,13 @@ exporting = typer.Typer(help="Give out what other programs read.", no_args_is_he
 
 Owner = Annotated[str, typer.Option("--user", help="Whose goals they are.")]
 _MOST_SHOWN = 20
+_IMPORT = """
+mutation ($document: String!, $isDryRun: Boolean!) {
+  goalsImport(document: $document, isDryRun: $isDryRun) {
+    report { made merged unchanged linked refused { place uuid reason } dangling { place uuid reason } }
+    errors { field message }
+  }
+}"""
 
 
 @importing.callback()
@@ -44,16 +52,30 @@ def _export() -> None:
 def goals_in(
     *,
     file: Annotated[Path, typer.Argument(help="A file as `export goals` writes it.", exists=True, dir_okay=False)],
-    user: Owner = "admin",
+    user: Annotated[str | None, typer.Option("--user", help="Whose goals they are: admin's if not said.")] = None,
     is_dry_run: Annotated[bool, typer.Option("--dry-run", help="Look at it, and store nothing.")] = False,
     database: Database = None,
+    server: Annotated[
+        str | None, typer.Option("--url", help="A server that runs, to take it in: whoever watches there hears of it.")
+    ] = None,
+    token: Annotated[
+        str,
+        typer.Option("--token", help="The token to ask it with: its user's goals they are.", envvar="RINGSIDE_TOKEN"),
+    ] = "",
     as_json: AsJSON = False,
 ) -> None:
     """Merge a file of goals by id: all of it or, with anything wrong, nothing. Ends with 1 if it was refused."""
+    if server is not None:
+        if user is not None:
+            fail("With --url the token says whose goals they are: leave out --user.")
+        client = Client(url=server, token=token)
+        run_plainly(lambda: send(client, file.read_bytes(), is_dry_run=is_dry_run, as_json=as_json))
+        return
     url = url_of(database)
     plainly(lambda: tokens.prepare(url, may_make=False))
+    owner = user or "admin"
     run_plainly(
-        lambda: take_in(url, SystemClock(), file.read_bytes(), user=user, is_dry_run=is_dry_run, as_json=as_json)
+        lambda: take_in(url, SystemClock(), file.read_bytes(), user=owner, is_dry_run=is_dry_run, as_json=as_json)
     )
 
 
@@ -90,6 +112,16 @@ async def take_in(url: str, clock: Clock, text: bytes, *, user: str, is_dry_run:
                 )
     finally:
         await db.close()
+    _report(report, is_dry_run=is_dry_run, as_json=as_json)
+    if report.refused:
+        raise typer.Exit(1)
+
+
+async def send(client: Client, text: bytes, *, is_dry_run: bool, as_json: bool) -> None:
+    """Have a server that runs import, and report."""
+    found = (await client.change(_IMPORT, document=text.decode(), isDryRun=is_dry_run))["report"]
+    remarks = {name: [_remarked(one) for one in found[name]] for name in ("refused", "dangling")}
+    report = Report(**{**found, **remarks})
     _report(report, is_dry_run=is_dry_run, as_json=as_json)
     if report.refused:
         raise typer.Exit(1)
@@ -144,6 +176,10 @@ def _report(report: Report, *, is_dry_run: bool, as_json: bool) -> None:
         if found:
             rows = [(one.place, one.node_id, one.reason) for one in found[:_MOST_SHOWN]]
             print_table(f"{name.title()}: {len(found):,}", ["Place", "Id", "Why"], rows)
+
+
+def _remarked(one: dict[str, str]) -> Refused:
+    return Refused(place=one["place"], node_id=one["uuid"], reason=one["reason"])
 
 
 def _remark(one: Refused) -> dict[str, str]:

@@ -9,12 +9,16 @@ subscription Overlay($matId: ID, $matchId: ID) {
   scoreboardChanged(matId: $matId, matchId: $matchId) {
     sentAt
     scoreboard {
-      revision state number phase weight division round roundCount superiority outcome winnerName resultCode
+      revision state number phase weight division round roundCount superiority
+      outcome winnerName roundScore resultCode hasResultConflict
       clock { state remainingMs asOf }
       breakClock { state remainingMs asOf }
       injury { side clock { state remainingMs asOf } }
-      blue { name longName countryCode score gamJeoms roundsWon background foreground roundScores }
-      red { name longName countryCode score gamJeoms roundsWon background foreground roundScores }
+      challenge { side state }
+      rounds { number blueScore redScore winner }
+      blue { name longName countryCode score gamJeoms roundsWon background foreground }
+      red { name longName countryCode score gamJeoms roundsWon background foreground }
+      match { id mat { tournament { name } } }
     }
   }
 }`;

@@ -10,9 +10,13 @@
  */
 
 import { GOALS } from "/static/documents.js";
-import { subscribeToAddress, tokenOfAddress } from "/static/live.js";
+import { subscribeToAddress } from "/static/live.js";
+import { oneOf, readOptions, wholeNumber } from "/static/options.js";
+import { trouble } from "/static/troubles.js";
+import { tidy } from "/static/words.js";
 
 const LOOKS = ["bar", "circular", "minimal", "vertical"];
+const OPTIONS = { show: oneOf("all", "rotate"), seconds: wholeNumber(1, 3_600, 8), look: oneOf("style", ...LOOKS) };
 const UPRIGHT = new Set(["circular", "vertical"]);
 const EASINGS = { SMOOTH: "ease-out", GLOW: "ease-out", BOUNCE: "cubic-bezier(.3, 1.7, .5, 1)" };
 const PIECES = 70;
@@ -22,7 +26,7 @@ const FULL_MS = 900;
 const list = document.getElementById("goals");
 const waiting = document.getElementById("waiting");
 const message = document.getElementById("message");
-const wanted = new URLSearchParams(location.search);
+const { options, errors } = readOptions(location.search, OPTIONS);
 
 let drawn = new Map();
 let connection = { status: "connecting", message: "" };
@@ -42,7 +46,7 @@ function arrived(data, { first }) {
   for (const [id, view] of before) if (drawn.get(id) !== view) remove(view);
   list.replaceChildren(...[...drawn.values()].map((view) => view.element));
   const isUpright = goals.length > 0 && goals.every((goal) => UPRIGHT.has(lookOf(goal)));
-  const shown = wanted.get("show") === "rotate" ? 1 : Math.max(1, goals.length);
+  const shown = options.show === "rotate" ? 1 : Math.max(1, goals.length);
   const page = document.documentElement.style;
   list.classList.toggle("upright", isUpright);
   page.setProperty("--rows", String(isUpright ? 1 : shown));
@@ -62,20 +66,13 @@ function connectionChanged(status, text) {
 function drawWaiting() {
   // Once goals were shown, the audience is spared our troubles: the last picture stays.
   waiting.hidden = hasGoals && connection.status !== "refused" && connection.status !== "error";
-  message.textContent = waitingText();
-}
-
-function waitingText() {
-  if (connection.status === "error") return tidy(connection.message) || "The server refused this overlay";
-  if (connection.status !== "refused") return "Connecting…";
-  if (!tokenOfAddress()) return "This overlay’s address has no token";
-  return connection.message.includes(" ") ? tidy(connection.message) : "This overlay’s token was refused";
+  message.textContent = trouble(connection, errors) || "Connecting…";
 }
 
 // --- One goal --------------------------------------------------------------------------------------------------------
 
 function lookOf(goal) {
-  const look = (wanted.get("look") ?? goal.style.look).toLowerCase();
+  const look = options.look === "style" ? goal.style.look.toLowerCase() : options.look;
   return LOOKS.includes(look) ? look : "bar";
 }
 
@@ -254,11 +251,11 @@ function putAway(view, isAway) {
 }
 
 function turnTo(id) {
-  if (wanted.get("show") !== "rotate") return;
+  if (options.show !== "rotate") return;
   turn.id = id;
   drawTurn();
   clearInterval(turn.timer);
-  turn.timer = setInterval(next, Math.max(1, Number(wanted.get("seconds")) || 8) * 1000);
+  turn.timer = setInterval(next, options.seconds * 1000);
 }
 
 function next() {
@@ -268,7 +265,7 @@ function next() {
 }
 
 function drawTurn() {
-  if (wanted.get("show") !== "rotate") return;
+  if (options.show !== "rotate") return;
   const on = [...drawn.values()].filter((view) => !view.isAway);
   const shown = on.find((view) => view.goal?.id === turn.id) ?? on[0];
   turn.id = shown?.goal?.id ?? turn.id;
@@ -297,10 +294,5 @@ function put(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** One line of plain text: no control characters, none that turn the writing direction of what follows. */
-function tidy(text) {
-  const plain = String(text ?? "").replace(/[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, " ");
-  return plain.replace(/\s+/g, " ").trim().slice(0, 200);
-}
-
-subscribeToAddress({ kinds: ["goal", "stream"], query: GOALS, onNext: arrived, onStatus: connectionChanged });
+if (errors.length) connectionChanged("error", "");
+else subscribeToAddress({ kinds: ["goal", "stream"], query: GOALS, onNext: arrived, onStatus: connectionChanged });

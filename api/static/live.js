@@ -16,6 +16,8 @@ const WATCH_EVERY_MS = 1_000;
 const REFUSED_CLOSES = new Set([4401, 4403]);
 const REFUSED_CODES = new Set(["UNAUTHENTICATED", "FORBIDDEN"]);
 const RESTART_CLOSE = 1012;
+// Too many sockets, too many messages, try again later: the reason says which, in a sentence.
+const TELLING_CLOSES = new Set([4441, 4442, 1013]);
 
 /** How long to wait before try number `attempt` (from 0): exponential, capped, ±50 %. */
 export function backoff(attempt, random = Math.random) {
@@ -66,7 +68,8 @@ export function subscribe({ url, token, query, variables = {}, onNext, onStatus 
       again(REFUSED_RETRY_MS * (0.9 + Math.random() * 0.2));
       return;
     }
-    tell(error ? "error" : "connecting", error || "");
+    const fault = error || (TELLING_CLOSES.has(code) ? reason : "");
+    tell(fault ? "error" : "connecting", fault);
     const restarting = code === RESTART_CLOSE && attempt === 0;
     again(restarting ? Math.random() * RESTART_SPREAD_MS : backoff(attempt));
     attempt += 1;
@@ -215,6 +218,9 @@ export function subscribeToAddress({ kinds, query, onNext, onStatus }) {
   }
 
   window.addEventListener("hashchange", start);
+  // A browser may keep a page that was left, and its socket with it, which counts among those that a token may hold.
+  window.addEventListener("pagehide", () => stop());
+  window.addEventListener("pageshow", ({ persisted }) => persisted && start());
   start();
 }
 

@@ -4,9 +4,14 @@
  */
 
 import { PRACTICE } from "/static/documents.js";
-import { subscribeToAddress, tokenOfAddress } from "/static/live.js";
+import { subscribeToAddress } from "/static/live.js";
+import { readOptions } from "/static/options.js";
+import { trouble } from "/static/troubles.js";
+import { tidy } from "/static/words.js";
 
 const byId = (id) => document.getElementById(id);
+
+const { errors } = readOptions(location.search, {});
 
 let connection = { status: "connecting", message: "" };
 let isShown = false;
@@ -45,14 +50,7 @@ function connectionChanged(status, text) {
 function drawWaiting() {
   // Once the goal was shown, the audience is spared our troubles: the last picture stays.
   byId("waiting").hidden = isShown && connection.status !== "refused" && connection.status !== "error";
-  put("message", waitingText());
-}
-
-function waitingText() {
-  if (connection.status === "error") return tidy(connection.message) || "The server refused this overlay";
-  if (connection.status !== "refused") return "Connecting…";
-  if (!tokenOfAddress()) return "This overlay’s address has no token";
-  return connection.message.includes(" ") ? tidy(connection.message) : "This overlay’s token was refused";
+  put("message", trouble(connection, errors) || "Connecting…");
 }
 
 function put(id, text) {
@@ -60,10 +58,5 @@ function put(id, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** One line of plain text: no control characters, none that turn the writing direction of what follows. */
-function tidy(text) {
-  const plain = String(text ?? "").replace(/[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, " ");
-  return plain.replace(/\s+/g, " ").trim().slice(0, 200);
-}
-
-subscribeToAddress({ kinds: ["practice"], query: PRACTICE, onNext: arrived, onStatus: connectionChanged });
+if (errors.length) connectionChanged("error", "");
+else subscribeToAddress({ kinds: ["practice"], query: PRACTICE, onNext: arrived, onStatus: connectionChanged });

@@ -1,5 +1,6 @@
 """The command: `uv run --group benchmarks python -m benchmarks.social --help`."""
 
+import asyncio
 import os
 import shlex
 import shutil
@@ -129,13 +130,13 @@ def _measure(asked: Asked) -> Found:
     async def everything() -> None:
         kept = databases.kept(asked.sizes)
         found.version = await version_of(asked.server)
-        urls = (
-            await kept.on_postgresql(
+        urls = await asyncio.gather(
+            kept.on_postgresql(
                 asked.server,
                 lambda url: databases.fill_postgresql(url, asked.sizes, _err.print),
                 is_fresh=asked.is_fresh,
             ),
-            await kept.on_sqlite(
+            kept.on_sqlite(
                 asked.sqlite,
                 lambda path: databases.fill_sqlite(path, asked.sizes, _err.print),
                 is_fresh=asked.is_fresh,

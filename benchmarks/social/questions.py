@@ -63,8 +63,8 @@ POSTGRAPHILE = {
 }
 # What both can say is loaded with many connections, too.
 COMPARED = tuple(POSTGRAPHILE)
-# Hardly another load than the thread; and what takes longer than a burst.
-INSIDE_ALONE = ("replies", "search-common")
+# Hardly another load than the thread.
+INSIDE_ALONE = ("replies",)
 
 SHAPES = {
     shape.name: shape

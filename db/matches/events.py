@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from db.bus import Event
-from db.matches.tables import MatchEvent, Scoreboard
+from db.matches.tables import Mat, MatchEvent, Scoreboard
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,3 +32,27 @@ class ScoreboardChanged(Event):
         """The match, and its mat while the match is on it."""
         match_id, mat_id = self.scoreboard.match_id, self.scoreboard.mat_id
         return (match_id, mat_id) if self.is_current else (match_id,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatQueueChanged(Event):
+    """The queue of a mat changed."""
+
+    mat: Mat
+
+    @property
+    def topics(self) -> tuple[UUID, ...]:
+        """The mat."""
+        return (self.mat.id,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatHeard(Event):
+    """Something came from the scoring program of a mat, or nothing where something should have."""
+
+    mat: Mat
+
+    @property
+    def topics(self) -> tuple[UUID, ...]:
+        """The mat."""
+        return (self.mat.id,)

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from db.matches import clocks, messages, rounds
 from db.matches.bursts import burst_after
+from db.matches.challenges import TELLING, cases_after
 from db.matches.clocks import Clock
 from db.matches.correcting import CORRECTING
 from db.matches.corrections import LoadedByHand
@@ -63,6 +64,8 @@ def apply(state: FightState, entry: Entry) -> FightState:
     message = entry.message
     fold = _FOLDS.get(type(message))
     after = state if fold is None else fold(state, message, entry.received_at)
+    if after.challenges or isinstance(message, TELLING):
+        after = cases_after(after, message, seq=entry.seq, at=entry.received_at)
     return replace(after, seq=entry.seq, burst=burst_after(after.burst, message, entry.received_at))
 
 
@@ -191,6 +194,10 @@ def _round_scores(state: FightState, message: messages.RoundScores, _at: datetim
 
 
 def _superiority(state: FightState, message: messages.Superiority, _at: datetime) -> FightState:
+    current = state.round_of(state.round)
+    # Before the next round it is taken back, while the round that was won keeps what it was won by.
+    if current.winner is None and current.superiority is not message.side:
+        state = rounds.with_round(state, replace(current, superiority=message.side))
     return replace(state, superiority=message.side)
 
 

@@ -1,9 +1,10 @@
 """A fight's log as it counts: without what was taken back."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from db.matches import fold
 from db.matches.corrections import Voiding
+from db.matches.facts import Facts
 from db.matches.fold import Entry
 from db.matches.replacing import replace
 from db.matches.state import FightState
@@ -27,14 +28,38 @@ def refold(entries: Sequence[Entry], *, left_at: int | None = None) -> FightStat
 
     The first began the fight, and is never taken back. With `left_at`, another fight took the mat with that number.
     """
+    *_, (_, _, state) = _steps(entries, left_at)
+    return _as_far_as(entries, state)
+
+
+def retell(entries: Sequence[Entry], *, left_at: int | None = None) -> tuple[FightState, Facts]:
+    """Fold as `refold` does, and take down what is told of the fight on the way."""
+    facts, state = Facts(), None
+    for before, entry, state in _steps(entries, left_at):
+        if entry is not None:
+            facts.note(before, entry, state)
+    if state is None:
+        raise ValueError("A fight begins with an entry.")
+    return _as_far_as(entries, state), facts
+
+
+def _steps(
+    entries: Sequence[Entry], left_at: int | None
+) -> Iterator[tuple[FightState | None, Entry | None, FightState]]:
+    """Give each entry that counts, with the states before and after it; no entry where the fight left its mat."""
     voided = voided_by(entries)
     first, *others = (entry for entry in entries if entry.seq not in voided)
     state, is_left = fold.begin(first), False
+    yield None, first, state
     for entry in others:
         if left_at is not None and entry.seq > left_at and not is_left:
             state, is_left = fold.superseded(state), True
-        state = fold.apply(state, entry)
+        before, state = state, fold.apply(state, entry)
+        yield before, entry, state
     if left_at is not None and not is_left:
-        state = fold.superseded(state)
+        yield state, None, fold.superseded(state)
+
+
+def _as_far_as(entries: Sequence[Entry], state: FightState) -> FightState:
     # Whether or not it counts, the last entry is as far as the fold has come.
     return replace(state, seq=entries[-1].seq)

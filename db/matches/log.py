@@ -10,6 +10,7 @@ from uuid import UUID
 from db.ids import new_id
 from db.matches import fold
 from db.matches.board import board
+from db.matches.facts import Facts
 from db.matches.fold import Entry
 from db.matches.messages import Message
 from db.matches.replacing import replace
@@ -64,11 +65,15 @@ class Logged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advance:
-    """What a run of messages leads to. `fights` are those touched, each in its last state, in order of their loads."""
+    """What a run of messages leads to. `fights` are those touched, each in its last state, in order of their loads.
+
+    `facts` are what was told of each of them, by its id.
+    """
 
     progress: MatProgress
     logged: list[Logged]
     fights: list[Fight]
+    facts: dict[UUID, Facts]
 
 
 def advance(progress: MatProgress, received: Iterable[Received]) -> Advance:
@@ -76,6 +81,7 @@ def advance(progress: MatProgress, received: Iterable[Received]) -> Advance:
     seq, fight = progress.seq, progress.fight
     logged: list[Logged] = []
     touched: dict[UUID, Fight] = {}
+    facts: dict[UUID, Facts] = {}
     for one in received:
         seq += 1
         entry = Entry(seq=seq, received_at=one.received_at, message=one.message)
@@ -83,29 +89,38 @@ def advance(progress: MatProgress, received: Iterable[Received]) -> Advance:
             left = _settled(replace(fight, state=fold.superseded(fight.state)), one.received_at)
             touched[left.match_id] = left
             fight = None
+        before = None if fight is None else fight.state
         fight = _folded(fight, entry)
         if fight is not None:
             touched[fight.match_id] = fight
+            facts.setdefault(fight.match_id, Facts()).note(before, entry, fight.state)
         logged.append(Logged(entry=entry, received=one, fight=fight))
     fights = [_numbered(last, progress.fight) for last in touched.values()]
     current = next((last for last in fights if fight is not None and last.match_id == fight.match_id), fight)
-    return Advance(progress=MatProgress(mat_id=progress.mat_id, seq=seq, fight=current), logged=logged, fights=fights)
+    return Advance(
+        progress=MatProgress(mat_id=progress.mat_id, seq=seq, fight=current), logged=logged, fights=fights, facts=facts
+    )
 
 
 def correct(progress: MatProgress, fight: Fight, said: Received, state: FightState | None = None) -> Advance:
     """Number what an operator says of a fight, on the mat or off it, and fold it.
 
     It is shown at once, even inside a burst, and always raises the revision: whoever has not seen it is then refused.
-    With a `state`, that is what the fight comes to.
+    With a `state`, that is what the fight comes to, and its facts are to be told again.
     """
     entry = Entry(seq=progress.seq + 1, received_at=said.received_at, message=said.message)
-    after = replace(fight, state=fold.apply(fight.state, entry) if state is None else state)
+    facts = Facts()
+    if state is None:
+        state = fold.apply(fight.state, entry)
+        facts.note(fight.state, entry, state)
+    after = replace(fight, state=state)
     corrected = replace(_settled(after, said.received_at), revision=fight.revision + 1)
     is_current = progress.fight is not None and progress.fight.match_id == fight.match_id
     return Advance(
         progress=MatProgress(mat_id=progress.mat_id, seq=entry.seq, fight=corrected if is_current else progress.fight),
         logged=[Logged(entry=entry, received=said, fight=corrected)],
         fights=[corrected],
+        facts={fight.match_id: facts},
     )
 
 

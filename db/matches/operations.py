@@ -1,11 +1,11 @@
 """How a competition may change: its mats, and the log that all fights are folded from."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, insert, update
+from sqlalchemy import bindparam, case, delete, insert, or_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlmodel import col, select
 
@@ -13,31 +13,48 @@ from db.batches import table_of
 from db.errors import Conflict, NotFound
 from db.ids import new_id
 from db.matches import messages
-from db.matches.events import MatchEventsLogged, ScoreboardChanged
+from db.matches.events import MatchEventsLogged, MatHeard, ScoreboardChanged
+from db.matches.keeping import store_counts, store_facts
 from db.matches.log import Advance, Fight, Logged, MatProgress, Received, advance, settle
 from db.matches.messages import points_of, side_of, to_record
-from db.matches.rows import match_row, round_rows, side_rows
+from db.matches.queueing import follow_loads
+from db.matches.rows import match_row, round_rows, round_side_rows, side_rows
 from db.matches.state import from_json, to_json
-from db.matches.tables import Athlete, Mat, Match, MatchEvent, MatchSide, Round, Scoreboard, Tournament
+from db.matches.tables import (
+    Athlete,
+    Mat,
+    Match,
+    MatchEvent,
+    MatchSide,
+    Round,
+    RoundSide,
+    Scoreboard,
+    Tournament,
+    TournamentDay,
+)
+from db.matches.terms import LONGEST_NAME, NEW_TOURNAMENT, tournament_columns
+from db.matches.vocabulary import SenderState, TournamentState
 from db.session import Changes, Session, Transaction
 from db.statements import any_of, fixed, row_class
 from db.texts import checked
 
-LONGEST_NAME = 200
-
-
 _CREATE_TOURNAMENT = fixed(
     upsert(Tournament)
-    .values({name: bindparam(name) for name in ("id", "name", "city", "created_at")})
+    .values({name: bindparam(name, type_=column.type) for name, column in table_of(Tournament).c.items()})
     .on_conflict_do_nothing(index_elements=["name"])
     .returning(Tournament)
 )
 
 
-async def create_tournament(changes: Changes, *, name: str, city: str = "", now: datetime) -> Tournament:
-    """Begin a tournament. Raises `Invalid` for a name or city that cannot be and `Conflict` for a taken name."""
-    city = checked(city, "A city", field="city", shortest=0, longest=LONGEST_NAME)
-    created = await changes.change(_CREATE_TOURNAMENT, id=new_id(), name=_name(name), city=city, created_at=now)
+async def create_tournament(
+    changes: Changes, *, name: str, city: str = "", about: Mapping[str, Any] | None = None, now: datetime
+) -> Tournament:
+    """Begin a tournament. `about` says more of it: see `tournament_columns`.
+
+    Raises `Invalid` for what cannot be and `Conflict` for a taken name.
+    """
+    columns = {**NEW_TOURNAMENT, **tournament_columns({"name": name, "city": city, **(about or {})})}
+    created = await changes.change(_CREATE_TOURNAMENT, id=new_id(), created_at=now, **columns)
     if created is None:
         raise Conflict("There is a tournament of this name.", field="name")
     return created
@@ -48,11 +65,21 @@ async def create_mat(tx: Transaction, *, name: str, tournament_id: UUID | None =
     if tournament_id is not None and not await tx.row(select(Tournament).where(col(Tournament.id) == tournament_id)):
         raise NotFound("There is no such tournament.", field="tournament_id")
     name = _name(name)
-    values = {"id": new_id(), "tournament_id": tournament_id, "name": name, "last_seq": 0, "created_at": now}
+    values = {**_NEW_MAT, "id": new_id(), "tournament_id": tournament_id, "name": name, "created_at": now}
     created = await tx.row(upsert(Mat).values(**values).on_conflict_do_nothing().returning(Mat))
     if created is None:
         raise Conflict("There is a mat of this name in this tournament.", field="name")
     return created
+
+
+_NEW_MAT: dict[str, Any] = {
+    "last_seq": 0,
+    "queue_revision": 0,
+    "sender_state": SenderState.UNHEARD,
+    "last_sender": "",
+    "unreadable_count": 0,
+    "status_revision": 0,
+}
 
 
 async def rename_mat(tx: Transaction, mat_id: UUID, *, name: str) -> Mat:
@@ -129,16 +156,27 @@ async def log_messages(tx: Transaction, progress: MatProgress, received: Iterabl
     return steps.progress
 
 
-async def store_advance(tx: Transaction, progress: MatProgress, steps: Advance, known: Iterable[Fight]) -> None:
-    """Store what entries lead to, and tell of it. `known` are the fights as they stood. Raises `Conflict`."""
-    await _take_numbers(tx, progress, steps.progress)
+async def store_advance(
+    tx: Transaction, progress: MatProgress, steps: Advance, known: Iterable[Fight]
+) -> Mapping[int, UUID]:
+    """Store what entries lead to, and tell of it. `known` are the fights as they stood. Raises `Conflict`.
+
+    Returns the ids of the entries by their numbers.
+    """
+    mat = await _take_numbers(tx, progress, steps)
     before = {fight.match_id: fight for fight in known}
-    await _store_fights(tx, steps, before)
-    await _store_events(tx, steps)
+    await store_fights(tx, steps, before)
+    event_ids = await _store_events(tx, steps)
+    for match_id, facts in steps.facts.items():
+        await store_facts(tx, match_id, facts, event_ids)
+    await store_counts(tx, mat.id, steps.logged)
+    if mat.queue_revision:
+        await follow_loads(tx, mat.id, steps.fights, before)
     for fight in steps.fights:
         was = before.get(fight.match_id)
         if fight.revision != (0 if was is None else was.revision):
             _announce(tx, steps.progress, fight)
+    return event_ids
 
 
 async def settle_scoreboard(tx: Transaction, progress: MatProgress, *, now: datetime) -> MatProgress:
@@ -169,20 +207,44 @@ async def _progress_of(session: Session, mat: Mat | None) -> MatProgress:
     return MatProgress(mat_id=mat.id, seq=mat.last_seq, fight=fight)
 
 
-async def _take_numbers(tx: Transaction, before: MatProgress, after: MatProgress) -> None:
+async def _take_numbers(tx: Transaction, before: MatProgress, steps: Advance) -> Mat:
     """Move the mat's number on from where we believe it to stand: whoever finds it elsewhere is not the only writer."""
+    after = steps.progress
     current = None if after.fight is None else after.fight.match_id
     moved = await tx.row(
         update(Mat)
         .where(col(Mat.id) == before.mat_id, col(Mat.last_seq) == before.seq)
-        .values(last_seq=after.seq, current_match_id=current)
+        .values(last_seq=after.seq, current_match_id=current, **_heard(steps.logged))
         .returning(Mat)
     )
     if moved is None:
         raise Conflict("Somebody else writes to the log of this mat.")
+    if any(one.received.made_by_id is None for one in steps.logged):
+        tx.record(MatHeard(mat=moved))
+    return moved
 
 
-async def _store_fights(tx: Transaction, steps: Advance, before: dict[UUID, Fight]) -> None:
+def _heard(logged: Sequence[Logged]) -> dict[str, Any]:
+    """Say what is known of a mat's sender now that it said this."""
+    heard = [one for one in logged if one.received.made_by_id is None]
+    if not heard:
+        return {}
+    last = heard[-1].received
+    is_off = isinstance(last.message, messages.Link) and not last.message.is_connected
+    state = SenderState.OFF if is_off else SenderState.ALIVE
+    unreadable = sum(isinstance(one.entry.message, messages.Unreadable) for one in heard)
+    is_news = or_(col(Mat.sender_state) != state, bindparam("unreadable", unreadable) > 0)
+    return {
+        "sender_state": state,
+        "last_sender": last.sender,
+        "last_received_at": last.received_at,
+        "unreadable_count": col(Mat.unreadable_count) + unreadable,
+        "status_revision": col(Mat.status_revision) + case((is_news, 1), else_=0),
+    }
+
+
+async def store_fights(tx: Transaction, steps: Advance, before: dict[UUID, Fight]) -> None:
+    """Bring the tables of a fight to its state, and its scoreboard; `before` are those that are stored already."""
     mat_id = steps.progress.mat_id
     loaded_at = {logged.entry.seq: logged.received.received_at for logged in steps.logged}
     athletes = await _find_athletes(tx, [fight for fight in steps.fights if _has_new_sides(fight, before)])
@@ -195,6 +257,8 @@ async def _store_fights(tx: Transaction, steps: Advance, before: dict[UUID, Figh
         if was is None or was.state.rounds is not fight.state.rounds:
             await _forget_rounds(tx, fight, was)
             await tx.execute_many(_UPSERT_ROUND, [_with_id(fight, row) for row in round_rows(fight.state)])
+            told = [{"match_id": fight.match_id, **row} for row in round_side_rows(fight.state)]
+            await tx.execute_many(_UPSERT_ROUND_SIDE, told)
     await tx.execute_many(_UPSERT_SCOREBOARD, [_scoreboard_row(mat_id, fight) for fight in steps.fights])
 
 
@@ -203,8 +267,9 @@ async def _forget_rounds(tx: Transaction, fight: Fight, was: Fight | None) -> No
     present = {one.number for one in fight.state.rounds}
     gone = [] if was is None else [one.number for one in was.state.rounds if one.number not in present]
     if gone:
-        of_match = col(Round.match_id) == fight.match_id
+        of_match, of_side = col(Round.match_id) == fight.match_id, col(RoundSide.match_id) == fight.match_id
         await tx.execute(delete(Round).where(of_match, any_of(col(Round.number), gone)))
+        await tx.execute(delete(RoundSide).where(of_side, any_of(col(RoundSide.round), gone)))
 
 
 async def _store_match(tx: Transaction, mat_id: UUID, fight: Fight, loaded_at: datetime | None) -> None:
@@ -213,7 +278,17 @@ async def _store_match(tx: Transaction, mat_id: UUID, fight: Fight, loaded_at: d
         await tx.execute(update(Match).where(col(Match.id) == fight.match_id).values(**values))
         return
     key = {"id": fight.match_id, "mat_id": mat_id, "begun_seq": fight.begun_seq, "loaded_at": loaded_at}
-    await tx.execute(insert(Match).values(**key, **values))
+    await tx.execute(insert(Match).values(**key, **_place_of(mat_id), **values))
+
+
+def _place_of(mat_id: UUID) -> dict[str, Any]:
+    """Say which tournament a fight on a mat is of, and which of its days."""
+    tournament = select(col(Mat.tournament_id)).where(col(Mat.id) == mat_id).scalar_subquery()
+    active = col(TournamentDay.tournament_id) == tournament, col(TournamentDay.state) == TournamentState.ACTIVE
+    return {
+        "tournament_id": tournament,
+        "tournament_day_id": select(col(TournamentDay.id)).where(*active).scalar_subquery(),
+    }
 
 
 def _has_new_sides(fight: Fight, before: dict[UUID, Fight]) -> bool:
@@ -249,10 +324,12 @@ async def _find_athlete(tx: Transaction, name: str, country_code: str, *, short_
     return cast("Athlete", await tx.row(known.returning(Athlete))).id
 
 
-async def _store_events(tx: Transaction, steps: Advance) -> None:
+async def _store_events(tx: Transaction, steps: Advance) -> dict[int, UUID]:
+    """Store the entries, and return their ids by their numbers."""
     rows = [_event_row(steps.progress.mat_id, logged) for logged in steps.logged]
     await tx.execute_many(_INSERT_EVENT, (row._asdict() for row in rows))
     _announce_entries(tx, rows)
+    return {row.seq: row.id for row in rows}
 
 
 def _announce_entries(tx: Transaction, entries: Iterable[MatchEvent]) -> None:
@@ -331,6 +408,7 @@ def _row_of(model: Any) -> Any:
 
 _INSERT_EVENT = insert(MatchEvent)
 _UPSERT_ROUND = fixed(_upsert(Round, ["match_id", "number"], ["id"]))
+_UPSERT_ROUND_SIDE = fixed(_upsert(RoundSide, ["match_id", "round", "side"], []))
 _UPSERT_SIDE = fixed(_upsert(MatchSide, ["match_id", "side"], ["id"]))
 _UPSERT_SCOREBOARD = fixed(_upsert(Scoreboard, ["match_id"], []))
 _EVENT_ROW = _row_of(MatchEvent)

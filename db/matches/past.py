@@ -41,14 +41,17 @@ class LogPoint:
         return at <= self.time if self.seq is None else seq <= self.seq
 
 
-async def read_log(session: Session, match_ids: Iterable[UUID], *, until: LogPoint | None, most: int) -> list[Any]:
+async def read_log(
+    session: Session, match_ids: Iterable[UUID], *, until: LogPoint | None = None, most: int | None = None
+) -> list[Any]:
     """Return what is folded of the entries of fights, each fight's in order, and at most so many of all of them."""
     columns = (MatchEvent.match_id, MatchEvent.id, MatchEvent.seq, MatchEvent.received_at, MatchEvent.kind)
     further = (MatchEvent.record, MatchEvent.voided_by_id)
     statement = select(*map(col, (*columns, *further))).where(any_of(col(MatchEvent.match_id), match_ids))
     if until is not None:
         statement = statement.where(until.includes(col(MatchEvent.seq), col(MatchEvent.received_at)))
-    return await session.rows(statement.order_by(col(MatchEvent.match_id), col(MatchEvent.seq)).limit(most))
+    ordered = statement.order_by(col(MatchEvent.match_id), col(MatchEvent.seq))
+    return await session.rows(ordered if most is None else ordered.limit(most))
 
 
 def entry_of(row: Any) -> Entry:

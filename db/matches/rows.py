@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from db.matches.state import FightState
+from db.matches.state import FightState, RoundSide
 from db.matches.vocabulary import Side
 
 
@@ -54,9 +54,39 @@ def round_rows(state: FightState) -> list[dict[str, Any]]:
             "blue_gam_jeom_count": max(0, one.blue.gam_jeoms),
             "red_gam_jeom_count": max(0, one.red.gam_jeoms),
             "winner": one.winner,
+            "superiority": one.superiority,
             "has_statistics_conflict": one.has_count_difference,
             "started_at": one.started_at,
             "ended_at": one.ended_at,
         }
         for one in state.rounds
     ]
+
+
+def round_side_rows(state: FightState) -> list[dict[str, Any]]:
+    """Return the columns of `round_sides`, two rows for each round that something was said of."""
+    return [
+        _round_side_row(one.number, side, told)
+        for one in state.rounds
+        for side, told in ((Side.BLUE, one.blue), (Side.RED, one.red))
+    ]
+
+
+def _round_side_row(number: int, side: Side, told: RoundSide) -> dict[str, Any]:
+    punch, body, head, turning_body, turning_head = told.point_counts
+    return {
+        "round": number,
+        "side": side,
+        "score": max(0, told.score),
+        "punch_count": punch,
+        "body_count": body,
+        "head_count": head,
+        "turning_body_count": turning_body,
+        "turning_head_count": turning_head,
+        "gam_jeom_count": max(0, told.gam_jeoms),
+        **dict(zip(_REPORTED, told.reported or (None,) * len(_REPORTED), strict=True)),
+    }
+
+
+# In the order in which the sender reports them.
+_REPORTED = tuple(f"reported_{name}_count" for name in ("body", "head", "punch", "fourth", "fifth", "gam_jeom"))

@@ -68,6 +68,8 @@ class RoundState:
     blue: RoundSide = RoundSide()
     red: RoundSide = RoundSide()
     winner: Side | None = None
+    # Who was ahead on criteria, as last said before there was a winner.
+    superiority: Side | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
 
@@ -91,6 +93,23 @@ class CurrentChallenge:
 
     side: Side | None
     state: ChallengeState
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChallengeCase:
+    """A video challenge from the asking on: `seq` is the entry it began with, scores are (blue, red) of its round."""
+
+    seq: int
+    side: Side | None
+    state: ChallengeState
+    round: int
+    clock_ms: int
+    asked_at: datetime
+    answered_at: datetime | None = None
+    decided_at: datetime | None = None
+    score_before: tuple[int, int]
+    # None until the fight goes on: what an outcome changes is said behind it.
+    score_after: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +141,8 @@ class FightState:
     break_clock: Clock | None = None
     injury: InjuryClock | None = None
     challenge: CurrentChallenge | None = None
+    # The last challenge of each who asked for one.
+    challenges: tuple[ChallengeCase, ...] = ()
     outcome: Outcome | None = None
     winner_name: str = ""
     round_score: str = ""
@@ -197,6 +218,10 @@ def _challenge(record: Mapping[str, Any]) -> CurrentChallenge:
     return CurrentChallenge(**_read(record, {"side": _optional(Side), "state": ChallengeState}))
 
 
+def _cases(records: list[Mapping[str, Any]]) -> tuple[ChallengeCase, ...]:
+    return tuple(ChallengeCase(**_read(record, _CASE)) for record in records)
+
+
 def _burst(record: Mapping[str, Any]) -> Burst:
     return Burst(**_read(record, {"kind": BurstKind, "as_of": datetime.fromisoformat}))
 
@@ -223,8 +248,18 @@ _ROUND: dict[str, Callable[[Any], Any]] = {
     "blue": _round_side,
     "red": _round_side,
     "winner": _optional(Side),
+    "superiority": _optional(Side),
     "started_at": _time,
     "ended_at": _time,
+}
+_CASE: dict[str, Callable[[Any], Any]] = {
+    "side": _optional(Side),
+    "state": ChallengeState,
+    "asked_at": datetime.fromisoformat,
+    "answered_at": _time,
+    "decided_at": _time,
+    "score_before": tuple,
+    "score_after": _optional(tuple),
 }
 _FIGHT: dict[str, Callable[[Any], Any]] = {
     "state": MatchState,
@@ -237,6 +272,7 @@ _FIGHT: dict[str, Callable[[Any], Any]] = {
     "break_clock": _optional(_clock),
     "injury": _optional(_injury),
     "challenge": _optional(_challenge),
+    "challenges": _cases,
     "outcome": _optional(Outcome),
     "started_at": _time,
     "ended_at": _time,

@@ -6,7 +6,7 @@ correction like any other, and can be undone.
 """
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -16,9 +16,11 @@ from sqlmodel import col, select
 from db.batches import table_of
 from db.errors import Conflict, NotFound
 from db.matches.corrections import UNDOABLE, EntryVoided, Redone, Undone, Voiding
+from db.matches.facts import Facts
 from db.matches.fold import Entry
 from db.matches.held import By, HeldMatch, hold_match
-from db.matches.history import refold, voided_by
+from db.matches.history import retell, voided_by
+from db.matches.keeping import forget_facts, store_facts
 from db.matches.past import LONGEST_FIGHT, entry_of, left_at, read_log
 from db.matches.state import FightState
 from db.matches.tables import Match, MatchEvent
@@ -78,35 +80,46 @@ async def _last_of_his(
 
 async def _take_back(held: HeldMatch, entry: MatchEvent, message: Voiding, most: int) -> Match:
     match_id = held.fight.match_id
-    rows = await read_log(held.tx, [match_id], until=None, most=most + 1)
+    rows = await read_log(held.tx, [match_id], most=most + 1)
     if len(rows) > most:
         raise Conflict(
             f"The log of this match has more than {most} entries, too many to be folded again. "
             "Correct what it came to instead.",
             field="id",
         )
-    left = (await left_at(held.tx, [match_id])).get(match_id)
     last = Entry(seq=held.progress.seq + 1, received_at=held.by.now, message=message)
-    # A long fight takes a while, and everything else goes on.
-    state, voided = await asyncio.to_thread(_folded, rows, last, None if left is None else left[0])
+    left = (await left_at(held.tx, [match_id])).get(match_id)
+    state, facts, voided = await fold_again(rows, last, left=None if left is None else left[0])
     match = await held.say(message, state=state, voids_id=entry.id)
-    await _mark(held, rows, voided)
+    await forget_facts(held.tx, match_id)
+    await store_facts(held.tx, match_id, facts, {row.seq: row.id for row in rows})
+    await mark_voided(held.tx, match_id, rows, voided)
     return match
 
 
-def _folded(rows: Sequence[Any], last: Entry, left: int | None) -> tuple[FightState, dict[int, int]]:
-    entries = [*map(entry_of, rows), last]
-    return refold(entries, left_at=left), voided_by(entries)
-
-
-async def _mark(held: HeldMatch, rows: Sequence[Any], voided: dict[int, int]) -> None:
-    """Write down at each entry which one in force takes it back, where that is another than before."""
+async def mark_voided(tx: Transaction, match_id: UUID, rows: Sequence[Any], voided: Mapping[int, int]) -> None:
+    """Write down at each entry of a fight which one in force takes it back, where another stands there."""
     by_hand = select(col(MatchEvent.seq), col(MatchEvent.id)).where(
-        col(MatchEvent.match_id) == held.fight.match_id, col(MatchEvent.made_by_id).is_not(None)
+        col(MatchEvent.match_id) == match_id, col(MatchEvent.made_by_id).is_not(None)
     )
-    ids = dict(map(tuple, await held.tx.tuples(by_hand)))
+    ids = dict(map(tuple, await tx.tuples(by_hand)))
     table = table_of(MatchEvent)
     for row in rows:
-        voided_by_id = ids.get(voided[row.seq]) if row.seq in voided else None
+        voided_by_id = ids[voided[row.seq]] if row.seq in voided else None
         if row.voided_by_id != voided_by_id:
-            await held.tx.execute(update(table).where(table.c.id == row.id).values(voided_by_id=voided_by_id))
+            await tx.execute(update(table).where(table.c.id == row.id).values(voided_by_id=voided_by_id))
+
+
+async def fold_again(
+    rows: Sequence[Any], *further: Entry, left: int | None
+) -> tuple[FightState, Facts, dict[int, int]]:
+    """Return what the log of a fight comes to, what it tells, and what of it is taken back by which entries."""
+    # A long fight takes a while, and everything else goes on.
+    return await asyncio.to_thread(_folded, rows, further, left)
+
+
+def _folded(
+    rows: Sequence[Any], further: Sequence[Entry], left: int | None
+) -> tuple[FightState, Facts, dict[int, int]]:
+    entries = [*map(entry_of, rows), *further]
+    return *retell(entries, left_at=left), voided_by(entries)

@@ -7,12 +7,12 @@ sees its mat, from a mat its tournament.
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, or_, select
+from sqlalchemy import ColumnElement, Select, and_, or_, select
 from sqlmodel import col
 
 from db.access.viewer import ViewerKind
 from db.batches import Visible
-from db.matches.tables import Athlete, Mat, Match, MatchSide, Tournament
+from db.matches.tables import Athlete, Mat, Match, MatchEvent, MatchSide, PlannedMatch, Tournament
 from db.statements import any_of
 
 
@@ -39,15 +39,57 @@ def visible_tournaments(viewer: ViewerKind) -> ColumnElement[bool] | None:
 
 
 def visible_athletes(viewer: ViewerKind) -> ColumnElement[bool] | None:
-    """Those who fight in a match that is seen."""
+    """Those who fight in a match that is seen, or are to fight in one that is planned and seen."""
     if not viewer.is_overlay:
         return None
-    return col(Athlete.id).in_(select(col(MatchSide.athlete_id)).where(within_match(MatchSide.match_id)(viewer)))  # type: ignore[arg-type]  # an overlay always has a condition
+    planned = visible_planned(viewer)
+    return or_(
+        col(Athlete.id).in_(select(col(MatchSide.athlete_id)).where(within_match(MatchSide.match_id)(viewer))),  # type: ignore[arg-type]  # an overlay always has a condition
+        col(Athlete.id).in_(_select(PlannedMatch.blue_athlete_id, planned)),
+        col(Athlete.id).in_(_select(PlannedMatch.red_athlete_id, planned)),
+    )
+
+
+def visible_planned(viewer: ViewerKind) -> ColumnElement[bool] | None:
+    """The queue of a bound mat. Whoever is bound to one fight sees the plan of that, and not what comes next."""
+    if not viewer.is_overlay:
+        return None
+    of_seen_match = col(PlannedMatch.match_id).in_(_select(Match.id, visible_matches(viewer)))
+    return or_(any_of(col(PlannedMatch.mat_id), "viewer_nodes"), of_seen_match)
+
+
+def visible_waiting(viewer: ViewerKind) -> ColumnElement[bool]:
+    """The planned fights that are seen and wait."""
+    waits = col(PlannedMatch.match_id).is_(None)
+    seen = visible_planned(viewer)
+    return waits if seen is None else and_(waits, seen)
+
+
+def visible_events(viewer: ViewerKind) -> ColumnElement[bool] | None:
+    """The whole log of a bound mat, and what belongs to a match that is seen."""
+    if not viewer.is_overlay:
+        return None
+    of_seen_match = col(MatchEvent.match_id).in_(_select(Match.id, visible_matches(viewer)))
+    return or_(any_of(col(MatchEvent.mat_id), "viewer_nodes"), of_seen_match)
+
+
+def of_bound_mat(mat_id: Any) -> Visible:
+    """Say of a table that its rows are seen by whoever is bound to their mat itself, and not to a fight on it."""
+
+    def visible(viewer: ViewerKind) -> ColumnElement[bool] | None:
+        return None if not viewer.is_overlay else any_of(col(mat_id), "viewer_nodes")
+
+    return visible
 
 
 def within_match(match_id: Any) -> Visible:
     """Say of a table that its rows are seen with the match they belong to."""
     return _within(match_id, lambda viewer: _select(Match.id, visible_matches(viewer)))
+
+
+def within_tournament(tournament_id: Any) -> Visible:
+    """Say of a table that its rows are seen with the tournament they belong to."""
+    return _within(tournament_id, lambda viewer: _select(Tournament.id, visible_tournaments(viewer)))
 
 
 def within_mat(mat_id: Any) -> Visible:

@@ -34,6 +34,48 @@ class MatchState(StrEnum):
     ABANDONED = "ABANDONED"
 
 
+class TournamentState(StrEnum):
+    """Where a competition, or a day of one, stands."""
+
+    PENDING = "PENDING"
+    ACTIVE = "ACTIVE"
+    ENDED = "ENDED"
+
+
+class SenderState(StrEnum):
+    """What is known of the scoring program that speaks for a mat."""
+
+    # It never said anything.
+    UNHEARD = "UNHEARD"
+    ALIVE = "ALIVE"
+    # Its clock runs, and nothing comes.
+    SILENT = "SILENT"
+    # It said that its output was switched off.
+    OFF = "OFF"
+
+
+class PointKind(StrEnum):
+    """How a point was made. The wire numbers them from 1 in this order, and a number is also what it is worth."""
+
+    PUNCH = "PUNCH"
+    BODY = "BODY"
+    HEAD = "HEAD"
+    TURNING_BODY = "TURNING_BODY"
+    TURNING_HEAD = "TURNING_HEAD"
+
+    @property
+    def points(self) -> int:
+        """What it is worth."""
+        return list(PointKind).index(self) + 1
+
+
+class RoundWinReason(StrEnum):
+    """What a round was won by, as far as the log tells."""
+
+    SCORE = "SCORE"
+    SUPERIORITY = "SUPERIORITY"
+
+
 class ClockState(StrEnum):
     """Whether a clock counts down."""
 
@@ -61,21 +103,6 @@ class BurstKind(StrEnum):
     ACTION = "ACTION"
     # A round was decided: `wrd` to `rsr`.
     ROUND_RESULTS = "ROUND_RESULTS"
-
-
-class PointKind(StrEnum):
-    """What points are given for, in the order of the numbers that the wire has for them."""
-
-    PUNCH = "PUNCH"
-    BODY = "BODY"
-    HEAD = "HEAD"
-    TECHNICAL_BODY = "TECHNICAL_BODY"
-    TECHNICAL_HEAD = "TECHNICAL_HEAD"
-
-    @property
-    def points(self) -> int:
-        """How many points it gives, 1 to 5: on the wire, its number."""
-        return list(PointKind).index(self) + 1
 
 
 class MatchEventKind(StrEnum):

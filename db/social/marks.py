@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import DateTime, String, Uuid, bindparam, delete, literal
@@ -20,12 +20,35 @@ from db.session import Session, Transaction
 from db.social.drafts import checked_key
 from db.social.events import EntryChanged, UserCountsChanged
 from db.social.tables import Amplification, Entry, Follow, Resonance, Share
-from db.social.visibility import shown_entries
+from db.social.visibility import entries_shown_to, shown_entries
 from db.statements import any_of, fixed
 
 _ENTRY_ID = bindparam("entry_id", type_=Uuid())
 _IS_IT = col(Entry.id) == _ENTRY_ID
 Mark = type[Resonance] | type[Amplification]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What a user wants: that his mark is on an entry, or that it is not."""
+
+    mark: Mark
+    user_id: UUID
+    is_set: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Marked:
+    """An entry after it was marked, and who of those who wanted to mark it sees it. `None` if nobody does."""
+
+    entry: Entry | None
+    seen_by: frozenset[UUID]
+
+    def shown_to(self, user_id: UUID) -> Entry:
+        """Return the entry. Raises `NotFound` for whoever does not see it."""
+        if self.entry is None or user_id not in self.seen_by:
+            raise no_entry()
+        return self.entry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,16 +64,33 @@ async def mark_entry(tx: Transaction, mark: Mark, entry_id: UUID, *, viewer: Vie
 
     Raises `NotFound` for what the viewer does not see.
     """
-    check_member(viewer)
-    made = await tx.row(_marking(mark, viewer.kind), entry_id=entry_id, now=now, **viewer.parameters)
-    return await _marked(tx, entry_id, viewer, is_news=made is not None)
+    return await _mark(tx, mark, entry_id, viewer, is_set=True, now=now)
 
 
-async def unmark_entry(tx: Transaction, mark: Mark, entry_id: UUID, *, viewer: Viewer) -> Entry:
+async def unmark_entry(tx: Transaction, mark: Mark, entry_id: UUID, *, viewer: Viewer, now: datetime) -> Entry:
     """Take back what `mark_entry` set; twice is as good as once. Raises `NotFound` as it does."""
-    check_member(viewer)
-    gone = await tx.row(_unmarking(mark), entry_id=entry_id, **viewer.parameters)
-    return await _marked(tx, entry_id, viewer, is_news=gone is not None)
+    return await _mark(tx, mark, entry_id, viewer, is_set=False, now=now)
+
+
+async def mark_together(tx: Transaction, entry_id: UUID, wishes: Iterable[Wish], *, now: datetime) -> Marked:
+    """Do what several want of one entry: of what one of them wants of a mark, the last. It is counted once for all."""
+    last: dict[tuple[Mark, bool], set[UUID]] = {wish: set() for wish in _WISHES}
+    for (mark, user_id), is_set in {(wish.mark, wish.user_id): wish.is_set for wish in wishes}.items():
+        last[mark, is_set].add(user_id)
+    everybody = set[UUID]().union(*last.values())
+    # The entry is held from here on, so that whoever marks it elsewhere waits with nothing in his hands.
+    seen_by = {row[0] for row in await tx.tuples(_SEEING, entry_id=entry_id, users=sorted(everybody))}
+    if not seen_by:
+        return Marked(entry=None, seen_by=frozenset())
+    is_news = False
+    for (mark, is_set), users in last.items():
+        if wanted := sorted(users & seen_by):
+            statement = _marking(mark) if is_set else _unmarking(mark)
+            is_news |= bool(await tx.tuples(statement, entry_id=entry_id, users=wanted, now=now))
+    entry = cast("Entry", await tx.row(_THE_ENTRY, entry_id=entry_id))
+    if is_news:
+        tx.record(EntryChanged(entry=entry))
+    return Marked(entry=entry, seen_by=frozenset(seen_by))
 
 
 async def share_entry(
@@ -73,7 +113,10 @@ async def share_entry(
     names = ["entry_id", "id", "user_id", "request_key", "created_at"]
     statement = upsert(table).from_select(names, seen).on_conflict_do_nothing()
     made = await tx.row(statement.returning(table.c.entry_id), **viewer.parameters)
-    return await _marked(tx, entry_id, viewer, is_news=made is not None)
+    entry = await visible_entry(tx, entry_id, viewer)
+    if made is not None:
+        tx.record(EntryChanged(entry=entry))
+    return entry
 
 
 async def follow_user(tx: Transaction, user_id: UUID, *, viewer: Viewer, now: datetime) -> Followed:
@@ -102,8 +145,13 @@ async def visible_entry(session: Session, entry_id: UUID, viewer: Viewer, *, fie
     """Return an entry that is seen and was not deleted. Raises `NotFound`."""
     found: Entry | None = await session.row(_showing(viewer.kind), entry_id=entry_id, **viewer.parameters)
     if found is None:
-        raise NotFound("There is no such entry.", field=field)
+        raise no_entry(field)
     return found
+
+
+def no_entry(field: str = "id") -> NotFound:
+    """Say that there is no entry that the viewer sees."""
+    return NotFound("There is no such entry.", field=field)
 
 
 async def tell_users(tx: Transaction, ids: Iterable[UUID]) -> dict[UUID, User]:
@@ -124,19 +172,27 @@ def check_member(viewer: Viewer) -> None:
 
 
 @cache
-def _marking(mark: Mark, kind: ViewerKind) -> Any:
-    table = table_of(mark)
-    values = bindparam("viewer_id", type_=Uuid()), bindparam("now", type_=DateTime(timezone=True))
-    seen = select(col(Entry.id), *values).where(_IS_IT, shown_entries(kind))
-    made = upsert(table).from_select(["entry_id", "user_id", "created_at"], seen).on_conflict_do_nothing()
-    return fixed(made.returning(table.c.entry_id))
+def _marking(mark: Mark) -> Any:
+    table, users = table_of(mark), table_of(User)
+    each = select(users.c.id, _ENTRY_ID, bindparam("now", type_=DateTime(timezone=True)))
+    # In the order of their ids, so that two who mark for the same people do not wait for each other.
+    each = each.where(any_of(users.c.id, "users")).order_by(users.c.id)
+    made = upsert(table).from_select(["user_id", "entry_id", "created_at"], each).on_conflict_do_nothing()
+    return fixed(made.returning(table.c.user_id))
 
 
 @cache
 def _unmarking(mark: Mark) -> Any:
     table = table_of(mark)
-    own = table.c.user_id == bindparam("viewer_id", type_=Uuid())
-    return fixed(delete(table).where(own, table.c.entry_id == _ENTRY_ID).returning(table.c.entry_id))
+    theirs = table.c.entry_id == _ENTRY_ID, any_of(table.c.user_id, "users")
+    return fixed(delete(table).where(*theirs).returning(table.c.user_id))
+
+
+def _seeing() -> Any:
+    users, entries = table_of(User), table_of(Entry)
+    seen = select(users.c.id).select_from(users.join(entries, entries_shown_to(users.c.id)))
+    held = seen.where(_IS_IT, any_of(users.c.id, "users")).with_for_update(of=entries, key_share=True)
+    return fixed(held)
 
 
 @cache
@@ -149,11 +205,10 @@ def _shown(viewer: Viewer, entry_id: UUID, *values: Any) -> Any:
     return select(col(Entry.id), *values).where(col(Entry.id) == entry_id, shown_entries(viewer.kind))
 
 
-async def _marked(tx: Transaction, entry_id: UUID, viewer: Viewer, *, is_news: bool) -> Entry:
-    entry = await visible_entry(tx, entry_id, viewer)
-    if is_news:
-        tx.record(EntryChanged(entry=entry))
-    return entry
+async def _mark(tx: Transaction, mark: Mark, entry_id: UUID, viewer: Viewer, *, is_set: bool, now: datetime) -> Entry:
+    check_member(viewer)
+    wish = Wish(mark=mark, user_id=viewer.user_id, is_set=is_set)
+    return (await mark_together(tx, entry_id, [wish], now=now)).shown_to(viewer.user_id)
 
 
 async def _followed(tx: Transaction, follower_id: UUID, followed_id: UUID, *, is_news: bool) -> Followed:
@@ -165,3 +220,8 @@ async def _followed(tx: Transaction, follower_id: UUID, followed_id: UUID, *, is
     if followed_id not in users:
         raise NotFound("There is no such user.", field="id")
     return Followed(follower=users[follower_id], followed=users[followed_id])
+
+
+_WISHES: list[tuple[Mark, bool]] = [(mark, is_set) for mark in (Resonance, Amplification) for is_set in (True, False)]
+_SEEING = _seeing()
+_THE_ENTRY = fixed(select(Entry).where(_IS_IT))

@@ -5,11 +5,12 @@ from sqlmodel import col
 
 from db.access.tables import User
 from db.access.visibility import visible_users
-from db.batches import Gathered, Order, Pages, ToOne
-from db.social.searching import has_words
+from db.batches import Gathered, Order, Pages, Searched, ToOne
+from db.social.searching import newest_with_words
 from db.social.tables import Amplification, Entry, EntryTag, Follow, Resonance
 from db.social.visibility import (
     DEEPEST,
+    ROOTS,
     answerable_entries,
     deletable_entries,
     editable_entries,
@@ -85,7 +86,7 @@ trending = Pages(
 )
 home_feed = Pages(
     model=Entry,
-    gathered=Gathered(by="author_id", keys=followed_by_viewer),
+    gathered=Gathered(by="author_id", keys=followed_by_viewer, among=ROOTS),
     orders=_BY_TIME,
     filters=ENTRY_FILTERS,
     visible=root_entries,
@@ -94,7 +95,8 @@ entries_as_committed = Pages(model=Entry, orders=_COMMITTED, filters=ENTRY_FILTE
 found_entries = Pages(
     model=Entry,
     orders=ENTRY_ORDERS,
-    filters={**ENTRY_FILTERS, "text": has_words("filter_text")},
+    filters=ENTRY_FILTERS,
+    searched=Searched(filter="text", by="seq", numbers=newest_with_words),
     visible=shown_entries,
 )
 # The newest number of all, whoever asks: a feed begins behind it.

@@ -12,8 +12,9 @@ def _only(condition: str) -> dict[str, Any]:
     return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
 
+_ROOTS = "depth = 0 AND deleted_at IS NULL"
 # What feeds of everybody are made of.
-_FEED = "depth = 0 AND deleted_at IS NULL AND privacy = 'PUBLIC'"
+_FEED = f"{_ROOTS} AND privacy = 'PUBLIC'"
 # Most entries are about nothing, and roots have no parent: SQLite would take an index of nulls for "is null", and be
 # slower by it than by any other way.
 _REPLIES = "parent_id IS NOT NULL"
@@ -28,9 +29,15 @@ class Entry(Stored, table=True):
         UniqueConstraint("author_id", "request_key"),
         UniqueConstraint("seq"),
         Index("ix_entries_author_id_created_at", "author_id", "created_at", "id"),
-        Index("ix_entries_roots", "author_id", "created_at", "id", **_only("depth = 0 AND deleted_at IS NULL")),
+        # Who may see them is found in the index, too, and SQLite looks there for the condition of the index itself.
+        Index("ix_entries_roots", "author_id", "created_at", "id", "privacy", **_only(_ROOTS)),
+        Index(
+            "ix_entries_roots_by_time",
+            *("created_at", "id", "author_id", "privacy", "depth", "deleted_at"),
+            **_only(_ROOTS),
+        ),
+        Index("ix_entries_root_author_id", "root_author_id"),
         Index("ix_entries_shown", "created_at", "id", **_only("deleted_at IS NULL")),
-        Index("ix_entries_feed_created_at", "created_at", "id", **_only(_FEED)),
         Index("ix_entries_feed_score", "score", "created_at", "id", **_only(_FEED)),
         Index("ix_entries_feed_heat", "heat", "id", **_only(_FEED)),
         Index("ix_entries_replies", "parent_id", "branch_order", **_only(_REPLIES)),
@@ -95,6 +102,7 @@ class EntryTag(Base, table=True):
     """A tag of an entry, to find it by. What is shown stands in the entry."""
 
     __tablename__ = "entry_tags"
+    __table_args__ = (Index("ix_entry_tags_of_entry", "entry_id"),)
 
     tag: str = Field(primary_key=True)
     entry_id: UUID = Field(foreign_key="entries.id", ondelete="CASCADE", primary_key=True)

@@ -30,6 +30,8 @@ from db.social.vocabulary import EntryPrivacy
 DEEPEST = 100
 _VIEWER = bindparam("viewer_id", type_=Uuid())
 _ENTRIES = table_of(Entry)
+# What begins a thread and was not deleted: of these there are indexes.
+ROOTS = (_ENTRIES.c.depth == literal_column("0", Integer()), _ENTRIES.c.deleted_at.is_(None))
 
 
 def visible_entries(viewer: ViewerKind) -> ColumnElement[bool]:
@@ -40,6 +42,11 @@ def visible_entries(viewer: ViewerKind) -> ColumnElement[bool]:
 def shown_entries(viewer: ViewerKind) -> ColumnElement[bool]:
     """Say which entries are listed: those that are seen and were not deleted."""
     return and_(col(Entry.deleted_at).is_(None), visible_entries(viewer))
+
+
+def entries_shown_to(user_id: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Say of an entry and a user, who is a row beside it and no overlay, whether it is listed for him."""
+    return and_(col(Entry.deleted_at).is_(None), _admitting(_ENTRIES, user_id))
 
 
 def editable_entries(viewer: ViewerKind) -> ColumnElement[bool]:
@@ -62,8 +69,10 @@ def answerable_entries(viewer: ViewerKind) -> ColumnElement[bool]:
 
 
 def root_entries(viewer: ViewerKind) -> ColumnElement[bool]:
-    """Say which entries are listed that begin a thread."""
-    return and_(col(Entry.depth) == literal_column("0", Integer()), shown_entries(viewer))
+    """Say which entries are listed that begin a thread. What such a one lets in, its thread does."""
+    if viewer.is_overlay:
+        return false()
+    return and_(*ROOTS, _admitted(_ENTRIES.c.privacy, _ENTRIES.c.author_id, _VIEWER))
 
 
 def feed_entries(viewer: ViewerKind) -> ColumnElement[bool]:
@@ -122,20 +131,24 @@ def within_shown_entry(entry_id: Any) -> Visible:
 
 
 def _seen(viewer: ViewerKind, entries: Any) -> ColumnElement[bool]:
-    if viewer.is_overlay:
-        return false()
+    return false() if viewer.is_overlay else _admitting(entries, _VIEWER)
+
+
+def _admitting(entries: Any, user_id: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Say of an entry and the root of its thread whether they let a user in."""
     return and_(
-        _admitted(entries.c.privacy, entries.c.author_id), _admitted(entries.c.root_privacy, entries.c.root_author_id)
+        _admitted(entries.c.privacy, entries.c.author_id, user_id),
+        _admitted(entries.c.root_privacy, entries.c.root_author_id, user_id),
     )
 
 
-def _admitted(privacy: Any, author_id: Any) -> ColumnElement[bool]:
-    """Say of an author's privacy whether it lets the viewer in."""
+def _admitted(privacy: Any, author_id: Any, user_id: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Say of an author's privacy whether it lets a user in."""
     mine = table_of(Follow).alias("mine")
-    follows = exists(select(1).where(mine.c.follower_id == _VIEWER, mine.c.followed_id == author_id))
+    follows = exists(select(1).where(mine.c.follower_id == user_id, mine.c.followed_id == author_id))
     return or_(
         privacy == _constant(EntryPrivacy.PUBLIC),
-        author_id == _VIEWER,
+        author_id == user_id,
         and_(privacy == _constant(EntryPrivacy.FOLLOWERS), follows),
     )
 

@@ -196,6 +196,8 @@ class RowSelection:
     edges: list[Edge]
     # The same edges, those together that ask the same of the same rows under several names: one read serves a group.
     groups: list[list[Edge]] = field(default_factory=list)
+    # Of groups that can wait, by their places: the edge, below or beside, that reads the same batch query for both.
+    readers: dict[int, Edge] = field(default_factory=dict)
     assemblers: dict[str, Callable[..., list[dict[str, Any]]]] = field(default_factory=dict)
 
 

@@ -63,6 +63,7 @@ from schema.engine.plan import (
     Unplanned,
 )
 from schema.engine.selections import Collector
+from schema.engine.sharing import readers_of
 from schema.errors import RefusalsAsData
 from schema.fields import (
     Claim,
@@ -271,7 +272,7 @@ class _Planning:
             selection.steps.append(edge)
             selection.edges.append(edge)
             columns.append(cast("str", edge.parent_key))
-        selection.groups = _groups(selection.edges)
+        _group(selection)
         return _with_columns(selection, columns)
 
     def _printed(
@@ -444,7 +445,7 @@ class _Planning:
         edge = EdgeOne(key, path, link.batch, link.key, False, _with_columns(rows, [link.batch.by]))
         selection.steps.append(edge)
         selection.edges.append(edge)
-        selection.groups = _groups(selection.edges)
+        _group(selection)
         _with_columns(selection, [link.key])
 
     def _of_link(
@@ -545,6 +546,12 @@ def _with_columns(selection: RowSelection, columns: Iterable[str]) -> RowSelecti
 def _give_columns(connection: ConnectionSelection, columns: tuple[str, ...]) -> None:
     for rows in connection.row_selections():
         rows.columns = columns
+
+
+def _group(selection: RowSelection) -> None:
+    """Put edges together that read the same, and find what may be read together with something below."""
+    selection.groups = _groups(selection.edges)
+    selection.readers = readers_of(selection.groups)
 
 
 def _groups(edges: Sequence[Edge]) -> list[list[Edge]]:

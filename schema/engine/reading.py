@@ -4,9 +4,9 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from graphql.execution.values import VariableValues, get_argument_values
 
@@ -16,19 +16,17 @@ from db.batches import (
     Chosen,
     Order,
     Page,
-    Pages,
-    Window,
     asked,
     filter_parameters,
     page_parameters,
-    table_of,
     window,
 )
 from db.session import Session
 from db.statements import CompiledStatement, RawRow
-from schema.connections import PageArguments, write_cursor
+from schema.connections import PageArguments
 from schema.context import Context
-from schema.engine.assembly import OBJECT, column_converter, raw_key, row_assembler
+from schema.engine.assembly import OBJECT, raw_key, row_assembler
+from schema.engine.pages import Cursors, connection_value, cut
 from schema.engine.plan import (
     Abandoned,
     Arguments,
@@ -42,6 +40,7 @@ from schema.engine.plan import (
     RootLookup,
     RowSelection,
 )
+from schema.engine.sharing import Wish, Wishes, own_rows
 from schema.fields import filter_values
 
 Answers = dict[Any, Any]
@@ -68,6 +67,7 @@ class Run:
     kind: ViewerKind
     parameters: Mapping[str, Any]
     trace: list[Traced]
+    wishes: Wishes = field(default_factory=Wishes)
 
     @property
     def mode(self) -> str:
@@ -156,21 +156,34 @@ async def _print_rows(run: Run, selection: RowSelection, rows: Sequence[RawRow])
 
 
 async def _answers(run: Run, selection: RowSelection, keys_of: Callable[[Edge], Iterable[Any]]) -> list[Answers]:
-    """Read all edges of a level, side by side where there are several."""
-    reads = []
-    for group in selection.groups:
-        keys = dict.fromkeys(keys_of(group[0]))
-        keys.pop(None, None)
-        reads.append(_read_group(run, group, list(keys)))
+    """Read all edges of a level, side by side where there are several; what can wait is read with what is below."""
+    keys = [_distinct(keys_of(group[0])) for group in selection.groups]
+    waiting = {}
+    for place, reader in selection.readers.items():
+        waiting[place] = run.wishes.gather(selection.groups[place], keys[place])
+        run.wishes.make(reader, waiting[place])
+    now = [place for place in range(len(keys)) if place not in waiting]
+    reads = [_read_group(run, selection.groups[place], keys[place]) for place in now]
     found = [await reads[0]] if len(reads) == 1 else await asyncio.gather(*reads)
+    by_place = dict(zip(now, found, strict=True))
+    # A later one may have been read with what was below, and an earlier one with it.
+    for place, wish in reversed(waiting.items()):
+        run.wishes.withdraw(selection.readers[place])
+        by_place[place] = await _read_wish(run, selection.groups[place], keys[place], wish)
     if len(selection.groups) == len(selection.edges):
-        return [answers[0] for answers in found]
+        return [by_place[place][0] for place in range(len(keys))]
     by_edge = {
         id(edge): answers
-        for group, of_group in zip(selection.groups, found, strict=True)
-        for edge, answers in zip(group, of_group, strict=True)
+        for place, group in enumerate(selection.groups)
+        for edge, answers in zip(group, by_place[place], strict=True)
     }
     return [by_edge[id(edge)] for edge in selection.edges]
+
+
+def _distinct(keys: Iterable[Any]) -> list[Any]:
+    found = dict.fromkeys(keys)
+    found.pop(None, None)
+    return list(found)
 
 
 async def _read_group(run: Run, group: Sequence[Edge], keys: list[Any]) -> list[Answers]:
@@ -184,10 +197,25 @@ async def _read_group(run: Run, group: Sequence[Edge], keys: list[Any]) -> list[
     if isinstance(first, EdgeNode):
         found = await asyncio.gather(*(_read_group(run, [choice], keys) for choice in first.choices))
         return [{key: printed for (answers,) in found for key, printed in answers.items()}]
+    if isinstance(first, EdgeOne | EdgeClaim):
+        return await _read_wish(run, group, keys, run.wishes.gather(group, keys))
     statement = run.compiled(first.compiled, None, lambda: _statement(run, first))
     if isinstance(first, EdgeWalk):
         return await _read_walks(run, group, first, statement, keys)
     rows = await run.fetch(first.path, statement, keys, run.parameters)
+    return [await _print_edge(run, edge, rows) for edge in group]
+
+
+async def _read_wish(run: Run, group: Sequence[Edge], keys: list[Any], wish: Wish) -> list[Answers]:
+    """Read what a group wishes, for others too, unless others have read it; print what is its own."""
+    first = cast("EdgeOne | EdgeClaim", group[0])
+    is_shared = bool(wish.others) or wish.rows is not None
+    if wish.rows is None and wish.keys:
+        statement = run.compiled(first.compiled, None, lambda: _statement(run, first))
+        wish.grant(await run.fetch(first.path, statement, wish.keys, run.parameters))
+    rows = wish.rows or ()
+    if is_shared:
+        rows = own_rows(first, rows, keys)
     return [await _print_edge(run, edge, rows) for edge in group]
 
 
@@ -207,7 +235,7 @@ async def _read_walks(
     counts = Counter(row[-1] for row in rows)
     # The key stands behind the columns that are wanted.
     wanted = [row[:-1] for row in rows]
-    return [_cut(counts, await _print_rows(run, edge.selection, wanted)) for edge in group]
+    return [cut(counts, await _print_rows(run, edge.selection, wanted)) for edge in group]
 
 
 async def _print_edge(run: Run, edge: Edge, rows: Sequence[RawRow]) -> Answers:
@@ -218,7 +246,7 @@ async def _print_edge(run: Run, edge: Edge, rows: Sequence[RawRow]) -> Answers:
         return {row[place]: True for row in rows}
     printed = await _print_rows(run, edge.selection, rows)
     keys = map(itemgetter(edge.selection.columns.index(str(edge.batch.by))), rows)
-    return dict(zip(keys, printed, strict=True)) if isinstance(edge, EdgeOne) else _cut(Counter(keys), printed)
+    return dict(zip(keys, printed, strict=True)) if isinstance(edge, EdgeOne) else cut(Counter(keys), printed)
 
 
 async def _read_pages(run: Run, edges: Sequence[EdgePage], keys: Sequence[Any]) -> list[Answers]:
@@ -280,7 +308,9 @@ async def _page_rows(run: Run, edges: Sequence[EdgePage], keys: Sequence[Any], q
 
 async def _totals(run: Run, edge: EdgePage, keys: Sequence[Any], question: _Question) -> dict[Any, int]:
     batch, filters = edge.batch, question.shape.filters
-    statement = run.compiled(edge.connection.counts, filters, lambda: batch.count_statement(run.kind, filters))
+    statement = run.compiled(
+        edge.connection.counts, filters, lambda: batch.count_statement(run.mode, run.kind, filters)
+    )
     parameters = {**run.parameters, **filter_parameters(question.wanted)}
     rows = await run.fetch(f"{edge.path}.totalCount", statement, keys, parameters)
     return {None: rows[0][0]} if batch.by is None else {row[0]: row[1] for row in rows}
@@ -297,19 +327,19 @@ async def _print_connections(
     """Print the connection of every key. All their rows are printed together, level by level."""
     if edge.connection.wants_nodes_alone and question.page.limit >= max(pages.counts.values(), default=0):
         return await _print_nodes(run, edge.connection.steps[0], keys, pages)
-    rows_of = _cut(pages.counts, list(pages.rows))
+    rows_of = cut(pages.counts, list(pages.rows))
     windows = {key: window(rows_of.get(key, []), question.page) for key in keys}
     rows = [row for one in windows.values() for row in one.rows]
     selections = edge.connection.row_selections()
     printed = [iter(await _print_rows(run, selection, rows)) for selection in selections]
-    cursors = _Cursors(edge.batch, question.order, edge.selection, run.mode)
+    cursors = Cursors(edge.batch, question.order, edge.selection, run.mode)
     answers: Answers = {}
     for key, found in windows.items():
         taken = [[next(one) for _ in found.rows] for one in printed]
         # One selection may stand twice, as `nodes` under two aliases never does: each step has its own.
         by_selection = {id(selection): dicts for selection, dicts in zip(selections, taken, strict=True)}
         answers[key] = {
-            step.key: _connection_value(step, question.page, found, by_selection, totals.get(key, 0), cursors)
+            step.key: connection_value(step, question.page, found, by_selection, totals.get(key, 0), cursors)
             for step in edge.connection.steps
         }
     return answers
@@ -324,76 +354,8 @@ async def _print_nodes(run: Run, step: ConnectionStep, keys: Sequence[Any], page
     printed = await _print_rows(run, wanted, pages.rows)
     if step.link is not None:
         printed = [one["node"] for one in printed]
-    answers: Answers = {key: {name: nodes} for key, nodes in _cut(pages.counts, printed).items()}
+    answers: Answers = {key: {name: nodes} for key, nodes in cut(pages.counts, printed).items()}
     for key in keys:
         if key not in answers:
             answers[key] = {name: []}
     return answers
-
-
-def _connection_value(
-    step: ConnectionStep,
-    page: Page,
-    found: Window[RawRow],
-    printed: Mapping[int, list[dict[str, Any]]],
-    total: int,
-    cursors: "_Cursors",
-) -> Any:
-    if step.name == "nodes":
-        return printed[id(step.nodes)] if step.link is None else [one["node"] for one in printed[id(step.link)]]
-    if step.name == "edges":
-        return [_edge_value(step, row, index, printed, cursors) for index, row in enumerate(found.rows)]
-    if step.name == "page_info":
-        return {one.key: _page_info_value(one.name, page, found, cursors) for one in step.page_info}
-    return total if step.name == "total_count" else step.type_name
-
-
-def _edge_value(
-    step: ConnectionStep, row: RawRow, index: int, printed: Mapping[int, list[dict[str, Any]]], cursors: "_Cursors"
-) -> dict[str, Any]:
-    value: dict[str, Any] = {}
-    linked = {} if step.link is None else printed[id(step.link)][index]
-    for one in step.edges:
-        if one.key in linked:
-            value[one.key] = linked[one.key]
-            continue
-        if one.name == "node":
-            value[one.key] = printed[id(one.selection)][index]
-        else:
-            value[one.key] = cursors.of(row) if one.name == "cursor" else one.type_name
-    return value
-
-
-def _page_info_value(name: str | None, page: Page, found: Window[RawRow], cursors: "_Cursors") -> Any:
-    if name == "has_next_page":
-        return page.before is not None if page.is_backward else found.has_more
-    if name == "has_previous_page":
-        return found.has_more if page.is_backward else page.after is not None
-    if name is None:
-        return "PageInfo"
-    if not found.rows:
-        return None
-    return cursors.of(found.rows[0] if name == "start_cursor" else found.rows[-1])
-
-
-class _Cursors:
-    """Writes the cursors of rows as a driver gave them."""
-
-    def __init__(self, batch: Pages[Any], order: Order, selection: RowSelection, mode: str) -> None:
-        table = table_of(batch.model)
-        self._columns = [(selection.columns.index(name), column_converter(table, name, mode)) for name in order.columns]
-
-    def of(self, row: RawRow) -> str:
-        """Return the cursor of a row."""
-        return write_cursor(tuple(row[i] if convert is None else convert(row[i]) for i, convert in self._columns))
-
-
-def _cut(counts: Mapping[Any, int], whole: list[Any]) -> dict[Any, list[Any]]:
-    """Cut a list into those of each key, which stand together and in the order of their counts."""
-    pieces = {}
-    start = 0
-    for key, count in counts.items():
-        end = start + count
-        pieces[key] = whole[start:end]
-        start = end
-    return pieces

@@ -1,4 +1,4 @@
-"""How a competition can be changed."""
+"""How mats can be laid and named."""
 
 from typing import Annotated, Any
 
@@ -9,15 +9,7 @@ from db.matches import operations
 from schema.changes import change
 from schema.context import Asked
 from schema.ids import decode_id
-from schema.matches.types import Mat, Tournament
-
-
-@strawberry.input(description="A tournament to be set up.")
-class TournamentInput:
-    """A tournament to be set up."""
-
-    name: str = strawberry.field(description="What it is called: 1 to 200 characters, no two alike.")
-    city: str = strawberry.field(default="", description="Where it is: at most 200 characters.")
+from schema.matches.types import Mat
 
 
 @strawberry.input(description="A mat to be laid.")
@@ -32,15 +24,7 @@ class MatInput:
 
 @strawberry.type
 class MatchMutations:
-    """How a competition can be changed."""
-
-    @change(Tournament, "tournament", "Set up a tournament.", result="The tournament.", demand=Role.OPERATOR)
-    async def tournament_create(
-        self, info: Asked, input: Annotated[TournamentInput, strawberry.argument(description="The tournament.")]
-    ) -> Any:
-        """Set up a tournament."""
-        context = info.context
-        return await operations.create_tournament(context.db, name=input.name, city=input.city, now=context.now())
+    """How mats can be laid and named."""
 
     @change(Mat, "mat", "Lay a mat.", result="The mat.", demand=Role.OPERATOR)
     async def mat_create(

@@ -11,7 +11,7 @@ from schema.context import Asked
 from schema.fields import Demand, connection, lookup
 from schema.ids import decode_id
 from schema.matches.arguments import MatchFilter, MatchOrder, NameOrder
-from schema.matches.types import Mat, Match, Scoreboard, Tournament
+from schema.matches.types import Athlete, Mat, Match, Scoreboard, Tournament
 
 
 @strawberry.type
@@ -20,6 +20,15 @@ class MatchQueries:
 
     tournaments: Connection[Tournament] = connection(
         "All tournaments.", queries.tournaments, key=None, order=NameOrder, demand=Demand(None)
+    )
+    tournament: Tournament | None = lookup(
+        "One tournament. Null if there is none.", "tournament", queries.tournament_by_id, demand=Demand(None)
+    )
+    athletes: Connection[Athlete] = connection(
+        "All who ever fought, or are to.", queries.athletes, key=None, order=NameOrder, demand=Demand(None)
+    )
+    athlete: Athlete | None = lookup(
+        "One athlete. Null if there is none.", "athlete", queries.athlete_by_id, demand=Demand(None)
     )
     mats: Connection[Mat] = connection("All mats.", queries.mats, key=None, order=NameOrder, demand=Demand(None))
     mat: Mat | None = lookup("One mat. Null if there is none.", "mat", queries.mat_by_id, demand=Demand(None))

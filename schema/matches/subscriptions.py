@@ -9,13 +9,14 @@ import strawberry
 
 from db.errors import Invalid, NotFound
 from db.matches import queries
-from db.matches.events import MatchEventsLogged
+from db.matches.events import MatchEventsLogged, MatHeard
+from db.matches.events import MatQueueChanged as QueueChange
 from db.matches.events import ScoreboardChanged as ScoreboardChange
 from schema.context import Asked, Context
 from schema.fields import Demand
 from schema.ids import decode_id
 from schema.live.sources import Feed, State, feed, state
-from schema.matches.types import MatchEvent, Scoreboard
+from schema.matches.types import Mat, MatchEvent, MatStatus, Scoreboard, status_of
 
 
 @strawberry.type(description="A scoreboard as it is.")
@@ -38,6 +39,24 @@ class MatchEvents:
     cursor: str = strawberry.field(
         description="Its place: give it to `after` to go on from here, after any interruption."
     )
+
+
+@strawberry.type(description="A mat whose queue is as it is now.")
+class MatQueueChanged:
+    """A mat whose queue is as it is now."""
+
+    mat: Mat = strawberry.field(description="The mat: its `queue` is read as this is sent.")
+    revision: int = strawberry.field(description="That of the queue: the higher is the newer.")
+    sent_at: datetime = strawberry.field(description="The server's clock when this was sent.")
+
+
+@strawberry.type(description="How it is with the scoring program of a mat.")
+class MatStatusChanged:
+    """How it is with the scoring program of a mat."""
+
+    mat: Mat = strawberry.field(description="The mat.")
+    status: MatStatus = strawberry.field(description="How it is.")
+    sent_at: datetime = strawberry.field(description="The server's clock when this was sent.")
 
 
 @strawberry.type
@@ -71,6 +90,45 @@ class MatchSubscriptions:
             after=lambda change: change.scoreboard,
             is_news=lambda heard, shown: _is_newer(heard, shown) and (seen(heard) or seen(shown)) is not None,
             show=lambda row, at: ScoreboardChanged(scoreboard=seen(row), sent_at=at),
+        )
+
+    @state(
+        MatQueueChanged,
+        "The queue of a mat as it is now, then after every change, by hand or by a load that takes a fight from it.",
+        demand=Demand(None),
+    )
+    async def mat_queue_changed(
+        self, info: Asked, mat_id: Annotated[strawberry.ID, strawberry.argument(description="The mat.")]
+    ) -> State[QueueChange, Any]:
+        """The queue of a mat."""
+        mat_id_ = await _mat(info.context, mat_id)
+        return State(
+            topic=mat_id_,
+            of=QueueChange,
+            read=partial(_present_mat, mat_id=mat_id_),
+            after=lambda changed: changed.mat,
+            is_news=lambda heard, shown: heard.queue_revision > shown.queue_revision,
+            show=lambda mat, at: MatQueueChanged(mat=mat, revision=mat.queue_revision, sent_at=at),
+        )
+
+    @state(
+        MatStatusChanged,
+        "How it is with the scoring program of a mat now, then whenever it is heard again, falls silent while its "
+        "clock runs, says that it is off, or sends what cannot be read. Not after every message.",
+        demand=Demand(None),
+    )
+    async def mat_status_changed(
+        self, info: Asked, mat_id: Annotated[strawberry.ID, strawberry.argument(description="The mat.")]
+    ) -> State[MatHeard, Any]:
+        """The scoring program of a mat."""
+        mat_id_ = await _mat(info.context, mat_id)
+        return State(
+            topic=mat_id_,
+            of=MatHeard,
+            read=partial(_present_mat, mat_id=mat_id_),
+            after=lambda heard: heard.mat,
+            is_news=lambda heard, shown: heard.status_revision > shown.status_revision,
+            show=lambda mat, at: MatStatusChanged(mat=mat, status=status_of(mat), sent_at=at),
         )
 
     @feed(
@@ -111,10 +169,20 @@ async def _watched(context: Context, match_id: str | None, mat_id: str | None) -
         if await context.loaders.one(queries.match_by_id, id) is None:
             raise NotFound("There is no such match.", field="match_id")
         return id, False
-    id = decode_id(str(mat_id), kind="mat", field="mat_id")
+    return await _mat(context, str(mat_id)), True
+
+
+async def _mat(context: Context, mat_id: str) -> UUID:
+    """Return the id of a mat that is there. Raises `NotFound`."""
+    id = decode_id(mat_id, kind="mat", field="mat_id")
     if await context.loaders.one(queries.mat_by_id, id) is None:
         raise NotFound("There is no such mat.", field="mat_id")
-    return id, True
+    return id
+
+
+async def _present_mat(context: Context, *, mat_id: UUID) -> Any:
+    context.renew_loaders()
+    return await context.loaders.one(queries.mat_by_id, mat_id)
 
 
 async def _present(context: Context, topic: UUID, *, is_mat: bool) -> Any:

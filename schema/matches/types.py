@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from typing import Annotated, Any, cast
 
@@ -16,14 +16,32 @@ from db.social import queries as social
 from schema.access.types import LazyEntry, LazyUDPListener, User
 from schema.connections import Connection, write_cursor
 from schema.context import Asked
-from schema.fields import Node, column, computed, connection, node, to_many, to_one, value
+from schema.fields import LinkNode, Node, column, computed, connection, node, to_many, to_one, value
 from schema.matches.arguments import (
+    ChallengeFilter,
+    EventTypeFilter,
+    EventTypeOrder,
     MatchEventFilter,
     MatchEventOrder,
     MatchFilter,
     MatchOrder,
     NameOrder,
     NewestOrder,
+    PenaltyFilter,
+    PointFilter,
+    QueueOrder,
+    TournamentAthleteOrder,
+    UnknownMessageOrder,
+)
+from schema.matches.planned_types import PlannedMatch, TournamentAthlete, TournamentDay
+from schema.matches.told_types import (
+    Challenge,
+    EventType,
+    MatchStatistics,
+    Penalty,
+    Point,
+    RoundStatistics,
+    UnknownMessage,
 )
 from schema.matches.vocabulary import (
     ChallengeState,
@@ -32,7 +50,10 @@ from schema.matches.vocabulary import (
     MatchState,
     Outcome,
     RejectionReason,
+    RoundWinReason,
+    SenderState,
     Side,
+    TournamentState,
 )
 from schema.social.arguments import EntryFilter, TimeOrder
 
@@ -43,7 +64,22 @@ class Tournament(Node):
 
     name: str = column("What it is called.")
     city: str = column("Where it is. Empty if that was not said.")
+    country_code: str = column("The country it is in, by its code. Empty if that was not said.")
+    starts_on: date | None = column("Its first day, as announced. Null if that was not said.")
+    ends_on: date | None = column("Its last day, as announced. Null if that was not said.")
+    state: TournamentState = column("Where it stands.")
+    revision: int = column("Raised by one at every change of it: give back the one you saw when you change it.")
     created_at: datetime = column("When it was set up here.")
+    days: list[TournamentDay] = to_many("Its days, in order, at most 100.", queries.days_by_tournament)
+    matches: Connection[Match] = connection(
+        "The fights that were loaded on its mats.",
+        queries.matches_by_tournament,
+        order=MatchOrder,
+        filter=MatchFilter,
+    )
+    athletes: Connection[TournamentAthlete] = connection(
+        "Those who fight in it, with what they did.", queries.athletes_by_tournament, order=TournamentAthleteOrder
+    )
     mats: Connection[Mat] = connection("Its mats.", queries.mats_by_tournament, order=NameOrder)
     entries: Connection[LazyEntry] = connection(
         "What was written about it, as far as it is for you.",
@@ -53,6 +89,35 @@ class Tournament(Node):
     )
 
 
+@value
+class MatStatus:
+    """What is known of the scoring program that speaks for a mat."""
+
+    state: SenderState = strawberry.field(description="Whether it is heard.")
+    last_sender: str = strawberry.field(description="The address it last spoke from, as `host:port`. Empty until then.")
+    last_received_at: datetime | None = strawberry.field(
+        description="When it was last heard, as of this answer. Null until then."
+    )
+    messages: int = strawberry.field(description="How many messages came.")
+    unreadable: int = strawberry.field(description="How many of them could not be read.")
+    revision: int = strawberry.field(
+        description="Raised by one whenever the state changes or something could not be read: the higher is the newer."
+    )
+
+
+_STATUS = ("sender_state", "last_sender", "last_received_at", "last_seq", "unreadable_count", "status_revision")
+
+
+def _status(*told: Any) -> MatStatus:
+    names = ("state", "last_sender", "last_received_at", "messages", "unreadable", "revision")
+    return MatStatus(**dict(zip(names, told, strict=True)))
+
+
+def status_of(mat: Any) -> MatStatus:
+    """Return the status in a mat's row."""
+    return _status(*(getattr(mat, name) for name in _STATUS))
+
+
 @node("mat", queries.mat_by_id)
 class Mat(Node):
     """A court. One scoring program speaks for it."""
@@ -60,8 +125,15 @@ class Mat(Node):
     name: str = column("What it is called. No two mats of a tournament share a name.")
     created_at: datetime = column("When it was laid.")
     last_seq: int = column("The number of the newest entry in its log; 0 before the first.")
+    queue_revision: int = column("Raised by one at every change of its queue: the higher is the newer.")
+    status: MatStatus = computed("How it is with its scoring program.", _STATUS, _status)
     tournament: Tournament | None = to_one(
         "The tournament it belongs to. Null if it belongs to none.", queries.tournament_by_id, key="tournament_id"
+    )
+    queue: Connection[PlannedMatch] = connection(
+        "The fights that wait for it, in the order in which they are to come.",
+        queries.waiting_by_mat,
+        order=QueueOrder,
     )
     current_match: Match | None = to_one(
         "The fight on it. Null until one was loaded.", queries.match_by_id, key="current_match_id"
@@ -69,9 +141,39 @@ class Mat(Node):
     matches: Connection[Match] = connection(
         "Every fight that was loaded on it.", queries.matches_by_mat, order=MatchOrder, filter=MatchFilter
     )
+    events: Connection[MatchEvent] = connection(
+        "Its log: what the scoring program said, fight or no fight, in the order it was received.",
+        queries.events_by_mat,
+        order=MatchEventOrder,
+        filter=MatchEventFilter,
+    )
     listeners: list[LazyUDPListener] = to_many(
         "Where its scoring program is heard. Empty unless you run the event.", network.listeners_by_mat
     )
+    event_types: Connection[EventType] = connection(
+        "What its log holds, counted by kind and code.",
+        queries.event_types_by_mat,
+        order=EventTypeOrder,
+        filter=EventTypeFilter,
+    )
+    unknown_messages: Connection[UnknownMessage] = connection(
+        "The messages without effect that came, those alike together.",
+        queries.unknown_messages_by_mat,
+        order=UnknownMessageOrder,
+    )
+
+
+@strawberry.type(description="How somebody's fights ended. Those that are not over are not counted.")
+class AthleteRecord:
+    """How somebody's fights ended."""
+
+    fights: int = column("How many are over.")
+    wins: int = column("How many were won.")
+    losses: int = column("How many were lost.")
+    ties: int = column("How many ended with nobody announced, as after a withdrawal.")
+
+
+_TO_MATCH = LinkNode(queries.match_by_id, "match_id")
 
 
 @node("athlete", queries.athlete_by_id)
@@ -83,6 +185,15 @@ class Athlete(Node):
     country_code: str = column("The country, by the code the scoring program used. Empty if none was said.")
     sides: Connection[MatchSide] = connection(
         "The sides he or she fought on, newest first.", queries.sides_by_athlete, order=NewestOrder
+    )
+    matches: Connection[Match] = connection(
+        "The fights he or she was loaded for, newest first.",
+        queries.sides_by_athlete,
+        link=_TO_MATCH,
+        order=NewestOrder,
+    )
+    record: AthleteRecord | None = to_one(
+        "How the fights ended that are over. Null if the athlete is gone.", queries.record_by_athlete, key="id"
     )
 
 
@@ -108,8 +219,34 @@ class Match(Node):
     started_at: datetime | None = column("When its clock was first started. Null until then.")
     ended_at: datetime | None = column("When a winner was announced. Null until then.")
     mat: Mat = to_one("The mat it is fought on.", queries.mat_by_id, key="mat_id")
+    tournament: Tournament | None = to_one(
+        "The tournament its mat belonged to when it was loaded. Null if to none.",
+        queries.tournament_by_id,
+        key="tournament_id",
+    )
+    day: TournamentDay | None = to_one(
+        "The day that was on when it was loaded. Null if none was.", queries.day_by_id, key="tournament_day_id"
+    )
+    planned: PlannedMatch | None = to_one(
+        "What was planned of it. Null if nothing was.", queries.planned_by_match, key="id"
+    )
     sides: list[MatchSide] = to_many("Blue, then red. Empty until the athletes were named.", queries.sides_by_match)
     rounds: list[Round] = to_many("The rounds so far, in order.", queries.rounds_by_match)
+    statistics: list[MatchStatistics] = to_many(
+        "What each side did, blue's first. Empty until a round was told of.", queries.tallies_by_match
+    )
+    points: Connection[Point] = connection(
+        "The points given in it.", queries.points_by_match, order=MatchEventOrder, filter=PointFilter
+    )
+    penalties: Connection[Penalty] = connection(
+        "The penalties given in it, those that were taken back too.",
+        queries.penalties_by_match,
+        order=MatchEventOrder,
+        filter=PenaltyFilter,
+    )
+    challenges: Connection[Challenge] = connection(
+        "The video challenges in it.", queries.challenges_by_match, order=MatchEventOrder, filter=ChallengeFilter
+    )
     scoreboard: Scoreboard = to_one("What an overlay shows.", queries.scoreboard_by_match, key="id")
 
     @strawberry.field(
@@ -162,6 +299,15 @@ class MatchSide(Node):
     match: Match = to_one("The fight.", queries.match_by_id, key="match_id")
 
 
+def _win_reason(winner: Side | None, blue: int, red: int, superiority: Side | None) -> RoundWinReason | None:
+    if winner is None:
+        return None
+    if blue == red:
+        return RoundWinReason.SUPERIORITY if superiority is winner else None
+    ahead = Side.BLUE if blue > red else Side.RED
+    return RoundWinReason.SCORE if ahead is winner else None
+
+
 @node("round", queries.round_by_id)
 class Round(Node):
     """One round of a fight."""
@@ -172,6 +318,13 @@ class Round(Node):
     blue_gam_jeom_count: int = column("Blue's penalties.")
     red_gam_jeom_count: int = column("Red's penalties.")
     winner: Side | None = column("Who won it. Null until that was decided.")
+    win_reason: RoundWinReason | None = computed(
+        "What it was won by. Null until it was decided, and where the log does not tell: as after a decision for the "
+        "side that was behind.",
+        ("winner", "blue_score", "red_score", "superiority"),
+        _win_reason,
+    )
+    statistics: list[RoundStatistics] = to_many("What each side did, blue's first.", queries.sides_by_round)
     has_statistics_conflict: bool = column("Whether the scoring program's own counts at its end differ from ours.")
     started_at: datetime | None = column("When its clock was first started. Null until then.")
     ended_at: datetime | None = column("When it ended. Null until then.")
@@ -217,6 +370,11 @@ class MatchEvent(Node):
     match: Match | None = to_one(
         "The fight it belongs to. Null if none was on the mat.", queries.match_by_id, key="match_id"
     )
+    point: Point | None = to_one("The point it gives. Null if it gives none.", queries.point_by_event, key="id")
+    penalties: list[Penalty] = to_many("The penalties it counts first.", queries.penalties_by_event)
+    challenge: Challenge | None = to_one(
+        "The challenge that begins with it. Null if none does.", queries.challenge_by_event, key="id"
+    )
 
 
 @value
@@ -239,7 +397,7 @@ class InjuryClock:
 
 
 @value
-class Challenge:
+class ScoreboardChallenge:
     """The latest video challenge."""
 
     side: Side | None = strawberry.field(description="Who asked. Null for the referee.")
@@ -259,6 +417,16 @@ class ScoreboardSide:
     gam_jeoms: int = strawberry.field(description="The penalties in the current round.")
     rounds_won: int = strawberry.field(description="How many rounds it has won.")
     round_scores: list[int] = strawberry.field(description="The score of each round so far, in order.")
+
+
+@value
+class ScoreboardRound:
+    """A round as an overlay shows it."""
+
+    number: int = strawberry.field(description="1 for the first.")
+    blue_score: int = strawberry.field(description="Blue's score in it.")
+    red_score: int = strawberry.field(description="Red's score in it.")
+    winner: Side | None = strawberry.field(description="Who won it. Null until that was decided.")
 
 
 def _clock(record: dict[str, Any] | None) -> Clock | None:
@@ -288,10 +456,10 @@ def _injury(record: dict[str, Any] | None) -> InjuryClock | None:
     return InjuryClock(side=_optional_side(record["side"]), clock=_present_clock(record["clock"]))
 
 
-def _challenge(record: dict[str, Any] | None) -> Challenge | None:
+def _challenge(record: dict[str, Any] | None) -> ScoreboardChallenge | None:
     if record is None:
         return None
-    return Challenge(side=_optional_side(record["side"]), state=ChallengeState(record["state"]))
+    return ScoreboardChallenge(side=_optional_side(record["side"]), state=ChallengeState(record["state"]))
 
 
 def _side(board: dict[str, Any], name: str) -> ScoreboardSide:
@@ -307,6 +475,18 @@ def _side(board: dict[str, Any], name: str) -> ScoreboardSide:
         rounds_won=side["roundsWon"],
         round_scores=[one[name]["score"] for one in board["rounds"]],
     )
+
+
+def _rounds(records: list[dict[str, Any]]) -> list[ScoreboardRound]:
+    return [
+        ScoreboardRound(
+            number=one["number"],
+            blue_score=one["blue"]["score"],
+            red_score=one["red"]["score"],
+            winner=_optional_side(one["winner"]),
+        )
+        for one in records
+    ]
 
 
 def _of_board(description: str, name: str, read: Any = lambda shown: shown) -> Any:
@@ -330,6 +510,7 @@ class Scoreboard:
     division: str = _of_board("The age group. Empty until said.", "division")
     round: int = _of_board("The current round.", "round")
     round_count: int | None = _of_board("How many rounds there may be. Null until said.", "roundCount")
+    rounds: list[ScoreboardRound] = _of_board("The rounds so far, in order.", "rounds", _rounds)
     blue: ScoreboardSide = computed("Blue.", ("board",), lambda board: _side(board, "blue"))
     red: ScoreboardSide = computed("Red.", ("board",), lambda board: _side(board, "red"))
     superiority: Side | None = _of_board(
@@ -338,7 +519,7 @@ class Scoreboard:
     clock: Clock = _of_board("The fight clock.", "clock", _present_clock)
     break_clock: Clock | None = _of_board("The rest between rounds. Null while there is none.", "breakClock", _clock)
     injury: InjuryClock | None = _of_board("The injury clock. Null while it is not shown.", "injury", _injury)
-    challenge: Challenge | None = _of_board(
+    challenge: ScoreboardChallenge | None = _of_board(
         "The latest video challenge. Null before the first.", "challenge", _challenge
     )
     outcome: Outcome | None = _of_board(

@@ -8,7 +8,10 @@ from db.matches.vocabulary import (
     Outcome,
     PointKind,
     RejectionReason,
+    RoundWinReason,
+    SenderState,
     Side,
+    TournamentState,
 )
 from schema.fields import enum
 
@@ -20,7 +23,10 @@ __all__ = [
     "Outcome",
     "PointKind",
     "RejectionReason",
+    "RoundWinReason",
+    "SenderState",
     "Side",
+    "TournamentState",
 ]
 
 enum(Side, "A side of the mat.", BLUE="Chong, 1 on the wire.", RED="Hong, 2 on the wire.")
@@ -39,6 +45,36 @@ enum(
     ENDED="A winner was announced.",
     NOT_FOUGHT="Replaced by another load before its clock ever started.",
     ABANDONED="Started, then replaced by another load before a winner was announced.",
+)
+enum(
+    TournamentState,
+    "Where a tournament, or a day of one, stands.",
+    PENDING="It has not begun.",
+    ACTIVE="It is on.",
+    ENDED="It is over.",
+)
+enum(
+    SenderState,
+    "What is known of the scoring program that speaks for a mat.",
+    UNHEARD="It never said anything.",
+    ALIVE="It speaks, or is silent with its clock at rest, as it may be for hours.",
+    SILENT="Its clock runs, and nothing has come for a while: it, or the network, is in trouble.",
+    OFF="It said that its output was switched off, and nothing since.",
+)
+enum(
+    PointKind,
+    "How a point was made.",
+    PUNCH="A punch: 1.",
+    BODY="A kick to the body: 2.",
+    HEAD="A kick to the head: 3.",
+    TURNING_BODY="A turning kick to the body: 4.",
+    TURNING_HEAD="A turning kick to the head: 5.",
+)
+enum(
+    RoundWinReason,
+    "What a round was won by, as far as the log tells.",
+    SCORE="By the higher score.",
+    SUPERIORITY="By the criteria, at an equal score.",
 )
 enum(ClockState, "Whether a clock counts down.", STOPPED="It stands.", RUNNING="It counts down.")
 enum(
@@ -95,15 +131,6 @@ enum(
     ENTRY_VOIDED="An operator took an entry back: see `voids`.",
     UNDONE="An operator took his own last correction back: see `voids`.",
     REDONE="An operator took his own last undoing back: see `voids`.",
-)
-enum(
-    PointKind,
-    "What points are given for.",
-    PUNCH="A punch to the body: 1 point.",
-    BODY="A kick to the body: 2 points.",
-    HEAD="A kick to the head: 3 points.",
-    TECHNICAL_BODY="A turning kick to the body: 4 points.",
-    TECHNICAL_HEAD="A turning kick to the head: 5 points.",
 )
 enum(
     RejectionReason,

@@ -1,65 +1,46 @@
 """How users and their entries can be changed."""
 
-from collections.abc import Awaitable, Callable
+from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
 import strawberry
 
+from db.access.viewer import Viewer
 from db.session import Transaction
 from db.social import operations
+from db.social.crowds import mark_in_crowd
 from db.social.tables import Amplification, Resonance
 from schema.access.types import User
-from schema.changes import change, changed
-from schema.context import Asked, Context
+from schema.changes import change, change_one, changed
+from schema.context import Asked
 from schema.ids import decode_id
 from schema.inputs import given
 from schema.social.inputs import EntryInput, ProfileInput, entry_changes
 from schema.social.types import Entry
 
-# What a change of one thing does, in a transaction.
-Change = Callable[[Transaction, UUID, Context], Awaitable[Any]]
 _COUNTED = "The entry with its counts after the change."
+_of_user = partial(change_one, of=User, name="user", kind="user")
 
 
-def _changing(verb: str, of: type[Any], description: str, work: Change, *, argument: str, result: str) -> Any:
-    """Declare a mutation that changes the one thing whose id it is given."""
-    name = of.__name__.lower()
-
+def _marking(verb: str, description: str, mark: operations.Mark, *, is_set: bool) -> Any:
     async def make(
-        self: Any, info: Asked, id: Annotated[strawberry.ID, strawberry.argument(description=argument)]
+        self: Any, info: Asked, id: Annotated[strawberry.ID, strawberry.argument(description="The entry.")]
     ) -> Any:
-        async with info.context.db.transaction() as tx:
-            return await work(tx, decode_id(id, kind=name), info.context)
+        context, entry_id = info.context, decode_id(id, kind="entry")
+        return await mark_in_crowd(context.db, mark, entry_id, is_set=is_set, viewer=context.viewer, now=context.now())
 
-    make.__name__ = f"{name}_{verb}"
-    return change(of, name, description, result=result)(make)
-
-
-async def _mark(tx: Transaction, id: UUID, context: Context, *, mark: operations.Mark) -> Any:
-    return await operations.mark_entry(tx, mark, id, viewer=context.viewer, now=context.now())
+    make.__name__ = f"entry_{verb}"
+    return change(Entry, "entry", f"{description} Twice is as good as once.", result=_COUNTED)(make)
 
 
-async def _unmark(tx: Transaction, id: UUID, context: Context, *, mark: operations.Mark) -> Any:
-    return await operations.unmark_entry(tx, mark, id, viewer=context.viewer)
+async def _follow(tx: Transaction, id: UUID, *, viewer: Viewer, now: datetime) -> Any:
+    return (await operations.follow_user(tx, id, viewer=viewer, now=now)).followed
 
 
-async def _delete(tx: Transaction, id: UUID, context: Context) -> Any:
-    return await operations.delete_entry(tx, id, viewer=context.viewer, now=context.now())
-
-
-async def _follow(tx: Transaction, id: UUID, context: Context) -> Any:
-    return (await operations.follow_user(tx, id, viewer=context.viewer, now=context.now())).followed
-
-
-async def _unfollow(tx: Transaction, id: UUID, context: Context) -> Any:
-    return (await operations.unfollow_user(tx, id, viewer=context.viewer)).followed
-
-
-def _marking(verb: str, description: str, work: Change) -> Any:
-    twice = f"{description} Twice is as good as once."
-    return _changing(verb, Entry, twice, work, argument="The entry.", result=_COUNTED)
+async def _unfollow(tx: Transaction, id: UUID, *, viewer: Viewer, **_: object) -> Any:
+    return (await operations.unfollow_user(tx, id, viewer=viewer)).followed
 
 
 Key = Annotated[
@@ -112,18 +93,20 @@ class SocialMutations:
         changes = entry_changes(input)
         return await changed(info, operations.update_entry, decode_id(id, kind="entry"), changes, longest=longest)
 
-    entry_delete = _changing(
-        "delete",
-        Entry,
+    entry_delete = change_one(
+        "entry_delete",
         "Take away what an entry of yours says; an admin may with any that he sees. Its place and its replies stay.",
-        _delete,
+        operations.delete_entry,
+        of=Entry,
+        name="entry",
+        kind="entry",
         argument="The entry.",
         result="What is left of it: its place.",
     )
-    entry_resonate = _marking("resonate", "Resonate with an entry.", partial(_mark, mark=Resonance))
-    entry_unresonate = _marking("unresonate", "Cease to resonate with an entry.", partial(_unmark, mark=Resonance))
-    entry_amplify = _marking("amplify", "Amplify an entry.", partial(_mark, mark=Amplification))
-    entry_unamplify = _marking("unamplify", "Cease to amplify an entry.", partial(_unmark, mark=Amplification))
+    entry_resonate = _marking("resonate", "Resonate with an entry.", Resonance, is_set=True)
+    entry_unresonate = _marking("unresonate", "Cease to resonate with an entry.", Resonance, is_set=False)
+    entry_amplify = _marking("amplify", "Amplify an entry.", Amplification, is_set=True)
+    entry_unamplify = _marking("unamplify", "Cease to amplify an entry.", Amplification, is_set=False)
 
     @change(
         Entry,
@@ -140,17 +123,15 @@ class SocialMutations:
         """Note a share."""
         return await changed(info, operations.share_entry, decode_id(id, kind="entry"), request_key=idempotency_key)
 
-    user_follow = _changing(
-        "follow",
-        User,
+    user_follow = _of_user(
+        "user_follow",
         "Follow somebody. Twice is as good as once.",
         _follow,
         argument="Whom to follow.",
         result="The one who is followed, with the counts after the change.",
     )
-    user_unfollow = _changing(
-        "unfollow",
-        User,
+    user_unfollow = _of_user(
+        "user_unfollow",
         "Cease to follow somebody. Twice is as good as once.",
         _unfollow,
         argument="Whom not to follow any more.",

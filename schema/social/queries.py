@@ -6,6 +6,7 @@ import strawberry
 
 from db.access.queries import user_by_id
 from db.social import queries
+from db.social.searching import MOST_FOUND
 from schema.access.types import User
 from schema.connections import Connection
 from schema.context import Asked
@@ -51,7 +52,9 @@ class SocialQueries:
     )
 
     search: Connection[Entry] = connection(
-        "All entries with some words, replies included, as far as they are for you.",
+        "Entries with some words, replies included, as far as they are for you: if there are more than "
+        f"{MOST_FOUND:,}, the newest of them, whatever the order. For words that are very common, only entries of late "
+        "are looked at.",
         queries.found_entries,
         key=None,
         order=EntryOrder,

@@ -1,5 +1,6 @@
 """The command line: what each command does, says and ends with."""
 
+import asyncio
 import os
 import re
 import signal
@@ -10,6 +11,7 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -20,8 +22,11 @@ from typer.testing import CliRunner, Result
 
 from api.cli import app
 from api.settings import Settings
+from db.matches import operations as matches
+from db.session import connect
 from schema import print_contract
 from tests.support.captures import CHALLENGE
+from tests.support.competition import begun_fight, say
 from tests.support.postgresql import Server
 
 _PATIENCE_SECONDS = 30
@@ -85,6 +90,7 @@ def test_these_are_the_commands() -> None:
         "goals unhide",
         "goals watch",
         "import goals",
+        "matches rebuild",
         "migrate down",
         "migrate status",
         "migrate up",
@@ -225,6 +231,37 @@ def test_counters_are_compared_and_mended(database: Path) -> None:
     assert (wrong.exit_code, orjson.loads(wrong.stdout)) == (1, {"found": [drift], "isRepaired": False})
     assert (mended.exit_code, mended.stdout.splitlines()[-1]) == (0, "They were mended.")
     assert ringside("social", "recount").exit_code == 0
+
+
+def test_what_is_folded_is_made_again(database: Path) -> None:
+    ringside("migrate", "up")
+    nothing = ringside("matches", "rebuild")
+    asyncio.run(_fight(f"sqlite:///{database}"))
+    with sqlite3.connect(database) as connection:
+        connection.execute("DELETE FROM points")
+        connection.execute("UPDATE rounds SET blue_score = 99")
+        ((mat,),) = connection.execute("SELECT id FROM mats").fetchall()
+    connection.close()
+    made = ringside("matches", "rebuild", "--json")
+    with sqlite3.connect(database) as connection:
+        told = connection.execute("SELECT (SELECT count(*) FROM points), blue_score FROM rounds").fetchall()
+    connection.close()
+
+    assert (nothing.exit_code, nothing.stdout) == (0, "There are no mats.\n")
+    shown = {"id": f"mat_{mat}", "name": "Mat 1", "entries": len(begun_fight("1")), "fights": 1, "changed": 0}
+    assert (made.exit_code, orjson.loads(made.stdout)) == (0, {"mats": [shown]})
+    assert told == [(1, 3)]
+    assert "Mat 1" in ringside("matches", "rebuild", "--mat", f"mat_{mat}").stdout
+    assert refusal("matches", "rebuild", "--mat", "mat_" + "0" * 32) == "There is no such mat."
+
+
+async def _fight(url: str) -> None:
+    db = await connect(url)
+    now = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
+    async with db.transaction() as tx:
+        mat = await matches.create_mat(tx, name="Mat 1", now=now)
+        await say(tx, mat.id, now, *begun_fight("1"))
+    await db.close()
 
 
 def test_a_database_goes_forward_and_back() -> None:
@@ -458,10 +495,12 @@ def test_the_demonstration_prints_one_line_for_programs_and_works() -> None:
 
     assert set(told) == {"url", "graphql", "token", "overlays"}
     assert told["graphql"] == f"{told['url']}/graphql"
-    assert len(told["overlays"]) == 2
-    for overlay, kind in zip(told["overlays"], ("mat", "stream"), strict=True):
+    for overlay, (kind, options) in zip(
+        told["overlays"], (("mat", ""), ("mat", "?show=auto&look=arcade"), ("stream", "")), strict=True
+    ):
         assert re.fullmatch(
-            rf"{told['url']}/overlays/{kind}/{kind}_[0-9a-f]{{32}}#token=rs_\w{{8}}_[\w-]{{43}}", overlay
+            rf"{told['url']}/overlays/{kind}/{kind}_[0-9a-f]{{32}}{re.escape(options)}#token=rs_\w{{8}}_[\w-]{{43}}",
+            overlay,
         )
     assert page[0] == 200
     assert answer == {"data": {"viewer": {"role": "ADMIN"}, "mats": {"nodes": [{"name": "Mat 1"}, {"name": "Mat 2"}]}}}

@@ -21,7 +21,7 @@ from tests.conftest import ManualClock
 from tests.db.test_matches import rows_of
 from tests.support.captures import FINAL
 from tests.support.house import RunningHouse, eventually, running_house
-from tests.support.operators import make_operator, revision_of, say
+from tests.support.operators import correct, make_operator, revision_of
 
 OPERATORS = 50
 REGRETS = 5
@@ -39,12 +39,12 @@ async def test_fifty_operators_and_a_running_replay_at_once_lose_nothing(databas
         match_id = await _current(house)
         viewers = [await make_operator(db, clock.now(), f"Operator {number}") for number in range(OPERATORS)]
 
-        async def correct(by: By) -> None:
+        async def work(by: By) -> None:
             await _insist(db, by_hand.award_points, match_id, by, side=Side.BLUE, kind=PointKind.PUNCH, number=1)
             if by.viewer in viewers[:REGRETS]:
                 await _insist(db, taking_back.undo, match_id, by)
 
-        corrections = [correct(By(viewer=viewer, now=clock.now(), revision=None)) for viewer in viewers]
+        corrections = [work(By(viewer=viewer, now=clock.now(), revision=None)) for viewer in viewers]
         await asyncio.gather(_send(house, messages[LOAD_LENGTH:]), *corrections)
 
         entries = len(messages) + OPERATORS + REGRETS
@@ -73,7 +73,7 @@ async def _insist(db: Database, operation: Any, match_id: UUID, by: By, **named:
     by = replace(by, revision=await revision_of(db, match_id))
     while True:
         try:
-            await say(db, operation, match_id, by=by, **named)
+            await correct(db, operation, match_id, by=by, **named)
         except Stale as stale:
             by = replace(by, revision=stale.revision)
         else:

@@ -8,12 +8,13 @@ import orjson
 
 from db.matches.corrections import Correction, LoadedByHand, Voiding
 from db.matches.fold import Entry
-from db.matches.history import refold, voided_by
-from db.matches.log import Advance, Fight, MatProgress, Received, advance, correct
+from db.matches.history import refold, retell, voided_by
+from db.matches.log import Advance, Fight, Logged, MatProgress, Received, advance, correct
 from db.matches.messages import from_record
-from db.matches.rows import match_row, round_rows, side_rows
+from db.matches.rows import match_row, round_rows, round_side_rows, side_rows
 from db.matches.state import to_json
 from db.matches.tables import Match, MatchEvent
+from db.matches.tallies import count_entries
 from db.session import Database
 from tests.db.test_matches import on_mat, rows_of, without_names
 
@@ -25,7 +26,7 @@ class Told:
     progress: MatProgress
     fights: dict[int, Fight] = field(default_factory=dict)
     logs: dict[int | None, list[Entry]] = field(default_factory=dict)
-    fight_of: list[int | None] = field(default_factory=list)
+    logged: list[Logged] = field(default_factory=list)
 
     def take(self, row: Any, began: int | None) -> None:
         """Take the next entry; `began` is the fight that it is stored with."""
@@ -39,7 +40,7 @@ class Told:
         else:
             steps = advance(self.progress, [said])
             self.logs.setdefault(_began(steps), []).append(entry)
-        self.fight_of.append(_began(steps))
+        self.logged += steps.logged
         self.fights.update({fight.begun_seq: fight for fight in steps.fights})
         self.progress = steps.progress
 
@@ -69,7 +70,9 @@ async def assert_equal_to_a_fresh_fold(db: Database, mat_id: UUID) -> None:
     events = stored.pop("events")
 
     assert [row["seq"] for row in events] == list(range(1, len(rows) + 1))
-    assert [row["match_id"] for row in events] == told.fight_of
+    assert [row["match_id"] for row in events] == [
+        None if one.fight is None else one.fight.begun_seq for one in told.logged
+    ]
     assert stored == _expected(told, {row.seq: row.received_at for row in rows})
     for number, fight in told.fights.items():
         assert refold(told.logs[number], left_at=told.left_at(number)) == fight.state
@@ -81,6 +84,24 @@ async def assert_equal_to_a_fresh_fold(db: Database, mat_id: UUID) -> None:
 def _voided(rows: list[Any]) -> dict[int, int]:
     seqs = {row.id: row.seq for row in rows}
     return {row.seq: seqs[row.voided_by_id] for row in rows if row.voided_by_id is not None}
+
+
+def _facts(told: Told) -> dict[str, list[dict[str, Any]]]:
+    """What each fight tells when it is told from the start, and what the whole log holds."""
+    facts = [(number, retell(told.logs[number], left_at=told.left_at(number))[1]) for number in sorted(told.fights)]
+    tally = count_entries(told.logged)
+    return {
+        "points": [{"match_id": number, **row} for number, one in facts for row in one.points],
+        "penalties": sorted(
+            ({"match_id": number, **row} for number, one in facts for row in one.penalties),
+            key=lambda row: [row[name] for name in ("match_id", "seq", "side", "number")],
+        ),
+        "challenges": [
+            {"match_id": number, **one.challenges[seq]} for number, one in facts for seq in sorted(one.challenges)
+        ],
+        "types": sorted(tally.types, key=lambda row: (row["kind"], row["code"])),
+        "unknown": sorted(tally.unknown, key=lambda row: row["pattern"]),
+    }
 
 
 def _expected(told: Told, received_at: dict[int, Any]) -> dict[str, Any]:
@@ -95,6 +116,10 @@ def _expected(told: Told, received_at: dict[int, Any]) -> dict[str, Any]:
             {"match_id": number, **without_names(row)} for number, fight in fights for row in side_rows(fight.state)
         ],
         "rounds": [{"match_id": number, **row} for number, fight in fights for row in round_rows(fight.state)],
+        "round sides": [
+            {"match_id": number, **row} for number, fight in fights for row in round_side_rows(fight.state)
+        ],
+        **_facts(told),
         "scoreboards": [
             {
                 "match_id": number,

@@ -24,7 +24,7 @@ from tests.db.fresh import assert_equal_to_a_fresh_fold
 from tests.db.stored import NOW, everything, lay_mat, statements_of
 from tests.db.test_matches import log, received, rows_of
 from tests.support.competition import begun_fight, loaded_fight
-from tests.support.operators import FIGHT, load, make_operator, revision_of, say
+from tests.support.operators import FIGHT, correct, load, make_operator, revision_of
 
 LATER = NOW + timedelta(minutes=1)
 HEAD: dict[str, Any] = {"side": Side.BLUE, "kind": PointKind.HEAD}
@@ -78,7 +78,7 @@ async def refusal_of(attempt: Awaitable[Any]) -> tuple[str, str, str | None]:
 
 async def test_a_fight_is_run_by_hand_from_its_load_to_its_winner(db: Database, mat: Mat, olga: By) -> None:
     match = await load(db, mat.id, olga)
-    do = partial(say, db, match_id=match.id)
+    do = partial(correct, db, match_id=match.id)
 
     await do(by_hand.start_clock, by=olga)
     await do(by_hand.award_points, by=olga, **HEAD)
@@ -123,7 +123,7 @@ async def test_an_entry_by_hand_says_who_made_it_why_and_where_the_fight_stood(
 ) -> None:
     match = await begun(db, mat)
 
-    await say(db, by_hand.award_points, match.id, by=replace(olga, why=" The video showed it. "), **HEAD)
+    await correct(db, by_hand.award_points, match.id, by=replace(olga, why=" The video showed it. "), **HEAD)
 
     *wire, entry = await entries(db, match)
     assert {(row.made_by_id, row.why, row.voids_id, row.voided_by_id) for row in wire} == {(None, "", None, None)}
@@ -140,7 +140,7 @@ async def test_a_correction_is_shown_at_once_even_inside_a_burst(db: Database, m
     await log(db, mat.id, received("sc1;4;sc2;0", at=LATER))
     assert await scores(db, match) == (3, 0)
 
-    await say(db, by_hand.award_points, match.id, by=olga, **HEAD)
+    await correct(db, by_hand.award_points, match.id, by=olga, **HEAD)
 
     assert await scores(db, match) == (7, 0)
     await log(db, mat.id, received("pt1;1", "sc1;5;sc2;0", "pt1;1", at=LATER + timedelta(milliseconds=20)))
@@ -152,10 +152,10 @@ async def test_a_fight_that_has_left_its_mat_is_still_corrected(db: Database, ma
     match = await begun(db, mat)
     other = await begun(db, mat, "2")
 
-    await say(db, by_hand.set_score, match.id, by=olga, blue=9, red=8)
-    await say(db, by_hand.decide_round, match.id, by=olga, winner=Side.BLUE)
-    await say(db, by_hand.declare_winner, match.id, by=olga, outcome=Outcome.RED)
-    corrected = await say(db, taking_back.undo, match.id, by=olga)
+    await correct(db, by_hand.set_score, match.id, by=olga, blue=9, red=8)
+    await correct(db, by_hand.decide_round, match.id, by=olga, winner=Side.BLUE)
+    await correct(db, by_hand.declare_winner, match.id, by=olga, outcome=Outcome.RED)
+    corrected = await correct(db, taking_back.undo, match.id, by=olga)
 
     assert (corrected.state, corrected.outcome) == ("ABANDONED", None)
     assert (await scores(db, match), await scores(db, other)) == ((9, 8), (3, 0))
@@ -185,11 +185,11 @@ async def test_a_stale_revision_is_refused_with_the_present_one_and_changes_noth
 ) -> None:
     match = await begun(db, mat)
     seen = await revision_of(db, match.id)
-    await say(db, by_hand.award_points, match.id, by=olga, **HEAD)
+    await correct(db, by_hand.award_points, match.id, by=olga, **HEAD)
     before = await everything(db)
 
     with pytest.raises(Stale) as refusal:
-        await say(db, by_hand.award_points, match.id, by=replace(olga, revision=seen), **HEAD)
+        await correct(db, by_hand.award_points, match.id, by=replace(olga, revision=seen), **HEAD)
 
     assert (refusal.value.code, refusal.value.field, refusal.value.revision) == ("CONFLICT", "revision", seen + 1)
     assert await everything(db) == before
@@ -202,7 +202,7 @@ async def test_what_an_operator_says_raises_the_revision_even_if_nothing_looks_o
     seen = await revision_of(db, match.id)
     (before,) = await rows_of(db, Scoreboard)
 
-    await say(db, by_hand.set_score, match.id, by=olga, blue=3)
+    await correct(db, by_hand.set_score, match.id, by=olga, blue=3)
 
     (after,) = await rows_of(db, Scoreboard)
     assert (after.revision, after.board, after.changed_at) == (seen + 1, before.board, before.changed_at)
@@ -229,7 +229,7 @@ async def test_a_fight_that_is_over_or_gone_takes_nothing_that_happens_in_a_figh
     before = await everything(db)
 
     refusals = {
-        (name, await refusal_of(say(db, operation, match.id, by=olga)))
+        (name, await refusal_of(correct(db, operation, match.id, by=olga)))
         for match in (gone, ended)
         for name, operation in UNFOUGHT.items()
     }
@@ -295,7 +295,7 @@ async def test_what_cannot_be_is_refused_and_changes_nothing(db: Database, mat: 
     before = await everything(db)
 
     refusals = {
-        name: await refusal_of(say(db, operation, match.id, by=olga)) for name, (operation, _) in REFUSED.items()
+        name: await refusal_of(correct(db, operation, match.id, by=olga)) for name, (operation, _) in REFUSED.items()
     }
 
     assert refusals == {name: refusal for name, (_, refusal) in REFUSED.items()}
@@ -306,10 +306,10 @@ async def test_a_reason_has_five_hundred_characters_at_most(db: Database, mat: M
     match = await begun(db, mat)
 
     refusals = [
-        await refusal_of(say(db, by_hand.award_points, match.id, by=replace(olga, why=why), **HEAD))
+        await refusal_of(correct(db, by_hand.award_points, match.id, by=replace(olga, why=why), **HEAD))
         for why in ("x" * 501, "a\0b")
     ]
-    await say(db, by_hand.award_points, match.id, by=replace(olga, why="x" * 500), **HEAD)
+    await correct(db, by_hand.award_points, match.id, by=replace(olga, why="x" * 500), **HEAD)
 
     assert refusals == [
         ("BAD_USER_INPUT", "A reason has 0 to 500 characters.", "why"),
@@ -322,9 +322,9 @@ async def test_a_clock_that_stands_is_not_stopped_and_does_not_start_at_nothing(
 ) -> None:
     match = await load(db, mat.id, olga)
 
-    stop = await refusal_of(say(db, by_hand.stop_clock, match.id, by=olga))
-    await say(db, by_hand.set_clock, match.id, by=olga, remaining_ms=0)
-    start = await refusal_of(say(db, by_hand.start_clock, match.id, by=olga))
+    stop = await refusal_of(correct(db, by_hand.stop_clock, match.id, by=olga))
+    await correct(db, by_hand.set_clock, match.id, by=olga, remaining_ms=0)
+    start = await refusal_of(correct(db, by_hand.start_clock, match.id, by=olga))
 
     assert stop == ("CONFLICT", "The clock stands.", "id")
     assert start == ("CONFLICT", "Nothing remains on the clock. Say from where it is to run.", "remaining_ms")
@@ -382,8 +382,8 @@ async def test_a_load_names_the_fight_that_it_replaces_as_it_was_seen(db: Databa
 async def test_a_match_that_is_not_there_is_not_found(db: Database, olga: By) -> None:
     missing = ("NOT_FOUND", "There is no such match.", "id")
 
-    assert await refusal_of(say(db, by_hand.start_clock, new_id(), by=replace(olga, revision=1))) == missing
-    assert await refusal_of(say(db, taking_back.undo, new_id(), by=replace(olga, revision=1))) == missing
+    assert await refusal_of(correct(db, by_hand.start_clock, new_id(), by=replace(olga, revision=1))) == missing
+    assert await refusal_of(correct(db, taking_back.undo, new_id(), by=replace(olga, revision=1))) == missing
 
 
 # Taking back.
@@ -395,13 +395,13 @@ async def test_undo_takes_back_ones_own_corrections_from_the_last_on_and_redo_br
     match = await begun(db, mat)
     ben = replace(olga, viewer=await make_operator(db, NOW, "Ben"))
     for by, points in ((olga, PointKind.PUNCH), (ben, PointKind.HEAD), (olga, PointKind.BODY)):
-        await say(db, by_hand.award_points, match.id, by=by, side=Side.RED, kind=points)
+        await correct(db, by_hand.award_points, match.id, by=by, side=Side.RED, kind=points)
     reds = [(await scores(db, match))[1]]
 
     for operation in (*[taking_back.undo] * 2, *[taking_back.redo] * 2, taking_back.undo):
-        await say(db, operation, match.id, by=olga)
+        await correct(db, operation, match.id, by=olga)
         reds.append((await scores(db, match))[1])
-    await say(db, taking_back.undo, match.id, by=ben)
+    await correct(db, taking_back.undo, match.id, by=ben)
 
     assert reds == [6, 4, 3, 4, 6, 4]
     assert await scores(db, match) == (3, 1)
@@ -417,15 +417,15 @@ async def test_undo_takes_back_ones_own_corrections_from_the_last_on_and_redo_br
 
 async def test_a_new_correction_leaves_nothing_to_redo(db: Database, mat: Mat, olga: By) -> None:
     match = await begun(db, mat)
-    await say(db, by_hand.award_points, match.id, by=olga, **HEAD)
-    await say(db, taking_back.undo, match.id, by=olga)
-    await say(db, by_hand.give_gam_jeom, match.id, by=olga, side=Side.RED)
+    await correct(db, by_hand.award_points, match.id, by=olga, **HEAD)
+    await correct(db, taking_back.undo, match.id, by=olga)
+    await correct(db, by_hand.give_gam_jeom, match.id, by=olga, side=Side.RED)
 
-    assert await refusal_of(say(db, taking_back.redo, match.id, by=olga)) == NOTHING_TO_REDO
-    await say(db, taking_back.undo, match.id, by=olga)
-    assert await refusal_of(say(db, taking_back.undo, match.id, by=olga)) == NOTHING_TO_UNDO
-    await say(db, taking_back.redo, match.id, by=olga)
-    assert await refusal_of(say(db, taking_back.redo, match.id, by=olga)) == NOTHING_TO_REDO
+    assert await refusal_of(correct(db, taking_back.redo, match.id, by=olga)) == NOTHING_TO_REDO
+    await correct(db, taking_back.undo, match.id, by=olga)
+    assert await refusal_of(correct(db, taking_back.undo, match.id, by=olga)) == NOTHING_TO_UNDO
+    await correct(db, taking_back.redo, match.id, by=olga)
+    assert await refusal_of(correct(db, taking_back.redo, match.id, by=olga)) == NOTHING_TO_REDO
     assert await scores(db, match) == (4, 0)
 
 
@@ -433,11 +433,11 @@ async def test_an_entry_of_the_wire_is_taken_back_and_brought_back(db: Database,
     match = await begun(db, mat)
     (score,) = [row for row in await entries(db, match) if row.record == {"blue": 3, "red": 0}]
 
-    await say(db, taking_back.void_event, match.id, score.id, by=replace(olga, why="Noise"))
+    await correct(db, taking_back.void_event, match.id, score.id, by=replace(olga, why="Noise"))
     without = await scores(db, match)
     voiding = (await entries(db, match))[-1]
-    again = await refusal_of(say(db, taking_back.void_event, match.id, score.id, by=olga))
-    await say(db, taking_back.void_event, match.id, voiding.id, by=olga)
+    again = await refusal_of(correct(db, taking_back.void_event, match.id, score.id, by=olga))
+    await correct(db, taking_back.void_event, match.id, voiding.id, by=olga)
 
     assert (without, await scores(db, match)) == ((0, 0), (3, 0))
     assert again == ("CONFLICT", "This entry was taken back before.", "event_id")
@@ -454,9 +454,9 @@ async def test_an_entry_of_the_wire_is_taken_back_and_brought_back(db: Database,
 async def test_what_was_named_and_taken_back_is_undone_like_any_correction(db: Database, mat: Mat, olga: By) -> None:
     match = await begun(db, mat)
     (score,) = [row for row in await entries(db, match) if row.record == {"blue": 3, "red": 0}]
-    await say(db, taking_back.void_event, match.id, score.id, by=olga)
+    await correct(db, taking_back.void_event, match.id, score.id, by=olga)
 
-    await say(db, taking_back.undo, match.id, by=olga)
+    await correct(db, taking_back.undo, match.id, by=olga)
 
     assert await scores(db, match) == (3, 0)
     await assert_equal_to_a_fresh_fold(db, mat.id)
@@ -465,13 +465,13 @@ async def test_what_was_named_and_taken_back_is_undone_like_any_correction(db: D
 async def test_what_began_a_match_is_not_taken_back(db: Database, mat: Mat, olga: By) -> None:
     by_wire = await begun(db, mat)
     first, *_ = await entries(db, by_wire)
-    refusals = [await refusal_of(say(db, taking_back.void_event, by_wire.id, first.id, by=olga))]
+    refusals = [await refusal_of(correct(db, taking_back.void_event, by_wire.id, first.id, by=olga))]
     hand_made = await load(db, mat.id, olga, replaces=by_wire)
     (loaded,) = await entries(db, hand_made)
     refusals += [
-        await refusal_of(say(db, taking_back.void_event, hand_made.id, loaded.id, by=olga)),
-        await refusal_of(say(db, taking_back.undo, hand_made.id, by=olga)),
-        await refusal_of(say(db, taking_back.void_event, by_wire.id, loaded.id, by=olga)),
+        await refusal_of(correct(db, taking_back.void_event, hand_made.id, loaded.id, by=olga)),
+        await refusal_of(correct(db, taking_back.undo, hand_made.id, by=olga)),
+        await refusal_of(correct(db, taking_back.void_event, by_wire.id, loaded.id, by=olga)),
     ]
 
     began = ("CONFLICT", "This entry began the match: it cannot be taken back.", "event_id")
@@ -481,10 +481,10 @@ async def test_what_began_a_match_is_not_taken_back(db: Database, mat: Mat, olga
 
 async def test_a_round_that_was_only_gone_to_by_mistake_is_gone(db: Database, mat: Mat, olga: By) -> None:
     match = await begun(db, mat)
-    await say(db, by_hand.set_round, match.id, by=olga, number=7)
+    await correct(db, by_hand.set_round, match.id, by=olga, number=7)
     assert sorted(row.number for row in await rows_of(db, Round)) == [1, 7]
 
-    await say(db, taking_back.undo, match.id, by=olga)
+    await correct(db, taking_back.undo, match.id, by=olga)
 
     assert sorted(row.number for row in await rows_of(db, Round)) == [1]
     await assert_equal_to_a_fresh_fold(db, mat.id)
@@ -492,10 +492,10 @@ async def test_a_round_that_was_only_gone_to_by_mistake_is_gone(db: Database, ma
 
 async def test_a_winner_that_is_taken_back_lets_the_fight_go_on(db: Database, mat: Mat, olga: By) -> None:
     match = await begun(db, mat)
-    await say(db, by_hand.declare_winner, match.id, by=olga, outcome=Outcome.BLUE)
+    await correct(db, by_hand.declare_winner, match.id, by=olga, outcome=Outcome.BLUE)
 
-    going = await say(db, taking_back.undo, match.id, by=olga)
-    await say(db, by_hand.award_points, match.id, by=olga, **HEAD)
+    going = await correct(db, taking_back.undo, match.id, by=olga)
+    await correct(db, by_hand.award_points, match.id, by=olga, **HEAD)
 
     assert (going.state, going.outcome, going.winner_name, going.ended_at) == ("LIVE", None, "", None)
     assert await scores(db, match) == (6, 0)
@@ -503,11 +503,11 @@ async def test_a_winner_that_is_taken_back_lets_the_fight_go_on(db: Database, ma
 
 async def test_a_log_that_is_too_long_is_not_folded_again(db: Database, mat: Mat, olga: By) -> None:
     match = await begun(db, mat)
-    await say(db, by_hand.award_points, match.id, by=olga, **HEAD)
+    await correct(db, by_hand.award_points, match.id, by=olga, **HEAD)
     length = len(await entries(db, match))
 
-    refusal = await refusal_of(say(db, taking_back.undo, match.id, by=olga, most=length - 1))
-    await say(db, taking_back.undo, match.id, by=olga, most=length)
+    refusal = await refusal_of(correct(db, taking_back.undo, match.id, by=olga, most=length - 1))
+    await correct(db, taking_back.undo, match.id, by=olga, most=length)
 
     assert refusal == (
         "CONFLICT",
@@ -526,7 +526,7 @@ async def test_a_correction_is_heard_once_it_is_committed(db: Database, mat: Mat
     match = await begun(db, mat)
 
     with db.bus.listen(match.id, of=Event) as listener:
-        await say(db, by_hand.award_points, match.id, by=olga, **HEAD)
+        await correct(db, by_hand.award_points, match.id, by=olga, **HEAD)
         logged, changed = listener._events
 
     (scoreboard,) = await rows_of(db, Scoreboard)
@@ -542,7 +542,7 @@ async def test_a_rolled_back_correction_is_silent(
     db: Database, mat: Mat, olga: By, operation: Callable[..., Any]
 ) -> None:
     match = await begun(db, mat)
-    await say(db, by_hand.give_gam_jeom, match.id, by=olga, side=Side.RED)
+    await correct(db, by_hand.give_gam_jeom, match.id, by=olga, side=Side.RED)
     by = replace(olga, revision=await revision_of(db, match.id))
     before = await everything(db)
 
@@ -580,7 +580,7 @@ async def test_of_fifty_operators_at_one_revision_one_is_heard(db: Database, mat
     by = replace(olga, revision=await revision_of(db, match.id))
 
     answers = await asyncio.gather(
-        *(say(db, by_hand.award_points, match.id, by=by, **HEAD) for _ in range(50)), return_exceptions=True
+        *(correct(db, by_hand.award_points, match.id, by=by, **HEAD) for _ in range(50)), return_exceptions=True
     )
 
     refused = [answer for answer in answers if isinstance(answer, Stale)]
@@ -603,7 +603,7 @@ async def test_a_correction_takes_a_number_of_statements_that_does_not_grow(db: 
     for _ in range(3):
         by = replace(olga, revision=await revision_of(db, match.id))
         with statements_of(db) as heard:
-            await say(db, by_hand.award_points, match.id, by=by, **HEAD)
+            await correct(db, by_hand.award_points, match.id, by=by, **HEAD)
         counts.append(len(heard))
         await log(db, mat.id, received("sc1;9;sc2;0", "pt1;1", "clk;01:50"))
 

@@ -23,13 +23,29 @@ from db.errors import Conflict, Refusal
 from db.ids import new_id
 from db.matches import operations
 from db.matches.board import board
-from db.matches.events import MatchEventsLogged, ScoreboardChanged
+from db.matches.events import MatchEventsLogged, MatHeard, ScoreboardChanged
 from db.matches.fold import Entry
-from db.matches.log import MatProgress, Received, advance
+from db.matches.log import Advance, MatProgress, Received, advance
 from db.matches.messages import from_record
-from db.matches.rows import match_row, round_rows, side_rows
+from db.matches.rows import match_row, round_rows, round_side_rows, side_rows
 from db.matches.state import from_json, to_json
-from db.matches.tables import Athlete, Mat, Match, MatchEvent, MatchSide, Round, Scoreboard, Tournament
+from db.matches.tables import (
+    Athlete,
+    Challenge,
+    EventType,
+    Mat,
+    Match,
+    MatchEvent,
+    MatchSide,
+    Penalty,
+    Point,
+    Round,
+    RoundSide,
+    Scoreboard,
+    Tournament,
+    UnknownMessage,
+)
+from db.matches.tallies import count_entries
 from db.matches.vocabulary import MatchState, Side
 from db.session import Database, Transaction
 from tests.db.match_strategies import logs
@@ -40,6 +56,8 @@ from tests.support.competition import begun_fight, loaded_fight
 Heard = list[tuple[str, Any]]
 
 CAPTURES = [FINAL, CHALLENGE]
+# What is another in each database, and what the log does not tell.
+_LEFT_OUT = {"id", "mat_id", "event_id", "tournament_id", "tournament_day_id"}
 TAKEN = ("CONFLICT", "There is a mat of this name in this tournament.", "name")
 SOMEBODY_ELSE = ("CONFLICT", "Somebody else writes to the log of this mat.", None)
 LENGTH = ("BAD_USER_INPUT", "A name has 1 to 200 characters.", "name")
@@ -117,7 +135,7 @@ async def on_mat(db: Database, mat_id: UUID) -> dict[str, Any]:
     (mat,) = [row for row in await rows_of(db, Mat) if row.id == mat_id]
 
     def plain(row: Any, *left_out: str) -> dict[str, Any]:
-        values = {name: value for name, value in row._asdict().items() if name not in {"id", "mat_id", *left_out}}
+        values = {name: value for name, value in row._asdict().items() if name not in {*_LEFT_OUT, *left_out}}
         if "match_id" in values:
             values["match_id"] = began[values["match_id"]]
         if values.get("athlete_id"):
@@ -134,6 +152,16 @@ async def on_mat(db: Database, mat_id: UUID) -> dict[str, Any]:
         "matches": sorted((plain(row) for row in matches.values()), key=lambda row: row["begun_seq"]),
         "sides": of_matches(await rows_of(db, MatchSide), "match_id", "side"),
         "rounds": of_matches(await rows_of(db, Round), "match_id", "number"),
+        "round sides": of_matches(await rows_of(db, RoundSide), "match_id", "round", "side"),
+        "points": of_matches(await rows_of(db, Point), "match_id", "seq"),
+        "penalties": of_matches(await rows_of(db, Penalty), "match_id", "seq", "side", "number"),
+        "challenges": of_matches(await rows_of(db, Challenge), "match_id", "seq"),
+        "types": sorted(
+            (plain(row) for row in await rows_of(db, EventType, mat_id)), key=lambda row: (row["kind"], row["code"])
+        ),
+        "unknown": sorted(
+            (plain(row) for row in await rows_of(db, UnknownMessage, mat_id)), key=lambda row: row["pattern"]
+        ),
         "events": sorted((plain(row) for row in await rows_of(db, MatchEvent, mat_id)), key=lambda row: row["seq"]),
         # How often a board was changed depends on how many transactions there were.
         "scoreboards": sorted(
@@ -163,6 +191,10 @@ async def folded_afresh(db: Database, mat_id: UUID) -> dict[str, Any]:
             for row in side_rows(fight.state)
         ],
         "rounds": [{"match_id": fight.begun_seq, **row} for fight in steps.fights for row in round_rows(fight.state)],
+        "round sides": [
+            {"match_id": fight.begun_seq, **row} for fight in steps.fights for row in round_side_rows(fight.state)
+        ],
+        **told_of(steps),
         "fights of events": [logged.fight and logged.fight.begun_seq for logged in steps.logged],
         "scoreboards": [
             {
@@ -174,6 +206,24 @@ async def folded_afresh(db: Database, mat_id: UUID) -> dict[str, Any]:
             }
             for fight in steps.fights
         ],
+    }
+
+
+def told_of(steps: Advance) -> dict[str, list[dict[str, Any]]]:
+    """The rows of facts and counts that a fold of a whole log leads to."""
+    facts = [(fight.begun_seq, steps.facts[fight.match_id]) for fight in steps.fights]
+    tally = count_entries(steps.logged)
+    return {
+        "points": [{"match_id": began, **row} for began, told in facts for row in told.points],
+        "penalties": sorted(
+            ({"match_id": began, **row} for began, told in facts for row in told.penalties),
+            key=lambda row: [row[name] for name in ("match_id", "seq", "side", "number")],
+        ),
+        "challenges": [
+            {"match_id": began, **told.challenges[seq]} for began, told in facts for seq in sorted(told.challenges)
+        ],
+        "types": sorted(tally.types, key=lambda row: (row["kind"], row["code"])),
+        "unknown": sorted(tally.unknown, key=lambda row: row["pattern"]),
     }
 
 
@@ -371,7 +421,8 @@ async def test_events_tell_of_the_rows_as_they_are_stored(db: Database) -> None:
 
     (scoreboard,) = await rows_of(db, Scoreboard, mat.id)
     events = sorted(await rows_of(db, MatchEvent, mat.id), key=lambda row: row.seq)
-    logged, changed = heard
+    from_sender, logged, changed = heard
+    assert from_sender == MatHeard(mat=(await rows_of(db, Mat))[0])
     assert isinstance(logged, MatchEventsLogged)
     assert isinstance(changed, ScoreboardChanged)
     assert (logged.match_id, list(logged.events)) == (start.fight.match_id, events[-2:])

@@ -30,9 +30,9 @@ from db.matches.vocabulary import Side
 from db.session import Database, connect, is_embedded
 from db.tables import OF_ONE_DATABASE, metadata
 from tests.db.stored import NOW, Rows, columns_of, everything
-from tests.support.competition import hold
+from tests.support.competition import hold, loaded_fight, open_day, plan, say
 from tests.support.listening import listen_a_while
-from tests.support.operators import make_operator, say
+from tests.support.operators import correct, make_operator
 from tests.support.practice import fill
 from tests.support.social import amplify, follow, make_person, resonate, share
 from tests.support.social import write as write_entry
@@ -127,7 +127,10 @@ async def populate(db: Database) -> None:
         overlay = await access.create_token(tx, user_id=user.id, label="OBS", nodes=[competition.mats[0].id], now=NOW)
         await access.note_use(tx, overlay.token, now=NOW)
         await access.revoke_token(tx, overlay.token.id, viewer=None, now=NOW)
-    await correct(db, competition.mats[0].id)
+        await open_day(tx, competition.tournaments[0].id, NOW.date(), NOW)
+        await plan(tx, competition.mats[0], NOW, "8", "9")
+        await say(tx, competition.mats[0].id, NOW, *loaded_fight("8"), "wg1;1", "ch1", "nonsense")
+    await correct_fight_on(db, competition.mats[0].id)
     stream = await make_stream(db, NOW, owner_id=user.id)
     await take(db, await make_source(db, stream, NOW), *FRAMES, at=NOW)
     people = [await make_person(db, NOW) for _ in range(2)]
@@ -139,14 +142,14 @@ async def populate(db: Database) -> None:
     await fill(db, user.id, stream.owner_id)
 
 
-async def correct(db: Database, mat_id: UUID) -> None:
+async def correct_fight_on(db: Database, mat_id: UUID) -> None:
     """Have an operator correct the fight on a mat, and take that back."""
     by = By(viewer=await make_operator(db, NOW), now=NOW, revision=None, why="The video")
     async with db.read() as session:
         progress = await operations.load_progress(session, mat_id)
     assert progress.fight is not None
-    await say(db, by_hand.give_gam_jeom, progress.fight.match_id, by=by, side=Side.RED)
-    await say(db, taking_back.undo, progress.fight.match_id, by=by)
+    await correct(db, by_hand.give_gam_jeom, progress.fight.match_id, by=by, side=Side.RED)
+    await correct(db, taking_back.undo, progress.fight.match_id, by=by)
 
 
 async def populated(url: str) -> dict[str, Any]:

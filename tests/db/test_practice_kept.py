@@ -1,18 +1,22 @@
 """What the database itself keeps true of practice, whoever writes, and what two people who change one thing leave."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import delete, insert
+from sqlalchemy import delete, insert, update
 from sqlmodel import col, select
 
 from db.access.tables import User
 from db.access.viewer import Viewer
 from db.batches import Page
-from db.errors import Conflict
+from db.errors import Conflict, NotFound, Refusal
 from db.ids import new_id
 from db.practice import operations, queries, sessions
+from db.practice.events import GoalTreeChanged
+from db.practice.importing import export_goals
 from db.practice.paths import label
 from db.practice.tables import Goal, PracticeSession, PracticeSessionGoal
 from db.practice.vocabulary import PracticeSessionState
@@ -125,3 +129,60 @@ async def test_who_changes_one_thing_keeps_what_others_changed(db: Database, vie
     async with db.read() as reader:
         (after,) = await reader.rows(select(PracticeSession))
     assert {name: getattr(after, name) for name in changes} == changes
+
+
+async def test_goals_that_somebody_stored_under_each_other_are_read_to_an_end(db: Database, viewer: Viewer) -> None:
+    top, long = await make_line(db, viewer.user_id, *LEVELS[:2], is_completed_with_children=True)
+    async with db.transaction() as tx:
+        await tx.execute(update(Goal).where(col(Goal.id) == top.id).values(parent_id=long.id))
+
+    async with db.transaction() as tx:
+        await operations.complete_goal(tx, long.id, viewer=viewer, now=NOW)
+    async with db.read() as session:
+        above = await queries.goals_above.read(session, viewer, [top.id, long.id])
+        order = queries.goals_below.order(None)
+        below = await queries.goals_below.read(session, viewer, [top.id, long.id], Page(limit=9), order, {})
+        (tally,) = (await queries.tally_by_goal.read(session, viewer, [top.id])).values()
+        file = await export_goals(session, owner_id=viewer.user_id, zone=ZoneInfo("UTC"), viewer=viewer)
+
+    # A path is as long as it was written, whoever names whom as his parent.
+    assert {key: [goal.id for goal in found] for key, found in above.items()} == {long.id: [top.id]}
+    assert {key: [row.goal_id for row in found.rows] for key, found in below.items()} == {top.id: [long.id]}
+    assert (tally.all_goal_count, tally.all_completed_count) == (2, 2)
+    assert file == b"[]"
+
+
+async def test_sessions_are_called_as_their_owner_says_and_two_may_be_called_alike(
+    db: Database, viewer: Viewer
+) -> None:
+    goal = await make_goal(db, viewer.user_id, LEVELS[3])
+    first = await make_session(db, goal, name="Monday")
+    async with db.transaction() as tx:
+        await sessions.delete_session(tx, first.id, viewer=viewer, now=NOW)
+
+    again = await asyncio.gather(*(make_session(db, goal, name="Monday") for _ in range(50)))
+
+    # No number is part of a name, so none is given out twice.
+    assert {one.name for one in again} == {"Monday"}
+    assert len({one.id for one in (first, *again)}) == 51
+
+
+async def test_what_is_refused_has_completed_nothing_and_opened_nothing(db: Database, viewer: Viewer) -> None:
+    top, long = await make_line(db, viewer.user_id, *LEVELS[:2], is_completed_with_children=True)
+    async with db.transaction() as tx:
+        await operations.complete_goal(tx, long.id, viewer=viewer, now=NOW)
+    before = await all_goals(db)
+
+    async def refused(operation: Any, goal: Goal, by: Viewer) -> type[Refusal]:
+        with pytest.raises(Refusal) as found:
+            async with db.transaction() as tx:
+                await operation(tx, goal.id, viewer=by, now=NOW + timedelta(hours=1))
+        return type(found.value)
+
+    stranger = viewer_of(await make_user(db))
+    with db.bus.listen(top.id, of=GoalTreeChanged) as heard:
+        assert await refused(operations.reopen_goal, top, viewer) is Conflict
+        assert await refused(operations.complete_goal, long, viewer) is Conflict
+        assert await refused(operations.reopen_goal, long, stranger) is NotFound
+        assert heard.take() == []
+    assert await all_goals(db) == before

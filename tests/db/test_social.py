@@ -14,14 +14,16 @@ from sqlmodel import col, select
 from db.access.tables import User
 from db.access.viewer import Role, Viewer
 from db.bus import Event
-from db.errors import Conflict, Forbidden, Invalid, NotFound, Refusal
+from db.errors import Conflict, Forbidden, Invalid, NotFound, Refusal, Unavailable
 from db.ids import new_id
 from db.session import Database, connect
 from db.social import operations
+from db.social.crowds import mark_in_crowd
 from db.social.events import ALL_ENTRIES
 from db.social.ranks import heat, worth
 from db.social.recount import Drift, find_drift, repair
-from db.social.tables import Entry, Follow, Resonance
+from db.social.tables import Amplification, Entry, Follow, Resonance
+from db.social.vocabulary import EntryPrivacy
 from tests.support.social import (
     amplify,
     erase,
@@ -218,6 +220,77 @@ async def test_setting_and_unsetting_at_once_leaves_what_is_there(db: Database, 
     )
 
     assert await drift(db) == []
+
+
+@pytest.mark.parametrize("mark", [Resonance, Amplification])
+async def test_a_crowd_of_two_hundred_is_taken_whole(db: Database, ann: Viewer, mark: operations.Mark) -> None:
+    entry, other = await write(db, ann, NOW), await write(db, ann, NOW)
+    people = [await make_person(db, NOW) for _ in range(20)]
+    wishes = [(people[number % 20], number % 7 > 1) for number in range(200)]
+
+    answers = await asyncio.gather(
+        *(
+            mark_in_crowd(db, mark, one.id, is_set=is_set, viewer=person, now=NOW)
+            for person, is_set in wishes
+            for one in (entry, other)
+        )
+    )
+
+    assert {answer.id for answer in answers[::2]} == {entry.id}
+    last = {person.user_id: is_set for person, is_set in wishes}
+    async with db.read() as session:
+        there = select(mark.user_id).where(col(mark.entry_id) == entry.id)
+        assert {row[0] for row in await session.tuples(there)} == {one for one, is_set in last.items() if is_set}
+    assert (await entry_of(db, entry)).score == sum(last.values())
+    assert await drift(db) == []
+
+
+async def test_in_a_crowd_each_has_the_answer_that_is_for_him(db: Database, ann: Viewer, bob: Viewer) -> None:
+    entry = await write(db, ann, NOW, privacy=EntryPrivacy.FOLLOWERS)
+    carl = await make_person(db, NOW)
+    await follow(db, bob, ann, NOW)
+    overlay = Viewer(user_id=ann.user_id, token_id=new_id(), role=Role.ADMIN, nodes=frozenset())
+
+    first, refused, forbidden, last = await asyncio.gather(
+        *(
+            mark_in_crowd(db, Resonance, entry.id, is_set=True, viewer=one, now=NOW)
+            for one in (ann, carl, overlay, bob)
+        ),
+        return_exceptions=True,
+    )
+
+    assert (first, last) == (await entry_of(db, entry),) * 2
+    assert [(type(error), str(error)) for error in (refused, forbidden)] == [
+        (NotFound, "There is no such entry."),
+        (Forbidden, "This needs the role MEMBER."),
+    ]
+    assert (await entry_of(db, entry)).resonance_count == 2
+
+
+async def test_whoever_leaves_a_crowd_has_marked_and_holds_up_nobody(db: Database, ann: Viewer, bob: Viewer) -> None:
+    entry = await write(db, ann, NOW)
+    leaving, staying = (
+        asyncio.create_task(mark_in_crowd(db, Resonance, entry.id, is_set=True, viewer=one, now=NOW))
+        for one in (bob, ann)
+    )
+    await asyncio.sleep(0)
+
+    leaving.cancel()
+
+    assert (await staying).resonance_count == 2
+    assert leaving.cancelled()
+
+
+async def test_of_a_crowd_that_fails_all_are_told(db: Database, ann: Viewer, bob: Viewer) -> None:
+    entry = await write(db, ann, NOW)
+    await db.close()
+
+    answers = await asyncio.gather(
+        *(mark_in_crowd(db, Resonance, entry.id, is_set=True, viewer=one, now=NOW) for one in (ann, bob)),
+        return_exceptions=True,
+    )
+
+    assert [type(answer) for answer in answers] == [Unavailable] * 2
 
 
 async def test_an_entry_is_hotter_the_more_it_is_marked(db: Database, ann: Viewer) -> None:
@@ -521,7 +594,7 @@ async def test_a_rollback_is_silent(db: Database, ann: Viewer, bob: Viewer) -> N
             await operations.create_entry(tx, {"content": "A"}, parent_id=entry.id, viewer=bob, now=NOW)
             await operations.mark_entry(tx, Resonance, entry.id, viewer=bob, now=NOW)
             await operations.share_entry(tx, entry.id, viewer=bob, now=NOW)
-            await operations.unmark_entry(tx, Resonance, entry.id, viewer=bob)
+            await operations.unmark_entry(tx, Resonance, entry.id, viewer=bob, now=NOW)
             await operations.follow_user(tx, ann.user_id, viewer=bob, now=NOW)
             await operations.unfollow_user(tx, ann.user_id, viewer=bob)
             await operations.update_entry(tx, entry.id, {"privacy": "PRIVATE"}, viewer=ann, now=NOW)

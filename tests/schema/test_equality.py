@@ -27,6 +27,7 @@ from sqlmodel import col, select
 from db.access.viewer import Viewer
 from db.base import Base
 from db.bus import Bus
+from db.matches.queueing import touch_queue
 from db.matches.tables import Mat, Match, Round, Scoreboard
 from db.matches.vocabulary import MatchState
 from db.practice import sessions
@@ -57,10 +58,12 @@ _EVENTS_LOOKED_AT = 3
 _TRIES = 20
 _STATES = (
     "scoreboardChanged",
+    "matQueueChanged",
+    "matStatusChanged",
     "streamGoalChanged",
-    "goalChanged",
     "goalTreeChanged",
     "practiceSessionChanged",
+    "goalChanged",
     "listenerStatusChanged",
 )
 
@@ -463,7 +466,8 @@ async def news(
             score = number * 2 + point
             async with world.db.transaction() as tx:
                 at = BEGINNING + timedelta(hours=2, seconds=score)
-                await say(tx, fight.mat_id, at, f"sc1;{score % 100};sc2;{score // 100}", "pt1;1")
+                await say(tx, fight.mat_id, at, f"sc1;{score % 100};sc2;{score // 100}", "pt1;1", "pt1;?")
+                await touch_queue(tx, fight.mat_id)
                 await streams.add_progress(tx, fight.goal_id, score, viewer=None, now=at)
                 await sessions.interrupt_session(tx, fight.practised_id, viewer=None, now=at)
             await _listen(watching, told)

@@ -11,11 +11,23 @@ from db.access.viewer import Role, Viewer
 from db.ids import new_id
 from db.session import Database
 from db.social.tables import Entry
+from db.social.vocabulary import EntryPrivacy
 from schema.ids import encode_id
 from tests.conftest import ManualClock
 from tests.support.graph import Graph
 from tests.support.house import eventually
-from tests.support.social import amplify, erase, follow, make_person, resonate, rewrite, unfollow, write
+from tests.support.social import (
+    amplify,
+    erase,
+    follow,
+    follow_many,
+    make_person,
+    plant,
+    resonate,
+    rewrite,
+    unfollow,
+    write,
+)
 
 FEED = """
 query ($first: Int, $after: String, $last: Int, $before: String, $order: EntryOrder, $filter: EntryFilter) {
@@ -33,6 +45,23 @@ query ($first: Int, $after: String, $order: TimeOrder) {
       viewerHasResonated viewerHasAmplified
     }
     pageInfo { hasNextPage endCursor }
+  }
+}
+"""
+HOME_BOTH_WAYS = """
+query ($first: Int, $after: String, $last: Int, $before: String, $order: TimeOrder, $filter: EntryFilter) {
+  homeFeed(first: $first, after: $after, last: $last, before: $before, orderBy: $order, filter: $filter) {
+    edges { node { content } }
+    pageInfo { hasNextPage endCursor startCursor hasPreviousPage }
+  }
+}
+"""
+SEARCH_WHOLE = """
+query ($text: String!, $order: EntryOrder, $after: String) {
+  search(filter: {text: $text}, orderBy: $order, first: 100, after: $after) {
+    nodes { content }
+    totalCount
+    pageInfo { endCursor hasNextPage }
   }
 }
 """
@@ -195,6 +224,36 @@ async def test_home_is_what_those_wrote_whom_one_follows(graph: Graph, ann: View
     await unfollow(graph.db, carl, ann)
     left = (await home.execute(HOME))["homeFeed"]
     assert [(one["content"], one["author"]["username"]) for one in left["nodes"]] == [("1", "bob")]
+
+
+async def test_home_is_as_whole_for_who_follows_many(graph: Graph, ann: Viewer, bob: Viewer) -> None:
+    """Of many, the newest of all are looked at before: on the first pages they are enough, on the last they are not."""
+    now = graph.clock.now()
+    people = await follow_many(graph.db, ann, 110, now)
+    for number in range(21):
+        at, privacy = now + timedelta(seconds=number // 2), list(EntryPrivacy)[number % 3]
+        await write(graph.db, people[number % 4], at, content=f"{number}", privacy=privacy)
+        await write(graph.db, bob, at, content="of somebody else")
+    home = graph.as_viewer(ann)
+
+    shown = {str(number) for number in range(21) if list(EntryPrivacy)[number % 3] is not EntryPrivacy.PRIVATE}
+    for order in ("NEWEST", "OLDEST"):
+        whole = said((await home.execute(HOME_BOTH_WAYS, first=100, order=order))["homeFeed"])
+        forward: list[str] = []
+        backward: list[str] = []
+        after = before = None
+        for _ in range(3):
+            with graph.statements() as heard:
+                page = await home.execute(HOME_BOTH_WAYS, first=6, after=after, order=order)
+            assert page == await home.on_graphql_core().execute(HOME_BOTH_WAYS, first=6, after=after, order=order)
+            assert len(heard) == 1
+            forward, after = forward + said(page["homeFeed"]), page["homeFeed"]["pageInfo"]["endCursor"]
+            page = await home.execute(HOME_BOTH_WAYS, last=6, before=before, order=order)
+            backward, before = said(page["homeFeed"]) + backward, page["homeFeed"]["pageInfo"]["startCursor"]
+        assert forward == backward == whole
+        assert set(whole) == shown
+    dreams = await home.execute(HOME_BOTH_WAYS, first=6, filter={"kinds": ["DREAM"]})
+    assert said(dreams["homeFeed"]) == []
 
 
 # Threads
@@ -402,6 +461,37 @@ async def test_words_are_found_wherever_they_stand_and_as_they_are_now(graph: Gr
     assert await found(ann, "träume") == 3
     await rewrite(graph.db, ann, first, now, title="Umbenannt")
     assert [await found(bob, text) for text in ("über", "umbenannt")] == [0, 1]
+
+
+async def test_of_words_that_are_everywhere_the_newest_thousand_are_found(
+    graph: Graph, ann: Viewer, bob: Viewer
+) -> None:
+    await plant(graph.db, [bob], graph.clock.now(), word="thunder")
+    asking = graph.as_viewer(ann)
+
+    async def found(text: str, order: str = "NEWEST") -> list[str]:
+        contents: list[str] = []
+        page: dict[str, Any] = {"pageInfo": {"endCursor": None, "hasNextPage": True}}
+        while page["pageInfo"]["hasNextPage"]:
+            variables = {"text": text, "order": order, "after": page["pageInfo"]["endCursor"]}
+            page = (await asking.execute(SEARCH_WHOLE, **variables))["search"]
+            contents += [node["content"] for node in page["nodes"]]
+        assert page["totalCount"] == len(contents)
+        return contents
+
+    everywhere = await found("thunder")
+    numbers = {int(content.split()[0]) for content in everywhere}
+
+    assert (len(numbers), max(numbers)) == (1000, 1428)
+    # All but those that were deleted.
+    assert len(range(min(numbers), 1429)) < 1100
+    assert set(await found("THUNDER", "OLDEST")) == set(everywhere)
+    assert await found("thunder 17") == ["17 thunder"]
+    # What others keep to themselves takes no place among what is found, by which it could be told.
+    for content in ("thunder", "seventeen"):
+        await write(graph.db, bob, graph.clock.now(), content=content, privacy="PRIVATE")
+    assert await found("thunder") == everywhere
+    assert await found("seventeen") == []
 
 
 # News

@@ -114,7 +114,8 @@ async def test_a_thread_of_1429_is_read_in_three_statements(graph: Graph, ann: V
     operation = """
     query ($id: ID!) {
       entry(id: $id) {
-        thread(depth: 11, branching: 1000, most: 2000) { content depth isDeleted author { username } }
+        content author { username }
+        thread(depth: 11, branching: 1000, most: 2000) { content depth isDeleted author { username name } }
       }
     }
     """

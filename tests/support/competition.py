@@ -1,13 +1,17 @@
 """A competition to ask about: tournaments, mats and fights, made as the world makes them."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
+from sqlmodel import col, select
+
 from api.workers.pss_protocol import parse
-from db.matches import operations
+from db.matches import operations, tournaments
 from db.matches.log import Received
-from db.matches.tables import Mat, Tournament
+from db.matches.planning import Place, plan_match
+from db.matches.tables import Mat, PlannedMatch, Tournament, TournamentDay
+from db.matches.vocabulary import TournamentState
 from db.session import Database, Transaction
 
 
@@ -39,6 +43,36 @@ async def hold(
                 at = now + timedelta(minutes=10 * fight, seconds=number)
                 await say(tx, mat.id, at, *begun_fight(f"{number}.{fight}"))
     return Competition(tournaments=held, mats=laid)
+
+
+async def plan(tx: Transaction, mat: Mat, now: datetime, *numbers: str) -> list[PlannedMatch]:
+    """Let fights of two athletes each wait for a mat, on the day of its tournament that is on, if one is."""
+    on = col(TournamentDay.tournament_id) == mat.tournament_id, col(TournamentDay.state) == TournamentState.ACTIVE
+    day = await tx.row(select(TournamentDay).where(*on))
+    return [
+        await plan_match(
+            tx,
+            mat.id,
+            {
+                "number": number,
+                "phase": "Final",
+                "blue": {"name": f"Blue {number}", "country_code": "KOR"},
+                "red": {"name": f"Red {number}", "short_name": f"R. {number}", "country_code": "GER"},
+                "tournament_day_id": None if day is None else day.id,
+            },
+            Place(),
+            now=now,
+        )
+        for number in numbers
+    ]
+
+
+async def open_day(tx: Transaction, tournament_id: UUID, held_on: date, now: datetime) -> TournamentDay:
+    """Start a tournament with a day that is on, and another to come."""
+    await tournaments.start_tournament(tx, tournament_id)
+    day = await tournaments.create_day(tx, tournament_id, held_on=held_on, now=now)
+    await tournaments.create_day(tx, tournament_id, held_on=held_on + timedelta(days=1), now=now)
+    return await tournaments.start_day(tx, day.id)
 
 
 async def say(tx: Transaction, mat_id: UUID, at: datetime, *wires: str) -> None:

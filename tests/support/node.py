@@ -12,8 +12,8 @@ from typing import Any
 
 import orjson
 
-_CLIENTS = Path(__file__).parents[1] / "clients"
-_INSTALLED = _CLIENTS / "node_modules"
+CLIENTS = Path(__file__).parents[1] / "clients"
+_INSTALLED = CLIENTS / "node_modules"
 # What was installed: kept with it, so that it is made anew only when the lock has changed.
 _STAMP = _INSTALLED / ".lock-sha256"
 _PATIENCE_SECONDS = 60.0
@@ -26,21 +26,21 @@ def is_installed() -> bool:
 
 def install() -> None:
     """Install what the lock names, unless that is what is there."""
-    with (_CLIENTS / "package-lock.json").open("rb") as named:
+    with (CLIENTS / "package-lock.json").open("rb") as named:
         # Tests run in several processes: one installs, the others wait and find it done.
         fcntl.flock(named, fcntl.LOCK_EX)
         lock = hashlib.sha256(named.read()).hexdigest()
         if _STAMP.exists() and _STAMP.read_text() == lock:
             return
-        subprocess.run(["npm", "ci", "--silent"], cwd=_CLIENTS, check=True, stdin=subprocess.DEVNULL, timeout=300)  # noqa: S607 -- whichever npm there is
+        subprocess.run(["npm", "ci", "--silent"], cwd=CLIENTS, check=True, stdin=subprocess.DEVNULL, timeout=300)  # noqa: S607 -- whichever npm there is
         _STAMP.write_text(lock)
 
 
 async def run_client(script: str, *arguments: str, **environment: str) -> Any:
     """Run a script of `tests/clients`, and return what it printed last, which is JSON. Its failure is ours."""
     process = await asyncio.create_subprocess_exec(
-        *("node", str(_CLIENTS / script), *arguments),
-        cwd=_CLIENTS,
+        *("node", str(CLIENTS / script), *arguments),
+        cwd=CLIENTS,
         stdout=PIPE,
         stderr=PIPE,
         env={**os.environ, **environment},

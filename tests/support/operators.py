@@ -18,8 +18,7 @@ from db.matches.tables import Match, MatchEvent, Scoreboard
 from db.matches.vocabulary import PointKind, Side
 from db.session import Database
 from schema.ids import encode_id
-from tests.support.competition import begun_fight
-from tests.support.competition import say as log_wires
+from tests.support.competition import begun_fight, say
 from tests.support.graph import Graph
 
 FIGHT = FightToLoad(
@@ -45,7 +44,7 @@ async def revision_of(db: Database, match_id: UUID) -> int:
         return found
 
 
-async def say(db: Database, operation: Any, match_id: UUID, *given: Any, by: By, **named: Any) -> Match:
+async def correct(db: Database, operation: Any, match_id: UUID, *given: Any, by: By, **named: Any) -> Match:
     """Run an operation on a match; one that does not name a revision has seen the present one."""
     seen = by if by.revision is not None else replace(by, revision=await revision_of(db, match_id))
     async with db.transaction() as tx:
@@ -71,7 +70,7 @@ async def operator_variables(graph: Graph, operator: User) -> dict[str, dict[str
     for number, (name, (before, further)) in enumerate(_EXAMPLES.items()):
         match = await _fought(db, now, f"Hand {number:02}")
         for operation, named in before:
-            await say(db, operation, match.id, by=by, **named)
+            await correct(db, operation, match.id, by=by, **named)
         named = {"eventId": await _newest_entry(db, match.id)} if name == "VoidEvent" else further
         asked[name] = {"id": encode_id("match", match.id), "revision": await revision_of(db, match.id), **named}
     async with db.transaction() as tx:
@@ -89,7 +88,7 @@ async def operator_variables(graph: Graph, operator: User) -> dict[str, dict[str
 async def _fought(db: Database, now: datetime, mat_name: str) -> Match:
     async with db.transaction() as tx:
         mat = await operations.create_mat(tx, name=mat_name, now=now)
-        await log_wires(tx, mat.id, now, *begun_fight(mat_name))
+        await say(tx, mat.id, now, *begun_fight(mat_name))
         progress = await operations.load_progress(tx, mat.id)
         assert progress.fight is not None
         return cast("Match", await tx.row(select(Match).where(col(Match.id) == progress.fight.match_id)))

@@ -16,7 +16,7 @@ from db.ids import new_id
 from db.session import Database
 from db.social import operations
 from db.social.drafts import NEW_ENTRY
-from db.social.tables import Amplification, Entry, Resonance
+from db.social.tables import Amplification, Entry, Follow, Resonance
 from db.social.vocabulary import EntryKind, EntryPrivacy
 
 _FOLDER = Path(__file__).parents[1] / "data" / "social"
@@ -57,15 +57,15 @@ async def write(
         )
 
 
-async def plant(db: Database, people: Sequence[Viewer], now: datetime) -> UUID:
-    """A thread of the shape of a real one, as it is stored; return its root's id."""
+async def plant(db: Database, people: Sequence[Viewer], now: datetime, *, word: str = "") -> UUID:
+    """A thread of the shape of a real one, as it is stored; return its root's id. Each says its number and a word."""
     rows: list[dict[str, Any]] = []
     branches: Counter[str] = Counter()
     for number, (above, author, seconds, is_deleted) in enumerate(_SHAPE):
         branches[above] += 1
         at = now + timedelta(seconds=int(seconds))
         place = _place(rows[int(above)] if above else None, branches[above], people[int(author or 0) % len(people)])
-        said = {"content": f"{number}", "seq": 1_000_000 + number, "created_at": at, "changed_at": at}
+        said = {"content": f"{number} {word}".strip(), "seq": 1_000_000 + number, "created_at": at, "changed_at": at}
         rows.append({**_PLAIN, **place, **said, "deleted_at": at if is_deleted == "1" else None})
     async with db.transaction() as tx:
         await tx.execute_many(insert(Entry), rows)
@@ -106,7 +106,7 @@ async def resonate(db: Database, viewer: Viewer, entry: Entry, now: datetime) ->
 
 async def unresonate(db: Database, viewer: Viewer, entry: Entry) -> Entry:
     async with db.transaction() as tx:
-        return await operations.unmark_entry(tx, Resonance, entry.id, viewer=viewer)
+        return await operations.unmark_entry(tx, Resonance, entry.id, viewer=viewer, now=entry.created_at)
 
 
 async def amplify(db: Database, viewer: Viewer, entry: Entry, now: datetime) -> Entry:
@@ -116,7 +116,7 @@ async def amplify(db: Database, viewer: Viewer, entry: Entry, now: datetime) -> 
 
 async def unamplify(db: Database, viewer: Viewer, entry: Entry) -> Entry:
     async with db.transaction() as tx:
-        return await operations.unmark_entry(tx, Amplification, entry.id, viewer=viewer)
+        return await operations.unmark_entry(tx, Amplification, entry.id, viewer=viewer, now=entry.created_at)
 
 
 async def share(db: Database, viewer: Viewer, entry: Entry, now: datetime, key: str | None = None) -> Entry:
@@ -128,6 +128,21 @@ async def follow(db: Database, follower: Viewer, followed: Viewer | UUID, now: d
     user_id = followed if isinstance(followed, UUID) else followed.user_id
     async with db.transaction() as tx:
         return await operations.follow_user(tx, user_id, viewer=follower, now=now)
+
+
+async def follow_many(db: Database, follower: Viewer, number: int, now: datetime) -> list[Viewer]:
+    """Make so many people whom somebody follows."""
+    people = [Viewer(user_id=new_id(), token_id=new_id(), role=Role.MEMBER) for _ in range(number)]
+    users = [
+        User(id=one.user_id, name="Somebody", username=name, username_key=name, role=one.role, created_at=now)
+        for one in people
+        for name in [one.user_id.hex]
+    ]
+    follows = [Follow(follower_id=follower.user_id, followed_id=one.user_id, created_at=now) for one in people]
+    async with db.transaction() as tx:
+        await tx.execute_many(insert(User), [one.model_dump() for one in users])
+        await tx.execute_many(insert(Follow), [one.model_dump() for one in follows])
+    return people
 
 
 async def unfollow(db: Database, follower: Viewer, followed: Viewer) -> operations.Followed:

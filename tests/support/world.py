@@ -32,7 +32,7 @@ from schema.connections import write_cursor
 from schema.fields import EdgePages, declaration_of, node_kinds
 from schema.ids import encode_id
 from tests.support.captures import CHALLENGE, FINAL
-from tests.support.competition import begun_fight, loaded_fight, say
+from tests.support.competition import begun_fight, loaded_fight, open_day, plan, say
 from tests.support.graph import the_schema
 from tests.support.listening import listen_a_while
 from tests.support.operations import Things
@@ -177,6 +177,9 @@ async def _hold(db: Database) -> list[Mat]:
             await matches.create_mat(tx, name=name, tournament_id=tournament_id, now=BEGINNING)
             for tournament_id, name in [*placed, (opens[1].id, "Empty")]
         ]
+        await open_day(tx, opens[0].id, BEGINNING.date(), BEGINNING)
+        for mat in mats[:3]:
+            await plan(tx, mat, BEGINNING, "1945", "1", "2", "β", "1")
     for mat, path in ((mats[0], FINAL), (mats[1], CHALLENGE)):
         await _replay(db, mat.id, path)
     await _fight(db, mats)
@@ -193,6 +196,7 @@ async def _fight(db: Database, mats: Sequence[Mat]) -> None:
     # At the very instants of the fights above, and with their athletes.
     await _say(db, mats[3], 1, *begun_fight("1"), "wg1;1;wg2;2", "vch;1", "brk;00:30;start")
     await _say(db, mats[3], 2, "pre;FightLoaded", "at1;Ö. Ü;Özgür Ünal;TUR;at2;李;李小龙 🥋;CHN", _SETTINGS.format("β"))
+    await _say(db, mats[2], 5, "wg1;2;wg2;1", "ch1", "ch0;1", "ch1;1;1", "wg1;1", "clk;01:50;start", "rst;1;st1;1;2")
     await _say(db, mats[4], 1, "pre;FightLoaded")
 
 

@@ -1,0 +1,140 @@
+"""What a log tells, kept in tables of its own beside the state: points, penalties, challenges, and what was counted."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from uuid import UUID, uuid5
+
+from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlmodel import col
+
+from db.batches import table_of
+from db.matches.facts import Facts, PointTaken
+from db.matches.log import Logged
+from db.matches.tables import Challenge, EventType, Penalty, Point, UnknownMessage
+from db.matches.tallies import count_entries
+from db.session import Transaction
+from db.statements import fixed
+
+
+async def store_facts(tx: Transaction, match_id: UUID, facts: Facts, event_ids: Mapping[int, UUID]) -> None:
+    """Store what was told of a fight. `event_ids` are those of the entries that told it, by their numbers."""
+
+    def rows(told: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        return [{"match_id": match_id, **_identity(event_ids[row["seq"]], row), **row} for row in told]
+
+    if facts.points_taken:
+        await tx.execute_many(_TAKE_POINT, [_point_taken(match_id, these) for these in facts.points_taken])
+    if facts.points:
+        await tx.execute_many(_INSERT_POINT, rows(facts.points))
+    if facts.taken_back:
+        await tx.execute_many(_TAKE_BACK, [_taken_back(match_id, these) for these in facts.taken_back])
+    if facts.penalties:
+        await tx.execute_many(_INSERT_PENALTY, rows(facts.penalties))
+    begun = [row for seq, row in facts.challenges.items() if seq in event_ids]
+    if begun:
+        await tx.execute_many(_INSERT_CHALLENGE, rows(begun))
+    going_on = [{"of_match": match_id, **row} for seq, row in facts.challenges.items() if seq not in event_ids]
+    if going_on:
+        await tx.execute_many(_CHANGE_CHALLENGE, going_on)
+
+
+async def forget_facts(tx: Transaction, match_id: UUID) -> None:
+    """Take away what was told of a fight, to tell it again."""
+    for model in (Point, Penalty, Challenge):
+        await tx.execute(delete(table_of(model)).where(table_of(model).c.match_id == match_id))
+
+
+async def store_counts(tx: Transaction, mat_id: UUID, logged: Sequence[Logged]) -> None:
+    """Count entries that were logged."""
+    tally = count_entries(logged)
+    if tally.types:
+        await tx.execute_many(_COUNT_TYPE, [_of_mat(mat_id, "kind", "code", row=row) for row in tally.types])
+    if tally.unknown:
+        await tx.execute_many(_COUNT_UNKNOWN, [_of_mat(mat_id, "pattern", row=row) for row in tally.unknown])
+
+
+async def forget_counts(tx: Transaction, mat_id: UUID) -> None:
+    """Take away what was counted of a mat's log, to count it again."""
+    for model in (EventType, UnknownMessage):
+        await tx.execute(delete(table_of(model)).where(table_of(model).c.mat_id == mat_id))
+
+
+def _identity(event_id: UUID, row: Mapping[str, Any]) -> dict[str, UUID]:
+    """Give what an entry told an id that follows from the entry's: told again, it is the same."""
+    return {"id": uuid5(event_id, f"{row['side']} {row.get('number', '')}"), "event_id": event_id}
+
+
+def _of_mat(mat_id: UUID, *by: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    return {"id": uuid5(mat_id, " ".join(str(row[name]) for name in by)), "mat_id": mat_id, **row}
+
+
+def _taken_back(match_id: UUID, these: Any) -> dict[str, Any]:
+    return {
+        "of_match": match_id,
+        "of_side": these.side,
+        "of_round": these.round,
+        "above": these.above,
+        "seq": these.seq,
+        "at": these.at,
+    }
+
+
+def _point_taken(match_id: UUID, these: PointTaken) -> dict[str, Any]:
+    return {"of_match": match_id, "of_side": these.side, "of_round": these.round, "of_kind": these.kind}
+
+
+def _counted(model: Any, by: Sequence[str], *latest: str) -> Any:
+    """Insert a count, or add to the one of the same key."""
+    table = table_of(model)
+    statement = upsert(table).values({column.key: bindparam(column.key, type_=column.type) for column in table.c})
+    added = {"count": table.c["count"] + statement.excluded["count"]}
+    newer = {name: statement.excluded[name] for name in ("last_seen_at", *latest)}
+    return statement.on_conflict_do_update(index_elements=list(by), set_={**added, **newer})
+
+
+def _change_challenge() -> Any:
+    table = table_of(Challenge)
+    changing = ("state", "answered_at", "decided_at", "blue_score_after", "red_score_after")
+    of_it = table.c.match_id == bindparam("of_match", type_=table.c.match_id.type), table.c.seq == bindparam("seq")
+    return update(table).where(*of_it).values({name: bindparam(name, type_=table.c[name].type) for name in changing})
+
+
+def _take_point() -> Any:
+    """Delete the last point of a kind that a side was given in a round."""
+    table = table_of(Point)
+    last = (
+        select(table.c.id)
+        .where(
+            table.c.match_id == bindparam("of_match", type_=table.c.match_id.type),
+            table.c.side == bindparam("of_side", type_=table.c.side.type),
+            table.c.round == bindparam("of_round"),
+            table.c.kind == bindparam("of_kind", type_=table.c.kind.type),
+        )
+        .order_by(table.c.seq.desc())
+        .limit(1)
+    )
+    return delete(table).where(table.c.id == last.scalar_subquery())
+
+
+def _take_back() -> Any:
+    table = table_of(Penalty)
+    of_side = (
+        table.c.match_id == bindparam("of_match", type_=table.c.match_id.type),
+        table.c.side == bindparam("of_side", type_=table.c.side.type),
+        table.c.round == bindparam("of_round"),
+        table.c.number > bindparam("above"),
+        col(Penalty.taken_back_seq).is_(None),
+    )
+    at = bindparam("at", type_=table.c.taken_back_at.type)
+    return update(table).where(*of_side).values(taken_back_seq=bindparam("seq"), taken_back_at=at)
+
+
+_INSERT_POINT = insert(Point)
+_INSERT_PENALTY = insert(Penalty)
+_INSERT_CHALLENGE = insert(Challenge)
+_CHANGE_CHALLENGE = fixed(_change_challenge())
+_TAKE_BACK = fixed(_take_back())
+_TAKE_POINT = fixed(_take_point())
+_COUNT_TYPE = fixed(_counted(EventType, ["mat_id", "kind", "code"]))
+_COUNT_UNKNOWN = fixed(_counted(UnknownMessage, ["mat_id", "pattern"], "reason"))

@@ -42,7 +42,7 @@ class LoadedByHand(Correction):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PointsCorrection(Correction):
-    """Points of one kind for a side in a round: 1 punch, 2 body, 3 head, 4 technical to the body, 5 to the head."""
+    """Points of one kind for a side in a round: 1 punch, 2 body, 3 head, 4 turning kick to the body, 5 to the head."""
 
     SIGN: ClassVar[int]
 

@@ -15,7 +15,7 @@ from tests.support.competition import Competition, hold, say
 from tests.support.graph import Graph
 
 AWARD = """mutation ($id: ID!, $revision: Int!, $why: String! = "") {
-  matchAwardPoints(id: $id, revision: $revision, side: RED, kind: TECHNICAL_HEAD, why: $why) {
+  matchAwardPoints(id: $id, revision: $revision, side: RED, kind: TURNING_HEAD, why: $why) {
     match { number scoreboard { revision red { score } } } errors { code field message revision }
   }
 }"""

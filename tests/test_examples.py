@@ -184,6 +184,7 @@ async def _variables(graph: Graph, competition: Competition, admin: User) -> dic
         "RevokeToken": {"id": made["tokenCreate"]["token"]["id"]},
         "ScoreboardForOverlay": of_mat,
         "ScoreboardForStream": of_mat,
+        "WinnerForOverlay": of_mat,
         "ScoreboardNow": of_mat,
         "SetUpTournament": {"name": "Busan Open"},
         "WhatWasUnreadable": of_match,

@@ -112,8 +112,7 @@ def _clock_stopped(state: FightState, message: corrections.ClockStopped, at: dat
 
 
 def _remaining(state: FightState, said: int | None, at: datetime) -> int:
-    # An operator's clock and the time of a datagram may be a moment apart: a clock has not run backwards for that.
-    return state.clock.remaining_at(max(at, state.clock.as_of)) if said is None else said
+    return state.clock.remaining_at(at) if said is None else said
 
 
 def _challenge(state: FightState, message: corrections.ChallengeDecided, _at: datetime) -> FightState:

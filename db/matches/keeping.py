@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid5
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlmodel import col
 
@@ -103,18 +103,16 @@ def _change_challenge() -> Any:
 def _take_point() -> Any:
     """Delete the last point of a kind that a side was given in a round."""
     table = table_of(Point)
-    last = (
-        select(table.c.id)
-        .where(
-            table.c.match_id == bindparam("of_match", type_=table.c.match_id.type),
-            table.c.side == bindparam("of_side", type_=table.c.side.type),
-            table.c.round == bindparam("of_round"),
-            table.c.kind == bindparam("of_kind", type_=table.c.kind.type),
-        )
-        .order_by(table.c.seq.desc())
-        .limit(1)
+    given = table.alias("given")
+    of_match = bindparam("of_match", type_=table.c.match_id.type)
+    last = select(func.max(given.c.seq)).where(
+        given.c.match_id == of_match,
+        given.c.side == bindparam("of_side", type_=table.c.side.type),
+        given.c.round == bindparam("of_round"),
+        given.c.kind == bindparam("of_kind", type_=table.c.kind.type),
     )
-    return delete(table).where(table.c.id == last.scalar_subquery())
+    # An entry gives one point at most.
+    return delete(table).where(table.c.match_id == of_match, table.c.seq == last.scalar_subquery())
 
 
 def _take_back() -> Any:

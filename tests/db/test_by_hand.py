@@ -17,7 +17,7 @@ from db.matches import by_hand, taking_back
 from db.matches.by_hand import FightToLoad, SideToLoad
 from db.matches.events import MatchEventsLogged, ScoreboardChanged
 from db.matches.held import By
-from db.matches.tables import Mat, Match, MatchEvent, MatchSide, Round, Scoreboard
+from db.matches.tables import Mat, Match, MatchEvent, MatchSide, Penalty, Point, Round, Scoreboard
 from db.matches.vocabulary import ChallengeState, Outcome, PointKind, Side
 from db.session import Database
 from tests.db.fresh import assert_equal_to_a_fresh_fold
@@ -133,6 +133,41 @@ async def test_an_entry_by_hand_says_who_made_it_why_and_where_the_fight_stood(
     assert (entry.made_by_id, entry.why, entry.sender) == (olga.viewer.user_id, "The video showed it.", "@olga")
     assert orjson.loads(entry.raw) == entry.record == {"side": "BLUE", "value": 3, "round": 1}
     assert (entry.received_at, entry.is_valid, entry.reason) == (LATER, True, None)
+
+
+async def test_points_and_penalties_by_hand_are_things_of_their_own_until_they_are_taken_back(
+    db: Database, mat: Mat, olga: By
+) -> None:
+    match = await begun(db, mat)
+    do = partial(correct, db, match_id=match.id, by=olga)
+
+    async def told() -> tuple[list[tuple[str, str, int]], list[tuple[str, int, int | None]]]:
+        points = sorted(await rows_of(db, Point), key=lambda row: row.seq)
+        penalties = sorted(await rows_of(db, Penalty), key=lambda row: row.seq)
+        return (
+            [(row.side.value, row.kind.value, row.round) for row in points],
+            [(row.side.value, row.number, row.taken_back_seq) for row in penalties],
+        )
+
+    of_wire = ("BLUE", "HEAD", 1)
+    await do(by_hand.award_points, side=Side.RED, kind=PointKind.PUNCH)
+    await do(by_hand.award_points, **HEAD)
+    await do(by_hand.give_gam_jeom, side=Side.RED)
+    given = await told()
+    await do(by_hand.take_back_points, **HEAD)
+    await do(by_hand.take_back_gam_jeom, side=Side.RED)
+    taken = await told()
+    await do(by_hand.take_back_points, **HEAD)
+    without = await told()
+    await do(taking_back.undo)
+    again = await told()
+
+    assert given == ([of_wire, ("RED", "PUNCH", 1), of_wire], [("RED", 1, None)])
+    seq = (await entries(db, match))[-3].seq
+    assert taken == ([of_wire, ("RED", "PUNCH", 1)], [("RED", 1, seq)])
+    assert without == ([("RED", "PUNCH", 1)], taken[1])
+    assert again == taken
+    await assert_equal_to_a_fresh_fold(db, mat.id)
 
 
 async def test_a_correction_is_shown_at_once_even_inside_a_burst(db: Database, mat: Mat, olga: By) -> None:

@@ -12,12 +12,13 @@ from typing import Any
 from uuid import UUID
 
 from api.capture import read_capture
+from api.demo.by_hand import set_up_fight
 from api.demo.people import set_up_people
 from api.demo.practice import set_up_practice
 from api.replay import replay, shorten
 from api.simulation import Audience, simulated
 from db.access import operations as access
-from db.access.viewer import Role
+from db.access.viewer import Role, Viewer
 from db.clock import Clock
 from db.matches import operations as matches
 from db.session import Database, Transaction
@@ -68,6 +69,9 @@ async def set_up(db: Database, clock: Clock) -> Demo:
         tournament = await matches.create_tournament(tx, name="Ringside Open", city="Seoul", now=now)
         mat = await matches.create_mat(tx, name="Mat 1", tournament_id=tournament.id, now=now)
         await matches.create_mat(tx, name="Mat 2", tournament_id=tournament.id, now=now)
+        other = await matches.create_mat(tx, name="Mat 3", tournament_id=tournament.id, now=now)
+        operator = Viewer(user_id=admin.id, token_id=secret.token.id, role=admin.role)
+        await set_up_fight(tx, other.id, operator, now)
         stream = await _set_up_stream(tx, admin.id, now)
         await set_up_people(tx, admin, stream.id, now)
         await set_up_practice(tx, admin.id, now)

@@ -15,8 +15,31 @@ from strawberry.types.execution import PreExecutionError
 from schema.access.mutations import AccessMutations
 from schema.access.queries import AccessQueries, NodeQueries
 from schema.access.types import Token, User
+from schema.accounts.action_mutations import ActionMutations
+from schema.accounts.execution_mutations import ExecutionMutations
+from schema.accounts.mutations import AccountMutations, FeedMutations
+from schema.accounts.provider_mutations import ProviderMutations
+from schema.accounts.queries import AccountQueries
+from schema.accounts.statistics import ExecutionStatisticsQueries
+from schema.accounts.subscriptions import AccountSubscriptions
+from schema.accounts.types import (
+    Account,
+    Action,
+    Execution,
+    Feed,
+    Poll,
+    Post,
+    Provider,
+    Screenshot,
+    Service,
+    Tag,
+    Trigger,
+)
 from schema.engine.executor import Engine, executor_for
 from schema.errors import SafeErrors
+from schema.flags.mutations import FlagMutations
+from schema.flags.queries import FlagQueries
+from schema.flags.types import Flag, FlagMapping, RecognitionAttempt
 from schema.matches.mutations import MatchMutations
 from schema.matches.operator_mutations import OperatorMutations
 from schema.matches.planned_types import PlannedMatch, TournamentDay
@@ -38,6 +61,11 @@ from schema.practice.subscriptions import PracticeSubscriptions
 from schema.practice.template_mutations import SessionTemplateMutations
 from schema.practice.transfer import GoalTransferMutations, GoalTransferQueries
 from schema.practice.types import Goal, PracticeSession, SessionTemplate
+from schema.recordings.mutations import BookmarkMutations, RecordingMutations
+from schema.recordings.obs_mutations import OBSMutations
+from schema.recordings.queries import RecordingQueries
+from schema.recordings.subscriptions import RecordingSubscriptions
+from schema.recordings.types import Bookmark, OBSCommand, OBSMachine, Recording
 from schema.scalars import SCALARS
 from schema.social.mutations import SocialMutations
 from schema.social.queries import SocialQueries
@@ -54,12 +82,16 @@ from schema.streams.types import Stream, StreamGoal, StreamGoalChange, StreamSes
 @strawberry.type(description="Everything that can be asked.")
 class Query(
     MatchQueries,
+    RecordingQueries,
     NetworkQueries,
+    FlagQueries,
     StreamQueries,
     SocialQueries,
     PracticeQueries,
     PracticeStatisticsQueries,
     GoalTransferQueries,
+    AccountQueries,
+    ExecutionStatisticsQueries,
     AccessQueries,
     NodeQueries,
 ):
@@ -70,9 +102,13 @@ class Query(
 class Mutation(
     MatchMutations,
     OperatorMutations,
+    RecordingMutations,
+    BookmarkMutations,
+    OBSMutations,
     TournamentMutations,
     MatchQueueMutations,
     NetworkMutations,
+    FlagMutations,
     StreamMutations,
     StreamGoalMutations,
     StreamSourceMutations,
@@ -80,6 +116,11 @@ class Mutation(
     PracticeSessionMutations,
     SessionTemplateMutations,
     GoalTransferMutations,
+    AccountMutations,
+    FeedMutations,
+    ActionMutations,
+    ExecutionMutations,
+    ProviderMutations,
     SocialMutations,
     AccessMutations,
 ):
@@ -88,7 +129,13 @@ class Mutation(
 
 @strawberry.type(description="Everything that can be watched.")
 class Subscription(
-    MatchSubscriptions, NetworkSubscriptions, StreamSubscriptions, SocialSubscriptions, PracticeSubscriptions
+    MatchSubscriptions,
+    NetworkSubscriptions,
+    RecordingSubscriptions,
+    StreamSubscriptions,
+    SocialSubscriptions,
+    PracticeSubscriptions,
+    AccountSubscriptions,
 ):
     """Everything that can be watched."""
 
@@ -155,12 +202,15 @@ def _joined() -> Schema:
         mutation=Mutation,
         subscription=Subscription,
         types=[
+            *(Recording, Bookmark, OBSMachine, OBSCommand),
             *(Tournament, TournamentDay, Mat, PlannedMatch, Match, MatchSide, Round, MatchEvent, Athlete),
             *(Point, Penalty, Challenge, EventType, UnknownMessage),
             *(UDPListener, ListenerSession, Sender),
+            *(Flag, FlagMapping, RecognitionAttempt),
             *(Stream, StreamSession, StreamGoal, StreamGoalChange, StreamSource),
             *(User, Token, Entry),
             *(Goal, PracticeSession, SessionTemplate),
+            *(Account, Tag, Feed, Poll, Post, Action, Trigger, Provider, Service, Execution, Screenshot),
         ],
     )
 

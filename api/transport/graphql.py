@@ -20,6 +20,7 @@ from api.transport.under_way import ClientLeft, TookTooLong, UnderWay, Work
 from db.access.viewer import Role, Viewer
 from db.clock import Clock
 from db.errors import Refusal, Unauthenticated
+from db.flags.scanning import FlagFolder
 from db.matches.past import LONGEST_FIGHT
 from db.session import Database
 from db.social.drafts import LONGEST_CONTENT
@@ -61,6 +62,7 @@ class GraphQLDoor:
         longest_entry: int = LONGEST_CONTENT,
         longest_fight: int = LONGEST_FIGHT,
         open_addresses: Collection[str] = (),
+        flags: FlagFolder | None = None,
         rate: Rate | None = None,
     ) -> None:
         self.schema = schema
@@ -80,6 +82,7 @@ class GraphQLDoor:
         self._longest_entry = longest_entry
         self._longest_fight = longest_fight
         self._open_addresses = open_addresses
+        self._flags = flags or FlagFolder()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -95,6 +98,7 @@ class GraphQLDoor:
             longest_entry=self._longest_entry,
             longest_fight=self._longest_fight,
             open_addresses=self._open_addresses,
+            flags=self._flags,
         )
 
     async def answer(self, request: Request) -> Response:

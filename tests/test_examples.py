@@ -247,6 +247,7 @@ async def _event(competition: Competition, graph: Graph, mat: str, athlete: str)
     held = encode_id("tournament", tournament.id)
     of_mat: dict[str, object] = {"matId": mat}
     return {
+        "AssignMat": {"id": mat, "tournamentId": encode_id("tournament", other.id)},
         "AddTournamentDay": {"tournamentId": held, "heldOn": "2026-11-23"},
         "ChangeQueuedFight": {"id": one, "revision": 0, "phase": "Final"},
         "ChangeTournament": {"id": held, "revision": started.revision, "countryCode": "KOR", "startsOn": "2026-11-21"},

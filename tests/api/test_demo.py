@@ -103,7 +103,8 @@ async def test_the_tournament_has_two_days_and_queues_and_the_recorded_final_lea
     data = await graph.execute(EVENT)
 
     final = {"number": "1945", "tournament": {"name": "Ringside Open"}, "day": {"number": 1}}
-    queues = [["1946", "1947", "1948"], ["245.A", "245.B"]]
+    by_hand = {**final, "number": "212"}
+    queues = [["1946", "1947", "1948"], ["245.A", "245.B"], []]
     assert data["tournaments"]["nodes"] == [
         {
             "name": "Ringside Open",
@@ -114,7 +115,7 @@ async def test_the_tournament_has_two_days_and_queues_and_the_recorded_final_lea
             "mats": {
                 "nodes": [
                     {"name": f"Mat {mat}", "currentMatch": on, "queue": {"nodes": [{"number": one} for one in numbers]}}
-                    for mat, on, numbers in zip((1, 2), (final, None), queues, strict=True)
+                    for mat, on, numbers in zip((1, 2, 3), (final, None, by_hand), queues, strict=True)
                 ]
             },
         }

@@ -223,6 +223,29 @@ def test_what_older_revisions_hold_outlives_a_step_down_and_up(empty_url: str) -
     }
 
 
+def test_fights_keep_their_tournament_and_all_else_when_their_table_is_made_anew(empty_url: str) -> None:
+    """A step down takes the tournament from each fight; a step up gives it back, from its mat."""
+    migrate_up(empty_url)
+    asyncio.run(populated(empty_url))
+    kept = "id, mat_id, begun_seq, state, number, phase, weight, outcome, loaded_at, started_at, ended_at"
+    of_tournaments = f"SELECT {kept}, tournament_id FROM matches ORDER BY id"  # noqa: S608 -- names of ours
+    before = read(empty_url, of_tournaments)
+
+    migrate_down(empty_url, "0008")
+    without = read(empty_url, f"SELECT {kept} FROM matches ORDER BY id")  # noqa: S608 -- as above
+    migrate_up(empty_url)
+
+    assert [row[-1] is None for row in before] == [False] * len(before)
+    assert without == [row[:-1] for row in before]
+    assert read(empty_url, of_tournaments) == before
+    assert ask(empty_url, differences) == []
+
+
+def read(url: str, statement: str) -> list[tuple[Any, ...]]:
+    found: list[tuple[Any, ...]] = ask(url, lambda connection: list(map(tuple, connection.execute(text(statement)))))
+    return found
+
+
 def _first(rows: Rows) -> Rows:
     """Rows without what was counted of what is gone: that stands behind everything else."""
     return [row[: len(columns_of(User)) - len(_COUNTS)] for row in rows]

@@ -36,7 +36,9 @@ _ALL = """{
   accounts { totalCount nodes {
     username dailySpendLimit health { state feedCount failingFeedCount polledAt postSeenAt } tags { name color }
     feeds(first: 5) { nodes { url state polls { nodes { state newCount } } posts { nodes { title outcome } } } }
-    actions(first: 5) { nodes { name service { name pricePerThousand } triggers { kind } executions(first: 5) { nodes { state } } } }
+    actions(first: 5) { nodes {
+      name service { name pricePerThousand } triggers { kind } executions(first: 5) { nodes { state } }
+    } }
     executions(first: 10) { nodes {
       state estimate charge timeline { nodes { state note } } screenshots { moment state } post { title }
       provider { name host } parameters { name value }

@@ -41,6 +41,8 @@ class Settings(BaseSettings):
     # How long a stopping server waits for what is under way.
     drain_seconds: int = Field(default=10, ge=0, le=600)
     longest_entry: int = Field(default=2000, ge=1, le=100_000)
+    # How many entries of a fight's log may be folded again, to take one of them back.
+    longest_fight: int = Field(default=20_000, ge=100, le=1_000_000)
     # Proxies that are believed when they say for whom they ask, as addresses.
     trusted_proxies: Annotated[list[str], NoDecode] = Field(default=[])
     # Connections that may be open at once, sockets and streams among them, and those that may come from one address

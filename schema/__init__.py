@@ -41,6 +41,7 @@ from schema.flags.mutations import FlagMutations
 from schema.flags.queries import FlagQueries
 from schema.flags.types import Flag, FlagMapping, RecognitionAttempt
 from schema.matches.mutations import MatchMutations
+from schema.matches.operator_mutations import OperatorMutations
 from schema.matches.planned_types import PlannedMatch, TournamentDay
 from schema.matches.queries import MatchQueries
 from schema.matches.queue_mutations import MatchQueueMutations
@@ -100,6 +101,7 @@ class Query(
 @strawberry.type(description="Everything that can be changed.")
 class Mutation(
     MatchMutations,
+    OperatorMutations,
     RecordingMutations,
     BookmarkMutations,
     OBSMutations,

@@ -547,7 +547,8 @@ def test_the_demonstration_prints_one_line_for_programs_and_works() -> None:
             overlay,
         )
     assert page[0] == 200
-    assert answer == {"data": {"viewer": {"role": "ADMIN"}, "mats": {"nodes": [{"name": "Mat 1"}, {"name": "Mat 2"}]}}}
+    mats = [{"name": f"Mat {number}"} for number in (1, 2, 3)]
+    assert answer == {"data": {"viewer": {"role": "ADMIN"}, "mats": {"nodes": mats}}}
     assert (rest, process.returncode) == ("", 0)
     assert told["token"] not in said
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import strawberry
+
+from db.flags import queries as flags
 from db.matches import queries
 from db.network import queries as network
+from db.recordings import queries as recorded
 from db.social import queries as social
-from schema.access.types import LazyEntry, LazyUDPListener
+from schema.access.types import LazyEntry, LazyFlag, LazyUDPListener
 from schema.connections import Connection, write_cursor
 from schema.fields import LinkNode, Node, column, computed, connection, node, to_many, to_one, value
 from schema.matches.arguments import (
@@ -64,7 +68,17 @@ from schema.matches.vocabulary import (
     Side,
     TournamentState,
 )
+from schema.recordings.arguments import BookmarkFilter, BookmarkOrder, RecordingFilter, RecordingOrder
 from schema.social.arguments import EntryFilter, TimeOrder
+
+if TYPE_CHECKING:
+    from schema.recordings.types import Bookmark, EventVideo, OBSMachine, Recording
+
+# What is shown of recordings, which show fights themselves: named here and found later.
+LazyBookmark = Annotated["Bookmark", strawberry.lazy("schema.recordings.types")]
+LazyEventVideo = Annotated["EventVideo", strawberry.lazy("schema.recordings.types")]
+LazyOBSMachine = Annotated["OBSMachine", strawberry.lazy("schema.recordings.types")]
+LazyRecording = Annotated["Recording", strawberry.lazy("schema.recordings.types")]
 
 
 @node("tournament", queries.tournament_by_id)
@@ -121,6 +135,18 @@ class Mat(Node):
     matches: Connection[Match] = connection(
         "Every fight that was loaded on it.", queries.matches_by_mat, order=MatchOrder, filter=MatchFilter
     )
+    recordings: Connection[LazyRecording] = connection(
+        "What was recorded of it, and is.",
+        recorded.recordings_by_mat,
+        order=RecordingOrder,
+        filter=RecordingFilter,
+    )
+    bookmarks: Connection[LazyBookmark] = connection(
+        "Moments on it that were marked.", recorded.bookmarks_by_mat, order=BookmarkOrder, filter=BookmarkFilter
+    )
+    obs_machines: list[LazyOBSMachine] = to_many(
+        "The OBS machines that film it, by name. Empty for who does not run the event.", recorded.machines_by_mat
+    )
     events: Connection[MatchEvent] = connection(
         "Its log: what the scoring program said, fight or no fight, in the order it was received.",
         queries.events_by_mat,
@@ -153,6 +179,9 @@ class Athlete(Node):
     name: str = column("The full name.")
     short_name: str = column("The name as it was last shown on a scoreboard.")
     country_code: str = column("The country, by the code the scoring program used. Empty if none was said.")
+    flag: LazyFlag | None = to_one(
+        "The flag that is shown for the country. Null if there is none.", flags.flag_of_code, key="country_code"
+    )
     sides: Connection[MatchSide] = connection(
         "The sides he or she fought on, newest first.", queries.sides_by_athlete, order=NewestOrder
     )
@@ -230,6 +259,20 @@ class Match(Node):
         order=TimeOrder,
         filter=EntryFilter,
     )
+    recordings: Connection[LazyRecording] = connection(
+        "What was recorded for it. What shows it by chance, its entries know: `events { nodes { videos } }`.",
+        recorded.recordings_by_match,
+        order=RecordingOrder,
+        filter=RecordingFilter,
+    )
+    bookmarks: Connection[LazyBookmark] = connection(
+        "Moments of it that were marked.", recorded.bookmarks_by_match, order=BookmarkOrder, filter=BookmarkFilter
+    )
+    highlights: Connection[MatchEvent] = connection(
+        "Entries worth seeing again: three points and more, gam-jeoms, and the end of each round.",
+        recorded.highlights_of_match,
+        order=MatchEventOrder,
+    )
 
 
 @node("side", queries.side_by_id)
@@ -304,6 +347,13 @@ class MatchEvent(Node):
     )
     match: Match | None = to_one(
         "The fight it belongs to. Null if none was on the mat.", queries.match_by_id, key="match_id"
+    )
+    videos: list[LazyEventVideo] = to_many(
+        "The recordings that show it, and where: the first 50 that began. Also of one that was noted later.",
+        recorded.videos_of_event,
+    )
+    bookmarks: Connection[LazyBookmark] = connection(
+        "Bookmarks that were made at it.", recorded.bookmarks_by_event, order=BookmarkOrder
     )
     point: Point | None = to_one("The point it gives. Null if it gives none.", queries.point_by_event, key="id")
     penalties: list[Penalty] = to_many("The penalties it counts first.", queries.penalties_by_event)

@@ -1,9 +1,12 @@
 """The demonstration: what is in it before anything happens."""
 
 from api.capture import read_capture
-from api.demo import set_up
+from api.demo import CAPTURE, set_up
+from api.demo.flags import drawn_flags
 from db.access import operations as access
 from db.access.viewer import Role, Viewer
+from db.flags import operations as flags
+from db.flags.images import check_svg
 from db.ids import new_id
 from db.session import Database
 from db.social.recount import find_drift
@@ -34,6 +37,46 @@ async def test_people_have_written_what_an_admin_reads_at_home(db: Database, clo
     assert [one["subject"] for one in data["homeFeed"]["nodes"]] == [None, None, {"__typename": "Stream"}, None]
     assert drift == []
     assert (await graph.execute("{ publicFeed { totalCount } }"))["publicFeed"]["totalCount"] == 3
+
+
+async def test_the_athletes_of_the_demonstration_have_flags_that_were_drawn_here(
+    db: Database, clock: ManualClock
+) -> None:
+    await set_up(db, clock)
+    athletes = next(one.wire for one in read_capture(CAPTURE) if one.wire.startswith("at1;")).split(";")
+
+    async with db.read() as session:
+        shown = [await flags.find_shown(session, code) for code in (athletes[3], athletes[7])]
+
+    assert [flag and flag.file_name for flag in shown] == ["RUS.svg", "GER.svg"]
+    for content in drawn_flags().values():
+        check_svg(content)
+
+
+RECORDED = """
+{
+  mats { nodes { name bookmarks { nodes { label offsets { offsetMs recording { name } } } } } }
+}
+"""
+
+
+async def test_moments_are_found_in_a_camera_that_was_paused_and_in_a_late_stream(
+    db: Database, clock: ManualClock
+) -> None:
+    await set_up(db, clock)
+    graph = Graph(db, clock, Viewer(user_id=new_id(), token_id=new_id(), role=Role.VIEWER))
+
+    (mat, _) = (await graph.execute(RECORDED))["mats"]["nodes"]
+
+    found = {
+        one["label"]: {offset["recording"]["name"]: offset["offsetMs"] for offset in one["offsets"]}
+        for one in mat["bookmarks"]["nodes"]
+    }
+    assert found == {
+        "The referee explains": {"Camera 1": 7 * 60_000, "Stream": 9 * 60_000 + 4000},
+        "A kick that nobody expected": {"Camera 1": 12 * 60_000, "Stream": 14 * 60_000 + 4000},
+        "Bows": {"Camera 1": 16 * 60_000, "Stream": 18 * 60_000 + 4000},
+    }
 
 
 EVENT = """

@@ -27,9 +27,12 @@ from db.errors import Unavailable
 from db.session import Database, connect, is_embedded
 from db.tables import OF_ONE_DATABASE, metadata
 from tests.db.stored import NOW, Rows, columns_of, everything
+from tests.support import accounts
 from tests.support.competition import hold, loaded_fight, open_day, plan, say
+from tests.support.flagging import hoist
 from tests.support.listening import listen_a_while
 from tests.support.practice import fill
+from tests.support.recordings import film
 from tests.support.social import amplify, follow, make_person, resonate, share
 from tests.support.social import write as write_entry
 from tests.support.streaming import FRAMES, make_source, make_stream, take
@@ -116,6 +119,7 @@ def shape(connection: Connection) -> dict[str, Any]:
 async def populate(db: Database) -> None:
     """Put something into every table, through operations."""
     competition = await hold(db, NOW, tournaments=2, mats=4, fights=2)
+    await hoist(db, NOW)
     await listen_a_while(db, [mat.id for mat in competition.mats[:3]], NOW)
     async with db.transaction() as tx:
         user = await access.create_user(tx, name="Ann", role=Role.ADMIN, now=NOW)
@@ -126,6 +130,7 @@ async def populate(db: Database) -> None:
         await open_day(tx, competition.tournaments[0].id, NOW.date(), NOW)
         await plan(tx, competition.mats[0], NOW, "8", "9")
         await say(tx, competition.mats[0].id, NOW, *loaded_fight("8"), "wg1;1", "ch1", "nonsense")
+    await film(db, competition.mats[0], None, NOW)
     stream = await make_stream(db, NOW, owner_id=user.id)
     await take(db, await make_source(db, stream, NOW), *FRAMES, at=NOW)
     people = [await make_person(db, NOW) for _ in range(2)]
@@ -135,6 +140,7 @@ async def populate(db: Database) -> None:
     for mark in (resonate, amplify, share):
         await mark(db, people[1], entry, NOW)
     await fill(db, user.id, stream.owner_id)
+    await accounts.fill(db, user.id, stream.owner_id)
 
 
 async def populated(url: str) -> dict[str, Any]:
@@ -195,6 +201,8 @@ def test_what_older_revisions_hold_outlives_a_step_down_and_up(empty_url: str) -
     migrate_up(empty_url)
 
     kept = asyncio.run(read_whole(empty_url))
+    # A migration fills these itself; what was added to them went down with their table.
+    assert len(kept.pop("flag_mappings")) == len(rows["flag_mappings"]) - 1
     assert {name: _first(found) for name, found in kept.items() if found} == {
         name: _first(rows[name]) for name in ("users", "tokens", "token_nodes")
     }
@@ -405,4 +413,4 @@ def test_a_migration_imports_nothing_of_the_code_it_outlives(path: Path) -> None
             assert node.level == 0
             imported.add(str(node.module).partition(".")[0])
 
-    assert imported <= {"sqlalchemy", "alembic"}
+    assert imported <= {"sqlalchemy", "alembic", *sys.stdlib_module_names}

@@ -106,6 +106,23 @@ class Settings(BaseSettings):
     messages_per_second: float = Field(default=20.0, gt=0)
     socket_init_seconds: float = Field(default=5.0, gt=0)
 
+    # Hosts of networks of one's own that feeds, providers and their redirects may lead to, as `nas.local:8080`.
+    allowed_private_hosts: Annotated[list[str], NoDecode] = Field(default=[])
+    # How often feeds are read, in seconds: at most, at first, and at least; the more news, the more often.
+    feed_least_seconds: int = Field(default=300, ge=10, le=86_400)
+    feed_usual_seconds: int = Field(default=900, ge=10, le=86_400)
+    feed_most_seconds: int = Field(default=21_600, ge=10, le=604_800)
+    # What a feed may be as it comes and unpacked, in bytes, and how many are read at once, of all hosts and of one.
+    largest_feed: int = Field(default=5_242_880, ge=1024, le=52_428_800)
+    feeds_at_once: int = Field(default=32, ge=1, le=1000)
+    feeds_of_host: int = Field(default=4, ge=1, le=1000)
+    # How old a post may be that triggers something, in days, and how many of those that come at once may.
+    oldest_post_days: int = Field(default=7, ge=0, le=36_500)
+    most_posts: int = Field(default=10, ge=0, le=300)
+    # How long it is kept when feeds were read, in days. Posts are kept for ever.
+    poll_history_days: int = Field(default=30, ge=1, le=36_500)
+    executions_at_once: int = Field(default=8, ge=1, le=100)
+
     @property
     def open_addresses(self) -> frozenset[str]:
         """Addresses that listeners may be bound to, loopback aside: whoever starts the server says where it listens."""
@@ -130,7 +147,13 @@ class Settings(BaseSettings):
         return given
 
     @field_validator(
-        "allowed_hosts", "allowed_origins", "listener_addresses", "pss_senders", "trusted_proxies", mode="before"
+        "allowed_hosts",
+        "allowed_origins",
+        "allowed_private_hosts",
+        "listener_addresses",
+        "pss_senders",
+        "trusted_proxies",
+        mode="before",
     )
     @classmethod
     def _separated_by_commas(cls, given: object) -> object:

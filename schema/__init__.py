@@ -15,6 +15,26 @@ from strawberry.types.execution import PreExecutionError
 from schema.access.mutations import AccessMutations
 from schema.access.queries import AccessQueries, NodeQueries
 from schema.access.types import Token, User
+from schema.accounts.action_mutations import ActionMutations
+from schema.accounts.execution_mutations import ExecutionMutations
+from schema.accounts.mutations import AccountMutations, FeedMutations
+from schema.accounts.provider_mutations import ProviderMutations
+from schema.accounts.queries import AccountQueries
+from schema.accounts.statistics import ExecutionStatisticsQueries
+from schema.accounts.subscriptions import AccountSubscriptions
+from schema.accounts.types import (
+    Account,
+    Action,
+    Execution,
+    Feed,
+    Poll,
+    Post,
+    Provider,
+    Screenshot,
+    Service,
+    Tag,
+    Trigger,
+)
 from schema.engine.executor import Engine, executor_for
 from schema.errors import SafeErrors
 from schema.flags.mutations import FlagMutations
@@ -40,6 +60,11 @@ from schema.practice.subscriptions import PracticeSubscriptions
 from schema.practice.template_mutations import SessionTemplateMutations
 from schema.practice.transfer import GoalTransferMutations, GoalTransferQueries
 from schema.practice.types import Goal, PracticeSession, SessionTemplate
+from schema.recordings.mutations import BookmarkMutations, RecordingMutations
+from schema.recordings.obs_mutations import OBSMutations
+from schema.recordings.queries import RecordingQueries
+from schema.recordings.subscriptions import RecordingSubscriptions
+from schema.recordings.types import Bookmark, OBSCommand, OBSMachine, Recording
 from schema.scalars import SCALARS
 from schema.social.mutations import SocialMutations
 from schema.social.queries import SocialQueries
@@ -56,6 +81,7 @@ from schema.streams.types import Stream, StreamGoal, StreamGoalChange, StreamSes
 @strawberry.type(description="Everything that can be asked.")
 class Query(
     MatchQueries,
+    RecordingQueries,
     NetworkQueries,
     FlagQueries,
     StreamQueries,
@@ -63,6 +89,8 @@ class Query(
     PracticeQueries,
     PracticeStatisticsQueries,
     GoalTransferQueries,
+    AccountQueries,
+    ExecutionStatisticsQueries,
     AccessQueries,
     NodeQueries,
 ):
@@ -72,6 +100,9 @@ class Query(
 @strawberry.type(description="Everything that can be changed.")
 class Mutation(
     MatchMutations,
+    RecordingMutations,
+    BookmarkMutations,
+    OBSMutations,
     TournamentMutations,
     MatchQueueMutations,
     NetworkMutations,
@@ -83,6 +114,11 @@ class Mutation(
     PracticeSessionMutations,
     SessionTemplateMutations,
     GoalTransferMutations,
+    AccountMutations,
+    FeedMutations,
+    ActionMutations,
+    ExecutionMutations,
+    ProviderMutations,
     SocialMutations,
     AccessMutations,
 ):
@@ -91,7 +127,13 @@ class Mutation(
 
 @strawberry.type(description="Everything that can be watched.")
 class Subscription(
-    MatchSubscriptions, NetworkSubscriptions, StreamSubscriptions, SocialSubscriptions, PracticeSubscriptions
+    MatchSubscriptions,
+    NetworkSubscriptions,
+    RecordingSubscriptions,
+    StreamSubscriptions,
+    SocialSubscriptions,
+    PracticeSubscriptions,
+    AccountSubscriptions,
 ):
     """Everything that can be watched."""
 
@@ -158,6 +200,7 @@ def _joined() -> Schema:
         mutation=Mutation,
         subscription=Subscription,
         types=[
+            *(Recording, Bookmark, OBSMachine, OBSCommand),
             *(Tournament, TournamentDay, Mat, PlannedMatch, Match, MatchSide, Round, MatchEvent, Athlete),
             *(Point, Penalty, Challenge, EventType, UnknownMessage),
             *(UDPListener, ListenerSession, Sender),
@@ -165,6 +208,7 @@ def _joined() -> Schema:
             *(Stream, StreamSession, StreamGoal, StreamGoalChange, StreamSource),
             *(User, Token, Entry),
             *(Goal, PracticeSession, SessionTemplate),
+            *(Account, Tag, Feed, Poll, Post, Action, Trigger, Provider, Service, Execution, Screenshot),
         ],
     )
 

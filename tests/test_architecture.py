@@ -26,6 +26,8 @@ _DOMAINS_MAY_KNOW: dict[str, set[str]] = {
     "streams": {"access"},
     "social": {"access", "matches", "practice", "streams"},
     "practice": {"access"},
+    "recordings": {"access", "matches"},
+    "accounts": {"access"},
 }
 
 # These say who asks; every domain's visibility is written in their words.

@@ -19,11 +19,13 @@ from db.streams.vocabulary import StreamSourceKind
 from schema.connections import write_cursor
 from schema.ids import encode_id
 from tests.conftest import ManualClock
+from tests.support.accounts import account_variables
 from tests.support.competition import Competition, hold
 from tests.support.flagging import hoist
 from tests.support.graph import Graph, the_schema
 from tests.support.listening import listen_a_while
 from tests.support.practice import practice_variables
+from tests.support.recordings import recording_variables
 from tests.support.social import make_person, viewer_of, write
 from tests.support.streaming import make_goal, make_source, make_stream
 
@@ -171,10 +173,12 @@ async def _variables(graph: Graph, competition: Competition, admin: User) -> dic
     of_stream, of_goal = {"streamId": stream}, {"goalId": goals[0]}
     return {
         **await practice_variables(graph, admin),
+        **await account_variables(graph, admin),
         **await _event(competition, graph, mat, athlete),
         **await _network(graph, competition),
         **await _flags(graph),
         "FlagsOfFight": of_match,
+        **await recording_variables(graph, competition.mats[0].id),
         "CreateOverlayToken": of_mat,
         "CreateScriptToken": {"label": "Script"},
         "FightInFull": of_match,
@@ -241,6 +245,7 @@ async def _event(competition: Competition, graph: Graph, mat: str, athlete: str)
     held = encode_id("tournament", tournament.id)
     of_mat: dict[str, object] = {"matId": mat}
     return {
+        "AssignMat": {"id": mat, "tournamentId": encode_id("tournament", other.id)},
         "AddTournamentDay": {"tournamentId": held, "heldOn": "2026-11-23"},
         "ChangeQueuedFight": {"id": one, "revision": 0, "phase": "Final"},
         "ChangeTournament": {"id": held, "revision": started.revision, "countryCode": "KOR", "startsOn": "2026-11-21"},

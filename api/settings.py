@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from db.access.viewer import Role
 from db.flags.scanning import FlagFolder
+from db.network.addresses import read_address
 from db.practice.templates import MOST_DAYS_AHEAD
 
 
@@ -138,6 +139,14 @@ class Settings(BaseSettings):
     def stream_history(self) -> timedelta | None:
         """How long the history of stream goals is kept; `None` is for ever."""
         return timedelta(days=self.stream_history_days) if self.stream_history_days else None
+
+    @field_validator("listener_addresses")
+    @classmethod
+    def _addresses(cls, given: list[str]) -> list[str]:
+        for text in given:
+            if read_address(text) is None:
+                raise ValueError(f"{text!r} is no address, as 192.168.1.5 is")
+        return given
 
     @field_validator(
         "allowed_hosts",

@@ -211,6 +211,7 @@ async def test_health_is_told_without_a_token_and_without_secrets(house: Running
                 "wrongTokens": 0,
             },
             {"name": "stream sources", "state": "running", "since": at, "restarts": 0, "lastError": None, "sources": 0},
+            {"name": "OBS machines", "state": "running", "since": at, "restarts": 0, "lastError": None, "machines": 0},
             {"name": "goal keeper", "state": "running", "since": at, "restarts": 0, "lastError": None},
             {
                 "name": "session planner",

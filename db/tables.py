@@ -1,7 +1,9 @@
 """All tables: importing this module makes `metadata` complete."""
 
 from db.access import tables as access
+from db.accounts import tables as accounts
 from db.base import Base
+from db.flags import tables as flags
 from db.matches import tables as matches
 from db.network import tables as network
 from db.practice import tables as practice
@@ -21,6 +23,8 @@ __all__ = [
     "FILLING_TRIGGERS",
     "OF_ONE_DATABASE",
     "access",
+    "accounts",
+    "flags",
     "matches",
     "metadata",
     "network",

@@ -15,8 +15,31 @@ from strawberry.types.execution import PreExecutionError
 from schema.access.mutations import AccessMutations
 from schema.access.queries import AccessQueries, NodeQueries
 from schema.access.types import Token, User
+from schema.accounts.action_mutations import ActionMutations
+from schema.accounts.execution_mutations import ExecutionMutations
+from schema.accounts.mutations import AccountMutations, FeedMutations
+from schema.accounts.provider_mutations import ProviderMutations
+from schema.accounts.queries import AccountQueries
+from schema.accounts.statistics import ExecutionStatisticsQueries
+from schema.accounts.subscriptions import AccountSubscriptions
+from schema.accounts.types import (
+    Account,
+    Action,
+    Execution,
+    Feed,
+    Poll,
+    Post,
+    Provider,
+    Screenshot,
+    Service,
+    Tag,
+    Trigger,
+)
 from schema.engine.executor import Engine, executor_for
 from schema.errors import SafeErrors
+from schema.flags.mutations import FlagMutations
+from schema.flags.queries import FlagQueries
+from schema.flags.types import Flag, FlagMapping, RecognitionAttempt
 from schema.matches.mutations import MatchMutations
 from schema.matches.planned_types import PlannedMatch, TournamentDay
 from schema.matches.queries import MatchQueries
@@ -60,11 +83,14 @@ class Query(
     MatchQueries,
     RecordingQueries,
     NetworkQueries,
+    FlagQueries,
     StreamQueries,
     SocialQueries,
     PracticeQueries,
     PracticeStatisticsQueries,
     GoalTransferQueries,
+    AccountQueries,
+    ExecutionStatisticsQueries,
     AccessQueries,
     NodeQueries,
 ):
@@ -80,6 +106,7 @@ class Mutation(
     TournamentMutations,
     MatchQueueMutations,
     NetworkMutations,
+    FlagMutations,
     StreamMutations,
     StreamGoalMutations,
     StreamSourceMutations,
@@ -87,6 +114,11 @@ class Mutation(
     PracticeSessionMutations,
     SessionTemplateMutations,
     GoalTransferMutations,
+    AccountMutations,
+    FeedMutations,
+    ActionMutations,
+    ExecutionMutations,
+    ProviderMutations,
     SocialMutations,
     AccessMutations,
 ):
@@ -101,6 +133,7 @@ class Subscription(
     StreamSubscriptions,
     SocialSubscriptions,
     PracticeSubscriptions,
+    AccountSubscriptions,
 ):
     """Everything that can be watched."""
 
@@ -171,9 +204,11 @@ def _joined() -> Schema:
             *(Tournament, TournamentDay, Mat, PlannedMatch, Match, MatchSide, Round, MatchEvent, Athlete),
             *(Point, Penalty, Challenge, EventType, UnknownMessage),
             *(UDPListener, ListenerSession, Sender),
+            *(Flag, FlagMapping, RecognitionAttempt),
             *(Stream, StreamSession, StreamGoal, StreamGoalChange, StreamSource),
             *(User, Token, Entry),
             *(Goal, PracticeSession, SessionTemplate),
+            *(Account, Tag, Feed, Poll, Post, Action, Trigger, Provider, Service, Execution, Screenshot),
         ],
     )
 

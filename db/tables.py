@@ -5,6 +5,7 @@ from db.base import Base
 from db.matches import tables as matches
 from db.network import tables as network
 from db.practice import tables as practice
+from db.settings import tables as settings
 from db.social import tables as social
 from db.streams import tables as streams
 
@@ -24,6 +25,7 @@ __all__ = [
     "metadata",
     "network",
     "practice",
+    "settings",
     "social",
     "streams",
 ]

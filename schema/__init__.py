@@ -38,6 +38,10 @@ from schema.practice.template_mutations import SessionTemplateMutations
 from schema.practice.transfer import GoalTransferMutations, GoalTransferQueries
 from schema.practice.types import Goal, PracticeSession, SessionTemplate
 from schema.scalars import SCALARS
+from schema.settings.mutations import SettingMutations
+from schema.settings.queries import SettingQueries
+from schema.settings.subscriptions import SettingSubscriptions
+from schema.settings.types import Setting, SettingChange
 from schema.social.mutations import SocialMutations
 from schema.social.queries import SocialQueries
 from schema.social.subscriptions import SocialSubscriptions
@@ -59,6 +63,7 @@ class Query(
     PracticeQueries,
     PracticeStatisticsQueries,
     GoalTransferQueries,
+    SettingQueries,
     AccessQueries,
     NodeQueries,
 ):
@@ -79,6 +84,7 @@ class Mutation(
     SessionTemplateMutations,
     GoalTransferMutations,
     SocialMutations,
+    SettingMutations,
     AccessMutations,
 ):
     """Everything that can be changed."""
@@ -86,7 +92,12 @@ class Mutation(
 
 @strawberry.type(description="Everything that can be watched.")
 class Subscription(
-    MatchSubscriptions, NetworkSubscriptions, StreamSubscriptions, SocialSubscriptions, PracticeSubscriptions
+    MatchSubscriptions,
+    NetworkSubscriptions,
+    StreamSubscriptions,
+    SocialSubscriptions,
+    PracticeSubscriptions,
+    SettingSubscriptions,
 ):
     """Everything that can be watched."""
 
@@ -159,6 +170,7 @@ def _joined() -> Schema:
             *(Stream, StreamSession, StreamGoal, StreamGoalChange, StreamSource),
             *(User, Token, Entry),
             *(Goal, PracticeSession, SessionTemplate),
+            *(Setting, SettingChange),
         ],
     )
 

@@ -25,6 +25,7 @@ _DOMAINS_MAY_KNOW: dict[str, set[str]] = {
     "streams": {"access"},
     "social": {"access", "matches", "practice", "streams"},
     "practice": {"access"},
+    "settings": {"access"},
 }
 
 # These say who asks; every domain's visibility is written in their words.

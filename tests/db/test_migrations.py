@@ -25,6 +25,7 @@ from db.access.tables import User
 from db.access.viewer import Role
 from db.errors import Unavailable
 from db.session import Database, connect, is_embedded
+from db.settings import operations as settings
 from db.tables import OF_ONE_DATABASE, metadata
 from tests.db.stored import NOW, Rows, columns_of, everything
 from tests.support.competition import hold, loaded_fight, open_day, plan, say
@@ -125,6 +126,7 @@ async def populate(db: Database) -> None:
         await access.revoke_token(tx, overlay.token.id, viewer=None, now=NOW)
         await open_day(tx, competition.tournaments[0].id, NOW.date(), NOW)
         await plan(tx, competition.mats[0], NOW, "8", "9")
+        await settings.set_setting(tx, "backups.keep", 7, reason="Small disk", viewer=None, now=NOW)
         await say(tx, competition.mats[0].id, NOW, *loaded_fight("8"), "wg1;1", "ch1", "nonsense")
     stream = await make_stream(db, NOW, owner_id=user.id)
     await take(db, await make_source(db, stream, NOW), *FRAMES, at=NOW)

@@ -161,10 +161,12 @@ class Gathered:
         first = looked_at.limit(_number(_LOOKED_AT)).subquery("first")
         fit = [ClauseAdapter(first).traverse(condition) for condition in further]
         keys = self.keys()
+        # As a value: as a condition PostgreSQL would join the keys, and knows too little of them to do it well.
+        is_of_them = first.c[self.by].in_(keys).is_(true())
         are_many = _count_of(keys.limit(_number(_FEW + 1)).subquery("some")) > _number(_FEW)
         return (
             select(*(first.c[name] for name in asked.order.columns))
-            .where(are_many, first.c[self.by].in_(keys), *fit)
+            .where(are_many, is_of_them, *fit)
             .order_by(*ordering_of(first, asked.order, is_reversed=asked.is_backward))
             .limit(_limit())
         )

@@ -34,6 +34,12 @@ subscription PracticeOverlay($practiceId: ID!) {
   }
 }`;
 
+/** What the page of a mat watches beside it: whether anybody speaks for that mat. */
+export const MAT_STATUS = `
+subscription OverlayMat($matId: ID!) {
+  matStatusChanged(matId: $matId) { status { state } }
+}`;
+
 /** What the page of goals watches. */
 export const GOALS = `
 subscription GoalOverlay($goalId: ID, $streamId: ID) {

@@ -295,4 +295,4 @@ function put(element, text) {
 }
 
 if (errors.length) connectionChanged("error", "");
-else subscribeToAddress({ kinds: ["goal", "stream"], query: GOALS, onNext: arrived, onStatus: connectionChanged });
+else subscribeToAddress({ watched: [{ kinds: ["goal", "stream"], query: GOALS, onNext: arrived }], onStatus: connectionChanged });

@@ -1,5 +1,5 @@
 /**
- * A small `graphql-transport-ws` client: one subscription on one socket, kept alive for ever.
+ * A small `graphql-transport-ws` client: some subscriptions on one socket, kept alive for ever.
  *
  * It has no dependencies, never throws into its caller and never gives up: an overlay runs unattended for days, and
  * the server, the network or the token may come back at any time.
@@ -35,15 +35,13 @@ export function socketURL(path = "/graphql", place = location) {
  * @param {object} options
  * @param {string} options.url the socket's address, `ws:` or `wss:`
  * @param {string | null} options.token sent in `connection_init` as `{token}`
- * @param {string} options.query the subscription
- * @param {object} [options.variables]
- * @param {(data: object, news: {first: boolean}) => void} options.onNext `first` marks the first answer of each
- *   connection: a snapshot, not a change that just happened
+ * @param {object[]} options.watched the subscriptions, each `{query, variables, onNext}`; `onNext(data, {first})` is
+ *   told by `first` which is the first answer of a connection: a snapshot, not a change that just happened
  * @param {(status: "connecting" | "live" | "refused" | "error", message: string) => void} [options.onStatus]
  *   "refused": the token is missing, wrong, expired or not for this; tried again slowly, as it may be renewed.
  *   "error": the server refused the operation, `message` says why. Told only when it changes.
  */
-export function subscribe({ url, token, query, variables = {}, onNext, onStatus = () => {} }) {
+export function subscribe({ url, token, watched, onStatus = () => {} }) {
   let drop = () => {};
   let attempt = 0;
   let timer = null;
@@ -78,19 +76,19 @@ export function subscribe({ url, token, query, variables = {}, onNext, onStatus 
   function connect() {
     if (told === "") tell("connecting");
     try {
-      drop = open({ url, token, query, variables, heard, answered, failed });
+      drop = open({ url, token, watched, heard, answered, failed });
     } catch (error) {
       failed({ error: String(error?.message ?? error) });
     }
   }
 
-  // A pong proves a quiet feed to be live, but only data proves the operation to work.
+  // A pong proves a quiet feed to be live, but only data proves the operations to work, all of them.
   function heard() {
     tell("live");
   }
 
-  function answered(data, first) {
-    attempt = 0;
+  function answered({ onNext }, data, { first, hasAll }) {
+    if (hasAll) attempt = 0;
     tell("live");
     guarded(onNext, data, { first });
   }
@@ -106,13 +104,13 @@ export function subscribe({ url, token, query, variables = {}, onNext, onStatus 
 }
 
 /** One socket's life. Calls `failed` at most once; returns `drop()`, which ends it without a word. */
-function open({ url, token, query, variables, heard, answered, failed }) {
+function open({ url, token, watched, heard, answered, failed }) {
   const socket = new WebSocket(url, "graphql-transport-ws");
   let heardAt = performance.now();
   let pingedAt = heardAt;
   let pings = 0;
   let acknowledged = false;
-  let first = true;
+  const begun = new Set();
   let finished = false;
 
   const send = (message) => {
@@ -146,17 +144,18 @@ function open({ url, token, query, variables, heard, answered, failed }) {
   const handlers = {
     connection_ack() {
       acknowledged = true;
-      send({ id: "1", type: "subscribe", payload: { query, variables } });
+      watched.forEach(({ query, variables }, index) => send({ id: String(index + 1), type: "subscribe", payload: { query, variables } }));
     },
     ping: () => send({ type: "pong" }),
     pong: () => acknowledged && heard(),
-    next({ payload }) {
+    next({ id, payload }) {
       const data = payload?.data ?? {};
       // An event that failed as a whole leaves a gap that only a new snapshot fills.
       const empty = Object.values(data).every((value) => value === null);
       if (payload?.errors?.length && empty) return end(explain(payload.errors));
-      answered(data, first);
-      first = false;
+      const first = !begun.has(id);
+      begun.add(id);
+      answered(watched[Number(id) - 1], data, { first, hasAll: begun.size === watched.length });
     },
     error: ({ payload }) => end(explain(payload)),
     complete: () => end({ reason: "complete" }),
@@ -202,19 +201,20 @@ function guarded(call, ...values) {
  * anew when that changes.
  *
  * @param {object} options
- * @param {string[]} options.kinds what the address may name; `["goal"]` makes the variable `goalId`
- * @param {string} options.query the subscription
- * @param {Function} options.onNext as of `subscribe`
+ * @param {object[]} options.watched what may be watched, each `{kinds, query, onNext}`: where the address names one of the
+ *   kinds, `goal` makes the variable `goalId` of the query
  * @param {Function} options.onStatus as of `subscribe`
  */
-export function subscribeToAddress({ kinds, query, onNext, onStatus }) {
+export function subscribeToAddress({ watched, onStatus }) {
   let stop = () => {};
 
   function start() {
     stop();
-    const variables = named(kinds);
-    if (!variables) return onStatus("error", `This address names no ${kinds.join(" and no ")}`);
-    stop = subscribe({ url: socketURL(), token: tokenOfAddress(), query, variables, onNext, onStatus });
+    const { kind, variables } = named();
+    const found = watched.filter(({ kinds }) => kinds.includes(kind)).map(({ query, onNext }) => ({ query, variables, onNext }));
+    const known = [...new Set(watched.flatMap(({ kinds }) => kinds))];
+    if (!found.length) return onStatus("error", `This address names no ${known.join(" and no ")}`);
+    stop = subscribe({ url: socketURL(), token: tokenOfAddress(), watched: found, onStatus });
   }
 
   window.addEventListener("hashchange", start);
@@ -229,13 +229,13 @@ export function tokenOfAddress() {
   return new URLSearchParams(location.hash.slice(1)).get("token");
 }
 
-/** The variables that this page's address gives, `null` if it names nothing. */
-function named(kinds) {
+/** The kind that this page's address names, and the variables that it gives; neither if it names nothing. */
+function named() {
   const [, kind, id] = /^\/overlays\/([a-z]+)\/([^/]+)\/?$/.exec(location.pathname) ?? [];
-  if (!kinds.includes(kind)) return null;
+  if (!kind) return {};
   try {
-    return { [`${kind}Id`]: decodeURIComponent(id) };
+    return { kind, variables: { [`${kind}Id`]: decodeURIComponent(id) } };
   } catch {
-    return null;
+    return {};
   }
 }

@@ -8,7 +8,7 @@
 import { anchor, remaining, settle } from "/static/clock.js";
 import { paint } from "/static/colours.js";
 import { delayed } from "/static/delay.js";
-import { SCOREBOARD } from "/static/documents.js";
+import { MAT_STATUS, SCOREBOARD } from "/static/documents.js";
 import { askForFlagsAgain, mark, write } from "/static/drawing.js";
 import { drawIntroduction } from "/static/introduction.js";
 import { subscribeToAddress } from "/static/live.js";
@@ -40,6 +40,7 @@ const late = delayed(options.delayMs, show);
 let shown = null;
 let clocks = { fight: null, rest: null, injury: null };
 let connection = { status: "connecting", message: "" };
+let sender = null;
 let ticking = null;
 let endedAt = -Infinity;
 let heardAt = null;
@@ -53,6 +54,11 @@ function arrived(data, { first }) {
   serverAheadMs = Date.parse(sentAt) - Date.now();
   late.arrive(scoreboard, sentAt, first);
   drawDebug(heardAt);
+}
+
+function heardOfSender(data) {
+  sender = data.matStatusChanged?.status?.state ?? null;
+  tick();
 }
 
 function show(scoreboard, sentAt, first) {
@@ -131,7 +137,7 @@ function tick() {
     else if (document.body.dataset.scene !== (sceneOf(shown) ?? "none")) draw();
     const overdue = overdueIn(now);
     if (overdue > 0 && overdue < Infinity) waits.push(overdue);
-    mark(document.body, "stale", overdue <= 0 || connection.status !== "live" ? "yes" : "");
+    mark(document.body, "stale", overdue <= 0 || connection.status !== "live" || isSenderAway() ? "yes" : "");
   }
   drawDebug(now);
   if (waits.length) ticking = setTimeout(tick, Math.min(...waits) + 1);
@@ -143,6 +149,11 @@ function overdueIn(now) {
   if (!clock?.running || hasEnded(shown)) return Infinity;
   const ranOutAt = clock.at + clock.remainingMs;
   return ranOutAt + OVERDUE_MS - now;
+}
+
+/** Whether the scoring program keeps silent where it should not. */
+function isSenderAway() {
+  return sender === "SILENT" || (sender === "OFF" && shown.state === "LIVE");
 }
 
 function drawWaiting() {
@@ -159,7 +170,7 @@ function drawDebug(now) {
     `last heard ${seconds} s ago, waiting ${late.waiting()}, delay ${options.delayMs} ms`,
     `server clock ahead ${serverAheadMs ?? "–"} ms`,
     `revision ${shown?.revision ?? "–"}, ${shown?.state ?? "no match"}, scene ${document.body.dataset.scene ?? "none"}`,
-    `look ${options.look}, left ${options.left}, stale ${document.body.dataset.stale ?? "no"}`,
+    `look ${options.look}, left ${options.left}, stale ${document.body.dataset.stale ?? "no"}, scoring program ${sender ?? "–"}`,
     ...(shown?.hasResultConflict ? ["the announced winner lost the rounds"] : []),
   ];
   debug.hidden = false;
@@ -188,5 +199,9 @@ if (errors.length) {
 } else {
   window.addEventListener("resize", () => shown && draw());
   document.addEventListener("visibilitychange", tick);
-  subscribeToAddress({ kinds: ["match", "mat"], query: SCOREBOARD, onNext: arrived, onStatus: connectionChanged });
+  const watched = [
+    { kinds: ["match", "mat"], query: SCOREBOARD, onNext: arrived },
+    { kinds: ["mat"], query: MAT_STATUS, onNext: heardOfSender },
+  ];
+  subscribeToAddress({ watched, onStatus: connectionChanged });
 }

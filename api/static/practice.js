@@ -59,4 +59,4 @@ function put(id, text) {
 }
 
 if (errors.length) connectionChanged("error", "");
-else subscribeToAddress({ kinds: ["practice"], query: PRACTICE, onNext: arrived, onStatus: connectionChanged });
+else subscribeToAddress({ watched: [{ kinds: ["practice"], query: PRACTICE, onNext: arrived }], onStatus: connectionChanged });

@@ -6,11 +6,19 @@
 import readline from "node:readline";
 import vm from "node:vm";
 import { parseHTML } from "linkedom";
-import WebSocket from "ws";
+import NodeSocket from "ws";
 
 const LOOK_EVERY_MS = 5;
 const PATIENCE_MS = 20_000;
 const pages = [];
+
+/** As in a browser, a socket whose errors nobody listens to ends no program. */
+class WebSocket extends NodeSocket {
+  constructor(...given) {
+    super(...given);
+    this.on("error", () => {});
+  }
+}
 
 /** An `EventTarget` that is also the window of a page. */
 function windowOf(document, location, faults) {

@@ -220,7 +220,7 @@ async def test_overlays_show_how_a_captured_fight_ended(
 
 
 async def test_an_overlay_follows_a_fight_through_an_interruption(either_house: RunningHouse, browser: Browser) -> None:
-    """From before the fight to its end, cut off in the middle, it shows what the graph says at each stop."""
+    """From before the fight to its end, cut off twice on the way, it shows what the graph says at each stop."""
     final = wires(FINAL)
     page = await overlay(either_house, browser, "?names=short")
     assert await page.until(LIVE) == {"waiting": "Waiting for the next match"}
@@ -231,7 +231,8 @@ async def test_an_overlay_follows_a_fight_through_an_interruption(either_house: 
         shown = await page.at(board["revision"])
         told.append({name: shown[name] for name in side(board, "blue") | side(board, "red")})
         assert told[-1] == side(board, "blue") | side(board, "red")
-        cut_off(either_house)
+        if end in {42, 203}:
+            cut_off(either_house)
 
     assert len({one["blue.score"] for one in told}) > 2, "it was not always the same"
 
@@ -347,6 +348,18 @@ async def test_the_picture_stays_when_the_server_goes(house: RunningHouse, brows
 
     assert await page.until("document.body.dataset.stale === 'yes'") == END_OF_FINAL
     assert await page.until("document.body.dataset.connection === 'connecting'") == END_OF_FINAL
+
+
+async def test_a_lamp_tells_that_the_scoring_program_is_off(house: RunningHouse, browser: Browser) -> None:
+    page = await overlay(house, browser)
+    for messages, is_stale in (
+        (wires(FINAL)[:42], False),
+        (["Udp Port 8888 disconnected;"], True),
+        (["Udp Port 8888 connected;", "clk;01:40"], False),
+    ):
+        board = (await heard(house, messages))["currentMatch"]["scoreboard"]
+        await page.at(board["revision"])
+        await page.until(f"Boolean(document.body.dataset.stale) === {str(is_stale).lower()}")
 
 
 async def test_text_of_others_is_shown_as_text(house: RunningHouse, browser: Browser) -> None:

@@ -6,6 +6,8 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 import uvicorn
@@ -32,6 +34,8 @@ from db.clock import Clock
 from db.matches import operations as matches
 from db.network import operations as network
 from db.session import Database, connect
+from db.settings.current import CurrentSettings
+from db.settings.operations import prepare_settings
 
 _LARGEST_SOCKET_MESSAGE = 65_536
 _PING_SECONDS = 20.0
@@ -47,6 +51,7 @@ class House:
     supervisor: Supervisor
     doorkeeper: Doorkeeper
     collector: Collector
+    current: CurrentSettings
     listeners: Listeners
     app: ASGIApp
 
@@ -69,7 +74,7 @@ class House:
 @asynccontextmanager
 async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
     """Open the database and start what always runs. Workers are stopped before the database is closed under them."""
-    db = await connect(settings.database)
+    db = await connect(settings.database, sealer=settings.sealer)
     supervisor = Supervisor(clock)
     guests = GuestLimits(
         per_address=settings.sockets_per_address,
@@ -80,15 +85,22 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
     collector = Collector()
     doorkeeper = Doorkeeper(db, clock, guests, collector)
     try:
+        async with db.transaction() as tx:
+            await prepare_settings(tx, settings.usual)
+        current = CurrentSettings(db)
+        await current.look()
+        supervisor.start("settings", current.run)
         supervisor.start("doorkeeper", doorkeeper.watch, doorkeeper.facts)
         sources = StreamSources(db, clock, supervisor)
         supervisor.start("stream sources", sources.run, sources.facts)
-        keeper = GoalKeeper(db, clock, kept=settings.stream_history)
+        keeper = GoalKeeper(db, clock, kept=None)
+        current.follow("retention.goal_changes_days", partial(_keep_history, keeper))
         supervisor.start("goal keeper", keeper.run)
-        if settings.sessions_planned_days:
-            planner = SessionPlanner(db, clock, days=settings.sessions_planned_days)
-            supervisor.start("session planner", planner.run, planner.facts)
+        planner = SessionPlanner(db, clock, days=settings.sessions_planned_days)
+        current.follow("practice.planned_days", partial(setattr, planner, "days"))
+        supervisor.start("session planner", planner.run, planner.facts)
         listeners = Listeners(db, clock, supervisor, _terms(settings))
+        current.follow("listeners.report_seconds", partial(setattr, listeners, "seconds_between_reports"))
         supervisor.start("listeners", listeners.run, listeners.facts)
         supervisor.start("listener reports", listeners.report)
         under_way = UnderWay(settings.operation_seconds)
@@ -101,6 +113,7 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
             settings,
             db,
             clock,
+            current=current,
             supervisor=supervisor,
             doorkeeper=doorkeeper,
             under_way=under_way,
@@ -114,12 +127,17 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
             supervisor=supervisor,
             doorkeeper=doorkeeper,
             collector=collector,
+            current=current,
             listeners=listeners,
             app=app,
         )
     finally:
         await supervisor.close()
         await db.close()
+
+
+def _keep_history(keeper: GoalKeeper, days: int) -> None:
+    keeper.kept = timedelta(days=days) if days else None
 
 
 def _terms(settings: Settings) -> Terms:

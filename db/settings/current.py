@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -25,12 +25,18 @@ class CurrentSettings:
     def __init__(self, db: Database) -> None:
         self._db = db
         self._values: dict[str, Any] = {name: key.default for name, key in KEYS.items()}
+        self._followers: list[tuple[str, Callable[[Any], None]]] = []
         self._changed = asyncio.Condition()
         self._complaint = ""
 
     def value(self, name: str) -> Any:
         """Return what a setting is set to."""
         return self._values[name]
+
+    def follow(self, name: str, apply: Callable[[Any], None]) -> None:
+        """Hand a setting's value to whoever works by it, now and whenever it changes."""
+        self._followers.append((name, apply))
+        apply(self._values[name])
 
     async def wait(self, *names: str, seconds: float) -> None:
         """Return when one of these settings changes, at the latest after so many seconds."""
@@ -44,8 +50,11 @@ class CurrentSettings:
         async with self._db.read() as session:
             values = await read_values(session)
         if values != self._values:
+            before, self._values = self._values, values
+            for name, apply in self._followers:
+                if values[name] != before[name]:
+                    apply(values[name])
             async with self._changed:
-                self._values = values
                 self._changed.notify_all()
 
     async def run(self) -> None:

@@ -55,9 +55,14 @@ async def reset_setting(tx: Transaction, name: str, *, reason: str, viewer: View
     return await _change(tx, key, {"value": None, "secret": None}, reason=reason, viewer=viewer, now=now)
 
 
+async def list_settings(session: Session) -> dict[str, Setting]:
+    """Return the rows of all keys that are known, by key."""
+    return {row.key: row for row in await session.rows(select(Setting)) if row.key in KEYS}
+
+
 async def read_values(session: Session) -> dict[str, Any]:
     """Return the value of every key, secrets opened. Raises `Conflict` for one that does not open."""
-    stored = {row.key: row for row in await session.rows(select(Setting))}
+    stored = await list_settings(session)
     return {name: _value_of(session, key, stored.get(name)) for name, key in KEYS.items()}
 
 

@@ -6,6 +6,7 @@ from sqlmodel import col
 from db.access.viewer import Role, ViewerKind
 from db.settings.registry import KEYS
 from db.settings.tables import Setting
+from db.statements import any_of
 
 
 def visible_to_admins(viewer: ViewerKind) -> ColumnElement[bool] | None:
@@ -15,6 +16,6 @@ def visible_to_admins(viewer: ViewerKind) -> ColumnElement[bool] | None:
 
 def visible_settings(viewer: ViewerKind) -> ColumnElement[bool]:
     """Those whose keys this version knows, for an admin: an older or a newer one may have left others."""
-    is_known = col(Setting.key).in_(list(KEYS))
+    is_known = any_of(col(Setting.key), list(KEYS))
     seen = visible_to_admins(viewer)
     return is_known if seen is None else and_(is_known, seen)

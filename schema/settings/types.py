@@ -96,8 +96,8 @@ class SettingChange(Node):
     new_value: JSON | None = computed(
         "What it was set to. Null if it was reset, or is sensitive.", ("new_value",), _read
     )
-    was_set: bool = column("Whether it was set before.")
-    is_set: bool = column("Whether it was set by this. If not, it was reset.")
+    has_old_value: bool = column("Whether it was set before.", "was_set")
+    has_new_value: bool = column("Whether it was set by this. If not, it was reset.", "is_set")
     reason: str = column("Why. Empty if nobody said.")
     changed_at: datetime = column("When.")
     changed_by: User | None = to_one(

@@ -201,6 +201,7 @@ async def test_health_is_told_without_a_token_and_without_secrets(house: Running
         "at": at,
         "database": database,
         "workers": [
+            {"name": "settings", "state": "running", "since": at, "restarts": 0, "lastError": None},
             {
                 "name": "doorkeeper",
                 "state": "running",

@@ -33,6 +33,7 @@ from db.access.viewer import Role
 from db.clock import Clock
 from db.matches import operations as matches
 from db.network import operations as network
+from db.resealing import seal_secrets
 from db.session import Database, connect
 from db.settings.current import CurrentSettings
 from db.settings.operations import prepare_settings
@@ -87,6 +88,7 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
     try:
         async with db.transaction() as tx:
             await prepare_settings(tx, settings.usual)
+            await seal_secrets(tx)
         current = CurrentSettings(db)
         await current.look()
         supervisor.start("settings", current.run)

@@ -17,7 +17,7 @@ class Settings(BaseSettings):
 
     database: str = "sqlite:///ringside.db"
     # What secrets in the database are sealed with; they stand there as they are if there is none.
-    secret_key: SecretStr | None = None
+    secret_key: SecretStr = SecretStr("")
     # Where backups are kept, unless the setting `backups.target` says otherwise.
     backup_target: str = "backups"
     host: str = "127.0.0.1"
@@ -112,7 +112,7 @@ class Settings(BaseSettings):
     @property
     def sealer(self) -> Sealer:
         """What seals and opens the secrets in the database."""
-        return Sealer(None if self.secret_key is None else self.secret_key.get_secret_value())
+        return Sealer(self.secret_key.get_secret_value())
 
     @property
     def usual(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 
 from api import pages
 from api.auth import Doorkeeper
+from api.flags import Flags
 from api.health import Health
 from api.hooks import Hooks
 from api.metrics import Measured, Metrics
@@ -66,6 +67,7 @@ def build_app(
         trusted_only=settings.trusted_only,
         longest_entry=settings.longest_entry,
         open_addresses=settings.open_addresses,
+        flags=settings.flag_folder,
         rate=Rate("operations", per_second=settings.operations_per_second),
     )
     under_way.on_look = partial(_refill, door, clock)
@@ -81,7 +83,12 @@ def build_app(
         supervisor=supervisor,
         watchdog=watchdog,
     )
-    routes = [*Health(db, clock, supervisor, doorkeeper).routes(), *Hooks(db, clock).routes(), *pages.routes()]
+    routes = [
+        *Health(db, clock, supervisor, doorkeeper).routes(),
+        *Hooks(db, clock).routes(),
+        *pages.routes(),
+        *Flags(db).routes(),
+    ]
     routes += Metrics(measured).routes()
     return _behind_the_lane(settings, door, _sockets(settings, door, groups, doorkeeper), doorkeeper, routes)
 

@@ -1,5 +1,6 @@
 """The command line: `ringside`, its commands, and what each of them may be told."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -8,8 +9,10 @@ import typer
 from api.client import Client
 from api.commands import (
     backing_up,
+    capturing,
     configuring,
     explaining,
+    flags,
     goals,
     migrations,
     rebuilding,
@@ -21,6 +24,7 @@ from api.commands import (
 )
 from api.commands import serve as serving
 from api.commands.options import AsJSON, Database, plainly, run_plainly, settings_of, url_of
+from api.replay import Network
 from db.access.viewer import Role
 from db.clock import SystemClock
 from db.streams.vocabulary import StreamGoalKind, StreamGoalMode, StreamGoalPeriod
@@ -38,13 +42,13 @@ token = typer.Typer(help="Make, list and revoke tokens.", no_args_is_help=True)
 app.add_typer(migrate, name="migrate")
 app.add_typer(token, name="token")
 goal = typer.Typer(help="Set, fill and watch the goals of streams, on a server that runs.", no_args_is_help=True)
-simulate = typer.Typer(help="Be what the outside world would be, for who has none at hand.", no_args_is_help=True)
 social = typer.Typer(help="Look after what people write.", no_args_is_help=True)
 matches = typer.Typer(help="Look after fights and their logs.", no_args_is_help=True)
 app.add_typer(goal, name="goals")
+app.add_typer(flags.flag, name="flags")
 app.add_typer(matches, name="matches")
 app.add_typer(social, name="social")
-app.add_typer(simulate, name="simulate")
+app.add_typer(simulating.simulate, name="simulate")
 app.add_typer(backing_up.backup, name="backup")
 app.add_typer(configuring.configuring, name="settings")
 app.add_typer(transferring.importing, name="import")
@@ -96,23 +100,48 @@ def serve(
     plainly(lambda: serving.serve(settings_of(**given), is_demo=demo, as_json=as_json))
 
 
-@app.command(epilog="Example: ringside replay fight.tsv --to 127.0.0.1:6000 --speed 4")
+@app.command(epilog="Example: ringside replay fight.tsv --to 127.0.0.1:6000 --speed 4 --loop")
 def replay(
     *,
     capture: Annotated[
         Path, typer.Argument(help="A capture: tab-separated offset_ms, wire, text_is.", exists=True, dir_okay=False)
     ],
     to: Annotated[str, typer.Option(help="Where to send it, host:port.")] = "127.0.0.1:6000",
-    speed: Annotated[float, typer.Option(help="2 is twice as fast as it was.", min=0.001, max=10_000)] = 1.0,
+    speed: replaying.Speed = 1.0,
+    loop: Annotated[bool, typer.Option("--loop", help="Again and again, until stopped.")] = False,
+    jitter: Annotated[float, typer.Option(help="Let messages be late by up to this many seconds.", min=0, max=60)] = 0,
+    loss: Annotated[float, typer.Option(help="Lose this share of them: 0.05 is one in twenty.", min=0, max=1)] = 0,
+    reorder: Annotated[float, typer.Option(help="Let this share be overtaken by the next.", min=0, max=1)] = 0,
+    seed: Annotated[int, typer.Option(help="Other ones are lost and late for another number.")] = 0,
     longest_silence: Annotated[
         float | None, typer.Option(help="Cut silences down to this many seconds.", min=0)
     ] = None,
     as_json: AsJSON = False,
 ) -> None:
     """Send a captured fight over UDP, as the scoring program once did."""
-    run_plainly(
-        lambda: replaying.send(capture, replaying.address_of(to), speed=speed, longest=longest_silence, as_json=as_json)
+    manner = replaying.Manner(
+        speed=speed,
+        longest_silence=longest_silence,
+        network=Network(jitter=timedelta(seconds=jitter), loss=loss, reorder=reorder),
+        seed=seed,
+        times=None if loop else 1,
     )
+    run_plainly(lambda: replaying.send_file(capture, replaying.address_of(to), manner, as_json=as_json))
+
+
+@app.command(epilog="Example: ringside capture match_… --out fight.tsv")
+def capture(
+    *,
+    match: Annotated[str, typer.Argument(help="Id of the match.")],
+    out: Annotated[Path, typer.Option(help="The file to write.", dir_okay=False)],
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
+    database: Database = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Write what the scoring program said of a stored fight to a capture."""
+    url = url_of(database)
+    plainly(lambda: tokens.prepare(url, may_make=False))
+    run_plainly(lambda: capturing.write(url, match, out, overwrites=force, as_json=as_json))
 
 
 @app.command(epilog="Example: ringside explain graphql-examples/matches/ListMats.graphql --sql")
@@ -342,27 +371,6 @@ def watch_goal(
 ) -> None:
     """Watch a goal fill, until stopped."""
     run_plainly(lambda: goals.watch(Client(url=url, token=token), goal=goal_id, as_json=as_json))
-
-
-@simulate.command("stream", epilog="Example: ringside simulate stream --rate 20")
-def simulate_stream(
-    *,
-    host: Annotated[str, typer.Option(help="Address to answer on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to answer on; 0 takes a free one.", min=0, max=65_535)] = 21_213,
-    rate: Annotated[float, typer.Option(help="Frames a second.", min=0.01, max=100_000)] = 5.0,
-    seed: Annotated[int, typer.Option(help="Another audience for another number.")] = 0,
-    frames: Annotated[
-        Path | None, typer.Option(help="Recorded frames, one JSON object a line.", exists=True, dir_okay=False)
-    ] = None,
-    count: Annotated[int | None, typer.Option(help="End after so many frames.", min=1)] = None,
-    as_json: AsJSON = False,
-) -> None:
-    """Be TikFinity: answer at its port, and send what an invented audience does."""
-    run_plainly(
-        lambda: simulating.stream(
-            host=host, port=port, rate=rate, seed=seed, frames=frames, count=count, as_json=as_json
-        )
-    )
 
 
 @social.command("recount", epilog="Example: ringside social recount --repair")

@@ -9,7 +9,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from api.providers.webhook import read_callback
 from api.workers.stream_adapters import ADAPTERS
+from db.accounts.providers import find_provider
+from db.accounts.signing import check_signature
+from db.accounts.working import WorkRules, take_callback
 from db.clock import Clock
 from db.errors import Conflict, Invalid, NotFound, Refusal, Unauthenticated, Unavailable
 from db.session import Database
@@ -29,7 +33,7 @@ _STATUSES: dict[type[Refusal], int] = {
 
 
 class Hooks:
-    """Answers `POST /hooks/stream/{source}`."""
+    """Answers `POST /hooks/stream/{source}` and `POST /hooks/provider/{provider}`."""
 
     def __init__(self, db: Database, clock: Clock) -> None:
         self._db = db
@@ -37,7 +41,41 @@ class Hooks:
 
     def routes(self) -> list[BaseRoute]:
         """Return the routes of the door."""
-        return [Route("/hooks/stream/{source}", self._call, methods=["POST"])]
+        return [
+            Route("/hooks/stream/{source}", self._call, methods=["POST"]),
+            Route("/hooks/provider/{provider}", self._report, methods=["POST"]),
+        ]
+
+    async def _report(self, request: Request) -> Response:
+        try:
+            noted = await self._note(request.path_params["provider"], request.headers, await request.body())
+        except Refusal as refusal:
+            status = _STATUSES.get(type(refusal), 400)
+            return _json({"error": {"code": refusal.code, "message": refusal.message}}, status)
+        return _json({"noted": noted}, 200)
+
+    async def _note(self, provider_id: str, headers: Mapping[str, str], body: bytes) -> int:
+        """Note what a provider says of executions. What it says again, or of others, changes nothing."""
+        now = self._clock.now()
+        async with self._db.read() as session:
+            provider = await find_provider(session, _provider_of(provider_id))
+        # Whoever cannot sign is not told whether there is such a provider.
+        check_signature(
+            None if provider is None else provider.secret,
+            call_id=headers.get("webhook-id", ""),
+            timestamp=headers.get("webhook-timestamp", ""),
+            signatures=headers.get("webhook-signature", ""),
+            body=body,
+            now=now,
+        )
+        if provider is None or not provider.is_enabled:
+            raise Conflict("This provider is switched off.")
+        reports = read_callback(body)
+        async with self._db.transaction() as tx:
+            noted = [
+                await take_callback(tx, provider.id, key, report, rules=WorkRules(), now=now) for key, report in reports
+            ]
+        return sum(one is not None for one in noted)
 
     async def _call(self, request: Request) -> Response:
         try:
@@ -68,6 +106,13 @@ class Hooks:
         async with self._db.transaction() as tx:
             taken = await operations.take_news(tx, source.id, [Received(now, what)])
         return _accepted(source, what, taken)
+
+
+def _provider_of(text: str) -> UUID:
+    try:
+        return decode_id(text, kind="provider")
+    except Invalid as error:
+        raise NotFound("There is no such provider.") from error
 
 
 def _id_of(text: str) -> UUID:

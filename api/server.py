@@ -17,19 +17,25 @@ from api.app import build_app
 from api.auth import Doorkeeper, GuestLimits
 from api.collector import Collector
 from api.logs import operation_writer
+from api.outbound import Guard
 from api.settings import Settings
 from api.tally import Tally
 from api.transport.arriving import ArrivalLimits, Arrivals
 from api.transport.line import Line
 from api.transport.under_way import UnderWay
 from api.watchdog import Watchdog
+from api.workers.executions import Executor, ExecutorLimits
+from api.workers.feed_fetching import FetchLimits
+from api.workers.feeds import FeedPoller, PollerLimits
 from api.workers.listeners import Listeners, Terms
+from api.workers.obs_machines import OBSMachines
 from api.workers.practice_sessions import SessionPlanner
 from api.workers.pss import PSSListener
 from api.workers.stream_sources import GoalKeeper, StreamSources
 from api.workers.supervisor import Supervisor
 from db.access import operations as access
 from db.access.viewer import Role
+from db.accounts.schedule import PollRules
 from db.clock import Clock
 from db.matches import operations as matches
 from db.network import operations as network
@@ -95,9 +101,12 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
         supervisor.start("doorkeeper", doorkeeper.watch, doorkeeper.facts)
         sources = StreamSources(db, clock, supervisor)
         supervisor.start("stream sources", sources.run, sources.facts)
+        obs = OBSMachines(db, clock, supervisor)
+        supervisor.start("OBS machines", obs.run, obs.facts)
         keeper = GoalKeeper(db, clock, kept=None)
         current.follow("retention.goal_changes_days", partial(_keep_history, keeper))
         supervisor.start("goal keeper", keeper.run)
+        _read_and_carry_out(settings, db, clock, supervisor)
         planner = SessionPlanner(db, clock, days=settings.sessions_planned_days)
         current.follow("practice.planned_days", partial(setattr, planner, "days"))
         supervisor.start("session planner", planner.run, planner.facts)
@@ -140,6 +149,32 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
 
 def _keep_history(keeper: GoalKeeper, days: int) -> None:
     keeper.kept = timedelta(days=days) if days else None
+
+
+def _read_and_carry_out(settings: Settings, db: Database, clock: Clock, supervisor: Supervisor) -> None:
+    """Read feeds, and carry out what they trigger, from now on."""
+    guard = Guard(allowed=frozenset(settings.allowed_private_hosts))
+    poller = FeedPoller(
+        db,
+        clock,
+        guard,
+        PollRules(
+            least_interval=settings.feed_least_seconds,
+            usual_interval=settings.feed_usual_seconds,
+            most_interval=settings.feed_most_seconds,
+            oldest_post=timedelta(days=settings.oldest_post_days),
+            most_posts=settings.most_posts,
+        ),
+        FetchLimits(bytes=settings.largest_feed),
+        PollerLimits(
+            at_once=settings.feeds_at_once,
+            of_host=settings.feeds_of_host,
+            kept=timedelta(days=settings.poll_history_days),
+        ),
+    )
+    supervisor.start("feeds", poller.run, poller.facts)
+    executor = Executor(db, clock, guard, limits=ExecutorLimits(at_once=settings.executions_at_once))
+    supervisor.start("executions", executor.run, executor.facts)
 
 
 def _terms(settings: Settings) -> Terms:

@@ -1,11 +1,13 @@
 """Settings: read once, from the environment (`RINGSIDE_…`) and the command line, and passed on as arguments."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from db.access.viewer import Role
+from db.flags.scanning import FlagFolder
 from db.practice.templates import MOST_DAYS_AHEAD
 from db.sealing import Sealer
 
@@ -80,6 +82,9 @@ class Settings(BaseSettings):
     http_draft: bool = False
     largest_datagram: int = Field(default=2048, ge=64, le=65_507)
     queued_datagrams: int = Field(default=50_000, ge=1)
+    # The folder that `flagsScan` looks through, and how many bytes an image in it may have.
+    flags_directory: str = ""
+    largest_flag: int = Field(default=524_288, ge=64, le=16_777_216)
     # An operation that takes longer is logged, with the steps of its plan and without its variables.
     slow_operation_seconds: float = Field(default=1.0, gt=0)
     # Whether each operation has its line in the log, without its variables.
@@ -104,6 +109,23 @@ class Settings(BaseSettings):
     messages_per_second: float = Field(default=20.0, gt=0)
     socket_init_seconds: float = Field(default=5.0, gt=0)
 
+    # Hosts of networks of one's own that feeds, providers and their redirects may lead to, as `nas.local:8080`.
+    allowed_private_hosts: Annotated[list[str], NoDecode] = Field(default=[])
+    # How often feeds are read, in seconds: at most, at first, and at least; the more news, the more often.
+    feed_least_seconds: int = Field(default=300, ge=10, le=86_400)
+    feed_usual_seconds: int = Field(default=900, ge=10, le=86_400)
+    feed_most_seconds: int = Field(default=21_600, ge=10, le=604_800)
+    # What a feed may be as it comes and unpacked, in bytes, and how many are read at once, of all hosts and of one.
+    largest_feed: int = Field(default=5_242_880, ge=1024, le=52_428_800)
+    feeds_at_once: int = Field(default=32, ge=1, le=1000)
+    feeds_of_host: int = Field(default=4, ge=1, le=1000)
+    # How old a post may be that triggers something, in days, and how many of those that come at once may.
+    oldest_post_days: int = Field(default=7, ge=0, le=36_500)
+    most_posts: int = Field(default=10, ge=0, le=300)
+    # How long it is kept when feeds were read, in days. Posts are kept for ever.
+    poll_history_days: int = Field(default=30, ge=1, le=36_500)
+    executions_at_once: int = Field(default=8, ge=1, le=100)
+
     @property
     def open_addresses(self) -> frozenset[str]:
         """Addresses that listeners may be bound to, loopback aside: whoever starts the server says where it listens."""
@@ -126,8 +148,19 @@ class Settings(BaseSettings):
             "logging.level": self.log_level.upper(),
         }
 
+    @property
+    def flag_folder(self) -> FlagFolder:
+        """Where flags are found, and how large one may be."""
+        return FlagFolder(path=Path(self.flags_directory) if self.flags_directory else None, largest=self.largest_flag)
+
     @field_validator(
-        "allowed_hosts", "allowed_origins", "listener_addresses", "pss_senders", "trusted_proxies", mode="before"
+        "allowed_hosts",
+        "allowed_origins",
+        "allowed_private_hosts",
+        "listener_addresses",
+        "pss_senders",
+        "trusted_proxies",
+        mode="before",
     )
     @classmethod
     def _separated_by_commas(cls, given: object) -> object:

@@ -111,6 +111,34 @@ class ToOne(Generic[T]):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class ToOneThrough(ToOne[T]):
+    """The row that a row of another table leads to: of the one whose `link_by` is the key, `link_to` is its `by`.
+
+    `by` comes back as the key it was asked with, so it is no field of what is shown.
+    """
+
+    link: type[SQLModel]
+    link_by: str
+    link_to: str
+
+    def statement(self, kind: ViewerKind, columns: Sequence[str] | None = None) -> Chosen:
+        """Select the rows that all `keys` lead to."""
+        table, link = table_of(self.model), table_of(self.link)
+        names = table.c.keys() if columns is None else columns
+        key = link.c[self.link_by].label(self.by)
+        found = select(*(key if name == self.by else table.c[name] for name in names))
+        joined = found.select_from(table.join(link, link.c[self.link_to] == table.c[self.by]))
+        return _seen(joined.where(any_of(link.c[self.link_by], "keys")), self.visible, kind)
+
+    async def read(self, session: Session, viewer: Viewer, keys: Iterable[Key]) -> dict[Key, T]:
+        """Read the rows that all keys lead to in one statement."""
+        table = table_of(self.model)
+        make_row = row_class(table.name, tuple(table.c.keys()), table)._make
+        found = await session.tuples(self.statement(viewer.kind), keys=list(keys), **viewer.parameters)
+        return {getattr(row, self.by): row for row in map(make_row, found)}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class ToMany(Generic[T]):
     """All rows whose `by` column is the key. For children that are few by their nature; others come in `Pages`.
 

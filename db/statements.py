@@ -312,12 +312,17 @@ def _compile(statement: ClauseElement, dialect: Dialect, key: Any) -> CompiledSt
 
 def _converters(columns: Sequence[Any], dialect: Dialect) -> Iterable[tuple[int, Convert]]:
     for index, column in enumerate(columns):
-        # asyncpg answers numbers as they are, and its dialect would ask for a type code that only a cursor has.
-        if dialect.name == "postgresql" and isinstance(column.type, Float | Numeric):
-            continue
-        convert = column.type.dialect_impl(dialect).result_processor(dialect, None)
+        convert = converter(column.type, dialect)
         if convert is not None:
             yield index, convert
+
+
+def converter(kind: TypeEngine[Any], dialect: Dialect) -> Convert | None:
+    """Return what makes a column type's own value of what a driver answers, `None` if it is that already."""
+    # asyncpg answers numbers as they are, and its dialect would ask for a type code that only a cursor has.
+    if dialect.name == "postgresql" and isinstance(kind, Float | Numeric):
+        return None
+    return kind.dialect_impl(dialect).result_processor(dialect, None)
 
 
 def _row_maker(columns: Sequence[Any]) -> Callable[[Iterable[Any]], Any]:

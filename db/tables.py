@@ -1,10 +1,13 @@
 """All tables: importing this module makes `metadata` complete."""
 
 from db.access import tables as access
+from db.accounts import tables as accounts
 from db.base import Base
+from db.flags import tables as flags
 from db.matches import tables as matches
 from db.network import tables as network
 from db.practice import tables as practice
+from db.recordings import tables as recordings
 from db.settings import tables as settings
 from db.social import tables as social
 from db.streams import tables as streams
@@ -21,10 +24,13 @@ __all__ = [
     "FILLING_TRIGGERS",
     "OF_ONE_DATABASE",
     "access",
+    "accounts",
+    "flags",
     "matches",
     "metadata",
     "network",
     "practice",
+    "recordings",
     "settings",
     "social",
     "streams",

@@ -15,8 +15,31 @@ from strawberry.types.execution import PreExecutionError
 from schema.access.mutations import AccessMutations
 from schema.access.queries import AccessQueries, NodeQueries
 from schema.access.types import Token, User
+from schema.accounts.action_mutations import ActionMutations
+from schema.accounts.execution_mutations import ExecutionMutations
+from schema.accounts.mutations import AccountMutations, FeedMutations
+from schema.accounts.provider_mutations import ProviderMutations
+from schema.accounts.queries import AccountQueries
+from schema.accounts.statistics import ExecutionStatisticsQueries
+from schema.accounts.subscriptions import AccountSubscriptions
+from schema.accounts.types import (
+    Account,
+    Action,
+    Execution,
+    Feed,
+    Poll,
+    Post,
+    Provider,
+    Screenshot,
+    Service,
+    Tag,
+    Trigger,
+)
 from schema.engine.executor import Engine, executor_for
 from schema.errors import SafeErrors
+from schema.flags.mutations import FlagMutations
+from schema.flags.queries import FlagQueries
+from schema.flags.types import Flag, FlagMapping, RecognitionAttempt
 from schema.matches.mutations import MatchMutations
 from schema.matches.planned_types import PlannedMatch, TournamentDay
 from schema.matches.queries import MatchQueries
@@ -37,6 +60,11 @@ from schema.practice.subscriptions import PracticeSubscriptions
 from schema.practice.template_mutations import SessionTemplateMutations
 from schema.practice.transfer import GoalTransferMutations, GoalTransferQueries
 from schema.practice.types import Goal, PracticeSession, SessionTemplate
+from schema.recordings.mutations import BookmarkMutations, RecordingMutations
+from schema.recordings.obs_mutations import OBSMutations
+from schema.recordings.queries import RecordingQueries
+from schema.recordings.subscriptions import RecordingSubscriptions
+from schema.recordings.types import Bookmark, OBSCommand, OBSMachine, Recording
 from schema.scalars import SCALARS
 from schema.settings.mutations import SettingMutations
 from schema.settings.queries import SettingQueries
@@ -57,13 +85,17 @@ from schema.streams.types import Stream, StreamGoal, StreamGoalChange, StreamSes
 @strawberry.type(description="Everything that can be asked.")
 class Query(
     MatchQueries,
+    RecordingQueries,
     NetworkQueries,
+    FlagQueries,
     StreamQueries,
     SocialQueries,
     PracticeQueries,
     PracticeStatisticsQueries,
     GoalTransferQueries,
     SettingQueries,
+    AccountQueries,
+    ExecutionStatisticsQueries,
     AccessQueries,
     NodeQueries,
 ):
@@ -73,9 +105,13 @@ class Query(
 @strawberry.type(description="Everything that can be changed.")
 class Mutation(
     MatchMutations,
+    RecordingMutations,
+    BookmarkMutations,
+    OBSMutations,
     TournamentMutations,
     MatchQueueMutations,
     NetworkMutations,
+    FlagMutations,
     StreamMutations,
     StreamGoalMutations,
     StreamSourceMutations,
@@ -83,6 +119,11 @@ class Mutation(
     PracticeSessionMutations,
     SessionTemplateMutations,
     GoalTransferMutations,
+    AccountMutations,
+    FeedMutations,
+    ActionMutations,
+    ExecutionMutations,
+    ProviderMutations,
     SocialMutations,
     SettingMutations,
     AccessMutations,
@@ -94,9 +135,11 @@ class Mutation(
 class Subscription(
     MatchSubscriptions,
     NetworkSubscriptions,
+    RecordingSubscriptions,
     StreamSubscriptions,
     SocialSubscriptions,
     PracticeSubscriptions,
+    AccountSubscriptions,
     SettingSubscriptions,
 ):
     """Everything that can be watched."""
@@ -164,13 +207,16 @@ def _joined() -> Schema:
         mutation=Mutation,
         subscription=Subscription,
         types=[
+            *(Recording, Bookmark, OBSMachine, OBSCommand),
             *(Tournament, TournamentDay, Mat, PlannedMatch, Match, MatchSide, Round, MatchEvent, Athlete),
             *(Point, Penalty, Challenge, EventType, UnknownMessage),
             *(UDPListener, ListenerSession, Sender),
+            *(Flag, FlagMapping, RecognitionAttempt),
             *(Stream, StreamSession, StreamGoal, StreamGoalChange, StreamSource),
             *(User, Token, Entry),
             *(Goal, PracticeSession, SessionTemplate),
             *(Setting, SettingChange),
+            *(Account, Tag, Feed, Poll, Post, Action, Trigger, Provider, Service, Execution, Screenshot),
         ],
     )
 

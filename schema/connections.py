@@ -2,7 +2,7 @@
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
@@ -122,8 +122,13 @@ class LinkEdge:
     """An edge of linked rows: what is true of the link is read off the link's own row."""
 
     cursor: str
-    node: Awaitable[Any]
     link: Any
+    find: Callable[[Any], Awaitable[Any]]
+
+    @property
+    def node(self) -> Awaitable[Any]:
+        """What the link leads to: looked for anew each time it is asked for, which may be under several names."""
+        return self.find(self.link)
 
     def __getattr__(self, name: str) -> Any:
         """Return a column of the link."""
@@ -146,7 +151,7 @@ class Linked:
     @property
     def edges(self) -> list[LinkEdge]:
         """The links, each with its cursor."""
-        return [LinkEdge(cursor=edge.cursor, node=self._node(edge.node), link=edge.node) for edge in self.found.edges]
+        return [LinkEdge(cursor=edge.cursor, link=edge.node, find=self._node) for edge in self.found.edges]
 
     @property
     def page_info(self) -> PageInfo:

@@ -14,6 +14,7 @@ from db.access.viewer import Viewer
 from db.batches import Key, Page, Pages, ToMany, ToOne, Window
 from db.clock import Clock
 from db.errors import Invalid, Unauthenticated
+from db.flags.scanning import FlagFolder
 from db.session import Database
 from db.social.drafts import LONGEST_CONTENT
 from db.walks import Walk
@@ -150,6 +151,8 @@ class Context:
     longest_entry: int = LONGEST_CONTENT
     # Addresses beside loopback that listeners may be bound to.
     open_addresses: Collection[str] = ()
+    # Where the server finds flags.
+    flags: FlagFolder = field(default_factory=FlagFolder)
     # Whether plans may answer. Off, everything runs on graphql-core and the loaders.
     may_plan: bool = True
     # Which path answered: `planned`, `unplanned` (there was no plan) or `abandoned` (there was, and it gave up).

@@ -1,6 +1,8 @@
 """Scalars of our own making, and how answers are printed: instants always in UTC and always alike."""
 
+import re
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import orjson
 import strawberry
@@ -34,6 +36,19 @@ def read_instant(value: object) -> datetime:
         raise ValueError(f"A DateTime lies between the years 1 and 9999 in UTC; {value!r} does not.") from error
 
 
+def print_decimal(value: Decimal) -> str:
+    """Print an amount in full, never with an exponent: `0.00000001`."""
+    return format(value, "f")
+
+
+def read_decimal(value: object) -> Decimal:
+    """Read an amount. Raises `ValueError`, which GraphQL shows as a coercion error."""
+    if not isinstance(value, str) or _DECIMAL.fullmatch(value) is None:
+        raise ValueError('A Decimal is a string of digits such as "12.50".')
+    return Decimal(value)
+
+
+_DECIMAL = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?", re.ASCII)
 SCALARS: dict[object, ScalarDefinition] = {
     datetime: strawberry.scalar(
         name="DateTime",
@@ -41,5 +56,11 @@ SCALARS: dict[object, ScalarDefinition] = {
         specified_by_url="https://scalars.graphql.org/andimarek/date-time",
         serialize=print_instant,
         parse_value=read_instant,
-    )
+    ),
+    Decimal: strawberry.scalar(
+        name="Decimal",
+        description='An exact number in decimal digits, as a string: `"12.50"`.',
+        serialize=print_decimal,
+        parse_value=read_decimal,
+    ),
 }

@@ -22,10 +22,13 @@ _DOMAINS_MAY_KNOW: dict[str, set[str]] = {
     "access": set(),
     "matches": {"access"},
     "network": {"access", "matches"},
+    "flags": {"access"},
     "streams": {"access"},
     "social": {"access", "matches", "practice", "streams"},
     "practice": {"access"},
     "settings": {"access"},
+    "recordings": {"access", "matches"},
+    "accounts": {"access"},
 }
 
 # These say who asks; every domain's visibility is written in their words.

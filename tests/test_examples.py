@@ -9,6 +9,7 @@ import pytest
 from graphql import DocumentNode, FieldNode, NonNullTypeNode, OperationDefinitionNode, parse, validate
 
 from db.access.tables import User
+from db.flags.scanning import FlagFolder
 from db.matches import operations as matches
 from db.matches import planning, tournaments
 from db.matches.planning import Place
@@ -18,10 +19,13 @@ from db.streams.vocabulary import StreamSourceKind
 from schema.connections import write_cursor
 from schema.ids import encode_id
 from tests.conftest import ManualClock
+from tests.support.accounts import account_variables
 from tests.support.competition import Competition, hold
+from tests.support.flagging import hoist
 from tests.support.graph import Graph, the_schema
 from tests.support.listening import listen_a_while
 from tests.support.practice import practice_variables
+from tests.support.recordings import recording_variables
 from tests.support.social import make_person, viewer_of, write
 from tests.support.streaming import make_goal, make_source, make_stream
 
@@ -127,7 +131,10 @@ async def test_an_example_without_variables_runs(graph: Graph, clock: ManualCloc
     assert data[example.asks_for] is not None
 
 
-async def test_the_examples_with_variables_run(graph: Graph, db: Database, clock: ManualClock, admin: User) -> None:
+async def test_the_examples_with_variables_run(
+    graph: Graph, db: Database, clock: ManualClock, admin: User, tmp_path: Path
+) -> None:
+    graph.flags = FlagFolder(path=tmp_path)
     given = await _variables(graph, await hold(db, clock.now()), admin)
 
     for example in _EXAMPLES:
@@ -166,8 +173,12 @@ async def _variables(graph: Graph, competition: Competition, admin: User) -> dic
     of_stream, of_goal = {"streamId": stream}, {"goalId": goals[0]}
     return {
         **await practice_variables(graph, admin),
+        **await account_variables(graph, admin),
         **await _event(competition, graph, mat, athlete),
         **await _network(graph, competition),
+        **await _flags(graph),
+        "FlagsOfFight": of_match,
+        **await recording_variables(graph, competition.mats[0].id),
         "CreateOverlayToken": of_mat,
         "CreateScriptToken": {"label": "Script"},
         "FightInFull": of_match,
@@ -181,6 +192,7 @@ async def _variables(graph: Graph, competition: Competition, admin: User) -> dic
         "RenameMat": {"id": mat, "name": "Centre court"},
         "RevokeToken": {"id": made["tokenCreate"]["token"]["id"]},
         "ScoreboardForOverlay": of_mat,
+        "WinnerForOverlay": of_mat,
         "ScoreboardForStream": of_mat,
         "ScoreboardNow": of_mat,
         "SetUpTournament": {"name": "Busan Open"},
@@ -235,6 +247,7 @@ async def _event(competition: Competition, graph: Graph, mat: str, athlete: str)
     held = encode_id("tournament", tournament.id)
     of_mat: dict[str, object] = {"matId": mat}
     return {
+        "AssignMat": {"id": mat, "tournamentId": encode_id("tournament", other.id)},
         "AddTournamentDay": {"tournamentId": held, "heldOn": "2026-11-23"},
         "ChangeQueuedFight": {"id": one, "revision": 0, "phase": "Final"},
         "ChangeTournament": {"id": held, "revision": started.revision, "countryCode": "KOR", "startsOn": "2026-11-21"},
@@ -279,6 +292,20 @@ async def _social(graph: Graph, admin: User) -> dict[str, dict[str, object]]:
         "WriteEntry": {"content": "I flew.", "key": "one"},
         **dict.fromkeys((*marks, "ChangeEntry", "EntryWithReplies", "Thread", "WatchEntry"), of_entry),
         **dict.fromkeys(("FollowUser", "ProfileOfUser", "UnfollowUser", "WatchUser"), of_user),
+    }
+
+
+async def _flags(graph: Graph) -> dict[str, dict[str, Any]]:
+    made = await hoist(graph.db, graph.clock.now())
+    known = await graph.execute('{ flagMapping(code: "MRN") { id } }')
+    first, second, last = ({"id": encode_id("flag", flag.id)} for flag in (made[0], made[1], made[3]))
+    return {
+        "AddCode": {"pssCode": "XYZ", "iocCode": "KOR", "countryName": "Elsewhere"},
+        "CountryOfCode": {"code": "KOR"},
+        "FlagInFull": first,
+        "RemoveCode": {"id": known["flagMapping"]["id"]},
+        "RemoveFlag": last,
+        "SayWhoseFlag": {**second, "code": "FRA"},
     }
 
 

@@ -1,17 +1,27 @@
 """`ringside replay`: a capture sent over real UDP."""
 
+import asyncio
 import socket
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from api.capture import CapturedMessage, read_capture
 from api.commands.output import errors, plain, print_json
-from api.replay import replay, shorten
+from api.replay import Network, over, replay, shorten
 from db.errors import Invalid
 
+Speed = Annotated[float, typer.Option(help="2 is twice as fast as it was.", min=0.001, max=10_000)]
+
 _LARGEST_PORT = 65_535
+# Between one time and the next of a capture that is sent for ever.
+_PAUSE_SECONDS = 5.0
 
 
 def address_of(text: str) -> tuple[str, int]:
@@ -23,22 +33,50 @@ def address_of(text: str) -> tuple[str, int]:
     return host.strip("[]") or "127.0.0.1", int(port)
 
 
-async def send(path: Path, address: tuple[str, int], *, speed: float, longest: float | None, as_json: bool) -> None:
-    """Send a capture, showing how far it is."""
-    messages = read_capture(path)
-    if longest is not None:
-        messages = shorten(messages, timedelta(seconds=longest))
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=errors, disable=as_json) as progress:
-        task = progress.add_task(path.name, total=len(messages))
+@dataclass(frozen=True, kw_only=True)
+class Manner:
+    """How a capture is sent: how fast, over which network, how long its silences are, how often."""
 
-        def sent(message: CapturedMessage) -> None:
+    speed: float = 1.0
+    longest_silence: float | None = None
+    network: Network = field(default_factory=Network)
+    seed: int = 0
+    # None is for ever.
+    times: int | None = 1
+
+
+async def send_file(path: Path, address: tuple[str, int], manner: Manner, *, as_json: bool) -> None:
+    """Send a capture, showing how far it is."""
+    sent = await send(path.name, read_capture(path), address, manner, is_silent=as_json)
+    if as_json:
+        print_json({"file": str(path), "sent": sent, "to": f"{address[0]}:{address[1]}"})
+
+
+async def send(
+    name: str, messages: Sequence[CapturedMessage], address: tuple[str, int], manner: Manner, *, is_silent: bool
+) -> int:
+    """Send messages, showing how far it is; return how many were sent. Raises `Invalid` for a machine that is none."""
+    if manner.longest_silence is not None:
+        messages = shorten(messages, timedelta(seconds=manner.longest_silence))
+    sent = 0
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=errors, disable=is_silent) as progress:
+        task = progress.add_task(name, total=len(messages))
+
+        def note(message: CapturedMessage) -> None:
+            nonlocal sent
+            sent += 1
             progress.update(task, advance=1, description=plain(message.wire[:24].ljust(24)))
 
-        try:
-            await replay(messages, address, speed=speed, on_sent=sent)
-        except socket.gaierror as error:
-            raise Invalid(f"There is no machine called {address[0]!r}.") from error
-        progress.update(task, description=path.name.ljust(24))
-    if as_json:
-        print_json({"file": str(path), "sent": len(messages), "to": f"{address[0]}:{address[1]}"})
+        for time in count() if manner.times is None else range(manner.times):
+            # Another seed each time: the same messages are not lost again.
+            arriving = over(messages, manner.network, manner.seed + time)
+            progress.reset(task, total=len(arriving))
+            try:
+                await replay(arriving, address, speed=manner.speed, on_sent=note)
+            except socket.gaierror as error:
+                raise Invalid(f"There is no machine called {address[0]!r}.") from error
+            if manner.times is None:
+                await asyncio.sleep(_PAUSE_SECONDS / manner.speed)
+        progress.update(task, description=name.ljust(24))
+    return sent

@@ -12,8 +12,11 @@ from typing import Any
 from uuid import UUID
 
 from api.capture import read_capture
+from api.demo.event import about_event, set_up_event
+from api.demo.flags import set_up_flags
 from api.demo.people import set_up_people
 from api.demo.practice import set_up_practice
+from api.demo.recordings import set_up_recordings
 from api.replay import replay, shorten
 from api.simulation import Audience, simulated
 from db.access import operations as access
@@ -65,12 +68,17 @@ async def set_up(db: Database, clock: Clock) -> Demo:
     async with db.transaction() as tx:
         admin = await access.create_user(tx, name="admin", role=Role.ADMIN, now=now)
         secret = await access.create_token(tx, user_id=admin.id, label="Demonstration", now=now)
-        tournament = await matches.create_tournament(tx, name="Ringside Open", city="Seoul", now=now)
+        tournament = await matches.create_tournament(
+            tx, name="Ringside Open", city="Seoul", about=about_event(now), now=now
+        )
         mat = await matches.create_mat(tx, name="Mat 1", tournament_id=tournament.id, now=now)
-        await matches.create_mat(tx, name="Mat 2", tournament_id=tournament.id, now=now)
+        other = await matches.create_mat(tx, name="Mat 2", tournament_id=tournament.id, now=now)
+        await set_up_event(tx, tournament, (mat, other), now)
         stream = await _set_up_stream(tx, admin.id, now)
         await set_up_people(tx, admin, stream.id, now)
+        await set_up_flags(tx, now)
         await set_up_practice(tx, admin.id, now)
+        await set_up_recordings(tx, mat.id, now)
         overlay = await access.create_token(
             tx, user_id=admin.id, label="Overlays of Mat 1 and of the stream", nodes=[mat.id, stream.id], now=now
         )

@@ -20,6 +20,7 @@ from api.transport.under_way import ClientLeft, TookTooLong, UnderWay, Work
 from db.access.viewer import Role, Viewer
 from db.clock import Clock
 from db.errors import Refusal, Unauthenticated
+from db.flags.scanning import FlagFolder
 from db.session import Database
 from db.social.drafts import LONGEST_CONTENT
 from schema import Schema
@@ -59,6 +60,7 @@ class GraphQLDoor:
         trusted_only: bool = False,
         longest_entry: int = LONGEST_CONTENT,
         open_addresses: Collection[str] = (),
+        flags: FlagFolder | None = None,
         rate: Rate | None = None,
     ) -> None:
         self.schema = schema
@@ -77,6 +79,7 @@ class GraphQLDoor:
         self._trusted_only = trusted_only
         self._longest_entry = longest_entry
         self._open_addresses = open_addresses
+        self._flags = flags or FlagFolder()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -91,6 +94,7 @@ class GraphQLDoor:
             asker=viewer,
             longest_entry=self._longest_entry,
             open_addresses=self._open_addresses,
+            flags=self._flags,
         )
 
     async def answer(self, request: Request) -> Response:

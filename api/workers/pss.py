@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from api.workers.pss_protocol import parse, split
@@ -20,7 +20,7 @@ from db.matches.bursts import BURST_SILENCE
 from db.matches.log import MatProgress, Received
 from db.matches.messages import Unreadable
 from db.matches.tables import MatchEvent
-from db.matches.vocabulary import RejectionReason
+from db.matches.vocabulary import ClockState, RejectionReason
 from db.network.addresses import Allowance
 from db.session import Database
 
@@ -124,6 +124,8 @@ class PSSListener:
     capacity: int = 50_000
     # How many seconds a stopped listener has to write what has arrived, should the database be away.
     patience_at_stop: float = 10.0
+    # After how many seconds without a message the sender is said to be silent, while a fight clock runs.
+    silence: float = 3.0
     # Told of the port each time it is opened.
     on_bound: Callable[[int], None] = lambda _: None
     bound_port: int | None = field(default=None, init=False)
@@ -134,6 +136,7 @@ class PSSListener:
         self._progress: MatProgress | None = None
         self._unwritten: list[Received] = []
         self._settled_seq = -1
+        self._silent_seq = -1
         self._is_bound = asyncio.Event()
 
     async def run(self) -> None:
@@ -172,7 +175,7 @@ class PSSListener:
 
     async def _step(self, progress: MatProgress) -> MatProgress:
         if not self._unwritten:
-            patience = BURST_SILENCE.total_seconds() if self._is_incomplete(progress) else None
+            patience = self._patience(progress)
             self._unwritten = self._read(await self.queue.take(most=DATAGRAMS_PER_TRANSACTION, patience=patience))
         try:
             progress = await self._write(progress)
@@ -190,8 +193,20 @@ class PSSListener:
         async with self.db.transaction() as tx:
             if self._unwritten:
                 return await operations.log_messages(tx, progress, self._unwritten)
-            self._settled_seq = progress.seq
-            return await operations.settle_scoreboard(tx, progress, now=self.clock.now())
+            if self._is_incomplete(progress):
+                self._settled_seq = progress.seq
+                return await operations.settle_scoreboard(tx, progress, now=self.clock.now())
+            # By another clock than the one that was waited by: half of it was silent for certain.
+            await operations.note_silence(tx, self.mat_id, since=self.clock.now() - timedelta(seconds=self.silence / 2))
+            self._silent_seq = progress.seq
+            return progress
+
+    def _patience(self, progress: MatProgress) -> float | None:
+        """Say how many seconds of silence mean something, None if it means nothing."""
+        if self._is_incomplete(progress):
+            return BURST_SILENCE.total_seconds()
+        is_running = progress.fight is not None and progress.fight.state.clock.state is ClockState.RUNNING
+        return self.silence if is_running and self._silent_seq != progress.seq else None
 
     def _is_incomplete(self, progress: MatProgress) -> bool:
         """Say whether more of a burst is expected, and what is shown must not wait for it for long."""

@@ -232,10 +232,10 @@ def _athletes(parts: list[str]) -> Message:
     return messages.Athletes(
         blue_short_name=parts[1],
         blue_long_name=parts[2],
-        blue_country_code=parts[3],
+        blue_country_code=parts[3].upper(),
         red_short_name=parts[5],
         red_long_name=parts[6],
-        red_country_code=parts[7],
+        red_country_code=parts[7].upper(),
         flags=_flags(parts, 8),
     )
 

@@ -16,8 +16,8 @@ class MatchEventsLogged(Event):
 
     @property
     def topics(self) -> tuple[UUID, ...]:
-        """The match."""
-        return (self.match_id,)
+        """The match and its mat."""
+        return (self.match_id, self.events[0].mat_id)
 
 
 @dataclass(frozen=True, kw_only=True)

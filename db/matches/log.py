@@ -87,7 +87,10 @@ def advance(progress: MatProgress, received: Iterable[Received]) -> Advance:
         fight = _folded(fight, entry)
         if fight is not None:
             touched[fight.match_id] = fight
-            facts.setdefault(fight.match_id, Facts()).note(before, entry, fight.state)
+            told = facts.get(fight.match_id)
+            if told is None:
+                told = facts[fight.match_id] = Facts()
+            told.note(before, entry, fight.state)
         logged.append(Logged(entry=entry, received=one, fight=fight))
     fights = [_numbered(last, progress.fight) for last in touched.values()]
     current = next((last for last in fights if fight is not None and last.match_id == fight.match_id), fight)

@@ -168,6 +168,15 @@ async def settle_scoreboard(tx: Transaction, progress: MatProgress, *, now: date
     return settled
 
 
+async def note_silence(tx: Transaction, mat_id: UUID, *, since: datetime) -> None:
+    """Note that nothing has come from the sender of a mat since an instant, and something should have."""
+    is_silent = col(Mat.sender_state) == SenderState.ALIVE, col(Mat.last_received_at) <= since
+    values = {"sender_state": SenderState.SILENT, "status_revision": col(Mat.status_revision) + 1}
+    mat = await tx.row(update(Mat).where(col(Mat.id) == mat_id, *is_silent).values(**values).returning(Mat))
+    if mat is not None:
+        tx.record(MatHeard(mat=mat))
+
+
 async def _load_fight(session: Session, match_id: UUID | None) -> Fight | None:
     if match_id is None:
         return None

@@ -13,7 +13,8 @@ from sqlmodel import col, select
 
 from db.errors import Conflict, Invalid, NotFound
 from db.ids import new_id
-from db.matches.tables import Tournament, TournamentDay
+from db.matches.queueing import touch_queue
+from db.matches.tables import Mat, PlannedMatch, Tournament, TournamentDay
 from db.matches.terms import MOST_DAYS, check_days, tournament_columns
 from db.matches.vocabulary import TournamentState
 from db.session import Session, Transaction
@@ -53,6 +54,27 @@ async def end_tournament(tx: Transaction, tournament_id: UUID) -> Tournament:
     values = {"state": TournamentState.ENDED, "revision": col(TournamentDay.revision) + 1}
     await tx.execute(update(TournamentDay).where(*on).values(**values))
     return await _change(tx, tournament_id, {"state": TournamentState.ENDED})
+
+
+async def assign_mat(tx: Transaction, mat_id: UUID, tournament_id: UUID | None) -> Mat:
+    """Let a mat belong to a tournament from now on, or to none. Fights that were loaded before stay of theirs.
+
+    What is planned on it is planned for no day any more. Raises `NotFound`, and `Conflict` for a taken name.
+    """
+    if tournament_id is not None:
+        await _held(tx, tournament_id, field="tournament_id")
+    mat = await touch_queue(tx, mat_id)
+    if mat is None:
+        raise NotFound("There is no such mat.", field="id")
+    if mat.tournament_id == tournament_id:
+        return mat
+    same = col(Mat.name) == mat.name, col(Mat.tournament_id).is_not_distinct_from(tournament_id)
+    if await tx.row(select(Mat).where(*same)) is not None:
+        raise Conflict("There is a mat of this name in this tournament.", field="tournament_id")
+    waiting = col(PlannedMatch.mat_id) == mat_id, col(PlannedMatch.match_id).is_(None)
+    await tx.execute(update(PlannedMatch).where(*waiting).values(tournament_day_id=None))
+    assigned = update(Mat).where(col(Mat.id) == mat_id).values(tournament_id=tournament_id).returning(Mat)
+    return cast("Mat", await tx.row(assigned))
 
 
 async def create_day(

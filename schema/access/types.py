@@ -9,9 +9,11 @@ import strawberry
 
 from db.access import queries
 from db.access.viewer import Role, TokenKind, UserKind
+from db.accounts import queries as accounts
 from db.practice import queries as practice
 from db.social import queries as social
 from db.streams import queries as streams
+from schema.accounts.arguments import AccountFilter
 from schema.connections import Connection
 from schema.fields import LinkNode, Node, claim, column, computed, connection, enum, node, to_one, value
 from schema.matches.arguments import NewestOrder
@@ -20,18 +22,22 @@ from schema.social.arguments import EntryFilter, EntryOrder, TimeOrder
 from schema.streams.arguments import StreamOrder
 
 if TYPE_CHECKING:
+    from schema.accounts.types import Account
+    from schema.flags.types import Flag
     from schema.network.types import UDPListener
     from schema.practice.types import Goal, PracticeSession
     from schema.social.types import AmplifiedEntryConnection, Entry, FollowConnection, ResonatedEntryConnection
     from schema.streams.types import Stream
 
 # What other domains show of a user. They show users themselves, so they are named here and found later.
+LazyAccount = Annotated["Account", strawberry.lazy("schema.accounts.types")]
 LazyEntry = Annotated["Entry", strawberry.lazy("schema.social.types")]
 LazyFollowConnection = Annotated["FollowConnection", strawberry.lazy("schema.social.types")]
 LazyResonatedEntryConnection = Annotated["ResonatedEntryConnection", strawberry.lazy("schema.social.types")]
 LazyAmplifiedEntryConnection = Annotated["AmplifiedEntryConnection", strawberry.lazy("schema.social.types")]
 LazyGoal = Annotated["Goal", strawberry.lazy("schema.practice.types")]
 LazyPracticeSession = Annotated["PracticeSession", strawberry.lazy("schema.practice.types")]
+LazyFlag = Annotated["Flag", strawberry.lazy("schema.flags.types")]
 LazyUDPListener = Annotated["UDPListener", strawberry.lazy("schema.network.types")]
 LazyStream = Annotated["Stream", strawberry.lazy("schema.streams.types")]
 _COUNTS = ("follower_count", "following_count", "entry_count", "dream_count", "revision")
@@ -138,6 +144,12 @@ class User(Node):
         filter=PracticeSessionFilter,
     )
     streams: Connection[LazyStream] = connection("The user's streams.", streams.streams_by_owner, order=StreamOrder)
+    accounts: Connection[LazyAccount] = connection(
+        "The user's accounts on platforms. Empty unless they are yours or you are an admin.",
+        accounts.accounts_by_owner,
+        order=NewestOrder,
+        filter=AccountFilter,
+    )
     tokens: Connection[Token] = connection(
         "The tokens that speak for the user, newest first. Empty unless they are yours or you are an admin.",
         queries.tokens_by_user,

@@ -26,7 +26,7 @@ from graphql import (
 from sqlalchemy import BigInteger, Boolean, DateTime, Enum, Integer, String, Table
 from sqlalchemy.types import TypeDecorator
 
-from db.statements import POSTGRESQL, SQLITE
+from db.statements import POSTGRESQL, SQLITE, converter
 from schema.engine.plan import (
     Abandoned,
     Composed,
@@ -103,8 +103,7 @@ def raw_key(value: Any) -> Any:
 
 def column_converter(table: Table, name: str, mode: str) -> Callable[[Any], Any] | None:
     """Return the column type's own conversion of what a driver answers, `None` if there is none to do."""
-    dialect = _DIALECTS[mode]
-    convert = table.c[name].type.dialect_impl(dialect).result_processor(dialect, None)
+    convert = converter(table.c[name].type, _DIALECTS[mode])
     return convert if convert is None else _total(convert)
 
 

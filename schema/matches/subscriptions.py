@@ -16,7 +16,8 @@ from schema.context import Asked, Context
 from schema.fields import Demand
 from schema.ids import decode_id
 from schema.live.sources import Feed, State, feed, state
-from schema.matches.types import Mat, MatchEvent, MatStatus, Scoreboard, status_of
+from schema.matches.told_types import MatStatus, status_of
+from schema.matches.types import Mat, MatchEvent, Scoreboard
 
 
 @strawberry.type(description="A scoreboard as it is.")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 
 from db.matches import queries
 from schema.fields import Node, column, computed, node, to_one, value
-from schema.matches.vocabulary import ChallengeState, MatchEventKind, PointKind, RejectionReason, Side
+from schema.matches.vocabulary import ChallengeState, MatchEventKind, PointKind, RejectionReason, SenderState, Side
 
 if TYPE_CHECKING:
     from schema.matches.types import Mat, Match, MatchEvent
@@ -173,3 +173,43 @@ class UnknownMessage(Node):
     first_seen_at: datetime = column("When the first came.")
     last_seen_at: datetime = column("When the last came.")
     mat: LazyMat = to_one("The mat.", queries.mat_by_id, key="mat_id")
+
+
+@strawberry.type(description="How somebody's fights ended. Those that are not over are not counted.")
+class AthleteRecord:
+    """How somebody's fights ended."""
+
+    fights: int = column("How many are over.")
+    wins: int = column("How many were won.")
+    losses: int = column("How many were lost.")
+    ties: int = column("How many ended with nobody announced, as after a withdrawal.")
+
+
+@value
+class MatStatus:
+    """What is known of the scoring program that speaks for a mat."""
+
+    state: SenderState = strawberry.field(description="Whether it is heard.")
+    last_sender: str = strawberry.field(description="The address it last spoke from, as `host:port`. Empty until then.")
+    last_received_at: datetime | None = strawberry.field(
+        description="When it was last heard, as of this answer. Null until then."
+    )
+    messages: int = strawberry.field(description="How many messages came.")
+    unreadable: int = strawberry.field(description="How many of them could not be read.")
+    revision: int = strawberry.field(
+        description="Raised by one whenever the state changes or something could not be read: the higher is the newer."
+    )
+
+
+STATUS = ("sender_state", "last_sender", "last_received_at", "last_seq", "unreadable_count", "status_revision")
+
+
+def read_status(*told: Any) -> MatStatus:
+    """Make a status of the columns of `STATUS`."""
+    names = ("state", "last_sender", "last_received_at", "messages", "unreadable", "revision")
+    return MatStatus(**dict(zip(names, told, strict=True)))
+
+
+def status_of(mat: Any) -> MatStatus:
+    """Return the status in a mat's row."""
+    return read_status(*(getattr(mat, name) for name in STATUS))

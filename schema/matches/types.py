@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 
+from db.flags import queries as flags
 from db.matches import queries
 from db.network import queries as network
+from db.recordings import queries as recorded
 from db.social import queries as social
-from schema.access.types import LazyEntry, LazyUDPListener
+from schema.access.types import LazyEntry, LazyFlag, LazyUDPListener
 from schema.connections import Connection, write_cursor
 from schema.fields import LinkNode, Node, column, computed, connection, node, to_many, to_one, value
 from schema.matches.arguments import (
@@ -29,29 +31,54 @@ from schema.matches.arguments import (
     TournamentAthleteOrder,
     UnknownMessageOrder,
 )
+from schema.matches.board_types import (
+    Clock,
+    InjuryClock,
+    ScoreboardChallenge,
+    ScoreboardRound,
+    ScoreboardSide,
+    challenge_of,
+    clock_of,
+    injury_of,
+    optional_side,
+    present_clock,
+    rounds_of,
+    side_of,
+)
 from schema.matches.planned_types import PlannedMatch, TournamentAthlete, TournamentDay
 from schema.matches.told_types import (
+    STATUS,
+    AthleteRecord,
     Challenge,
     EventType,
     MatchStatistics,
+    MatStatus,
     Penalty,
     Point,
     RoundStatistics,
     UnknownMessage,
+    read_status,
 )
 from schema.matches.vocabulary import (
-    ChallengeState,
-    ClockState,
     MatchEventKind,
     MatchState,
     Outcome,
     RejectionReason,
     RoundWinReason,
-    SenderState,
     Side,
     TournamentState,
 )
+from schema.recordings.arguments import BookmarkFilter, BookmarkOrder, RecordingFilter, RecordingOrder
 from schema.social.arguments import EntryFilter, TimeOrder
+
+if TYPE_CHECKING:
+    from schema.recordings.types import Bookmark, EventVideo, OBSMachine, Recording
+
+# What is shown of recordings, which show fights themselves: named here and found later.
+LazyBookmark = Annotated["Bookmark", strawberry.lazy("schema.recordings.types")]
+LazyEventVideo = Annotated["EventVideo", strawberry.lazy("schema.recordings.types")]
+LazyOBSMachine = Annotated["OBSMachine", strawberry.lazy("schema.recordings.types")]
+LazyRecording = Annotated["Recording", strawberry.lazy("schema.recordings.types")]
 
 
 @node("tournament", queries.tournament_by_id)
@@ -85,35 +112,6 @@ class Tournament(Node):
     )
 
 
-@value
-class MatStatus:
-    """What is known of the scoring program that speaks for a mat."""
-
-    state: SenderState = strawberry.field(description="Whether it is heard.")
-    last_sender: str = strawberry.field(description="The address it last spoke from, as `host:port`. Empty until then.")
-    last_received_at: datetime | None = strawberry.field(
-        description="When it was last heard, as of this answer. Null until then."
-    )
-    messages: int = strawberry.field(description="How many messages came.")
-    unreadable: int = strawberry.field(description="How many of them could not be read.")
-    revision: int = strawberry.field(
-        description="Raised by one whenever the state changes or something could not be read: the higher is the newer."
-    )
-
-
-_STATUS = ("sender_state", "last_sender", "last_received_at", "last_seq", "unreadable_count", "status_revision")
-
-
-def _status(*told: Any) -> MatStatus:
-    names = ("state", "last_sender", "last_received_at", "messages", "unreadable", "revision")
-    return MatStatus(**dict(zip(names, told, strict=True)))
-
-
-def status_of(mat: Any) -> MatStatus:
-    """Return the status in a mat's row."""
-    return _status(*(getattr(mat, name) for name in _STATUS))
-
-
 @node("mat", queries.mat_by_id)
 class Mat(Node):
     """A court. One scoring program speaks for it."""
@@ -122,7 +120,7 @@ class Mat(Node):
     created_at: datetime = column("When it was laid.")
     last_seq: int = column("The number of the newest entry in its log; 0 before the first.")
     queue_revision: int = column("Raised by one at every change of its queue: the higher is the newer.")
-    status: MatStatus = computed("How it is with its scoring program.", _STATUS, _status)
+    status: MatStatus = computed("How it is with its scoring program.", STATUS, read_status)
     tournament: Tournament | None = to_one(
         "The tournament it belongs to. Null if it belongs to none.", queries.tournament_by_id, key="tournament_id"
     )
@@ -136,6 +134,18 @@ class Mat(Node):
     )
     matches: Connection[Match] = connection(
         "Every fight that was loaded on it.", queries.matches_by_mat, order=MatchOrder, filter=MatchFilter
+    )
+    recordings: Connection[LazyRecording] = connection(
+        "What was recorded of it, and is.",
+        recorded.recordings_by_mat,
+        order=RecordingOrder,
+        filter=RecordingFilter,
+    )
+    bookmarks: Connection[LazyBookmark] = connection(
+        "Moments on it that were marked.", recorded.bookmarks_by_mat, order=BookmarkOrder, filter=BookmarkFilter
+    )
+    obs_machines: list[LazyOBSMachine] = to_many(
+        "The OBS machines that film it, by name. Empty for who does not run the event.", recorded.machines_by_mat
     )
     events: Connection[MatchEvent] = connection(
         "Its log: what the scoring program said, fight or no fight, in the order it was received.",
@@ -159,16 +169,6 @@ class Mat(Node):
     )
 
 
-@strawberry.type(description="How somebody's fights ended. Those that are not over are not counted.")
-class AthleteRecord:
-    """How somebody's fights ended."""
-
-    fights: int = column("How many are over.")
-    wins: int = column("How many were won.")
-    losses: int = column("How many were lost.")
-    ties: int = column("How many ended with nobody announced, as after a withdrawal.")
-
-
 _TO_MATCH = LinkNode(queries.match_by_id, "match_id")
 
 
@@ -179,6 +179,9 @@ class Athlete(Node):
     name: str = column("The full name.")
     short_name: str = column("The name as it was last shown on a scoreboard.")
     country_code: str = column("The country, by the code the scoring program used. Empty if none was said.")
+    flag: LazyFlag | None = to_one(
+        "The flag that is shown for the country. Null if there is none.", flags.flag_of_code, key="country_code"
+    )
     sides: Connection[MatchSide] = connection(
         "The sides he or she fought on, newest first.", queries.sides_by_athlete, order=NewestOrder
     )
@@ -256,6 +259,20 @@ class Match(Node):
         order=TimeOrder,
         filter=EntryFilter,
     )
+    recordings: Connection[LazyRecording] = connection(
+        "What was recorded for it. What shows it by chance, its entries know: `events { nodes { videos } }`.",
+        recorded.recordings_by_match,
+        order=RecordingOrder,
+        filter=RecordingFilter,
+    )
+    bookmarks: Connection[LazyBookmark] = connection(
+        "Moments of it that were marked.", recorded.bookmarks_by_match, order=BookmarkOrder, filter=BookmarkFilter
+    )
+    highlights: Connection[MatchEvent] = connection(
+        "Entries worth seeing again: three points and more, gam-jeoms, and the end of each round.",
+        recorded.highlights_of_match,
+        order=MatchEventOrder,
+    )
 
 
 @node("side", queries.side_by_id)
@@ -331,123 +348,18 @@ class MatchEvent(Node):
     match: Match | None = to_one(
         "The fight it belongs to. Null if none was on the mat.", queries.match_by_id, key="match_id"
     )
+    videos: list[LazyEventVideo] = to_many(
+        "The recordings that show it, and where: the first 50 that began. Also of one that was noted later.",
+        recorded.videos_of_event,
+    )
+    bookmarks: Connection[LazyBookmark] = connection(
+        "Bookmarks that were made at it.", recorded.bookmarks_by_event, order=BookmarkOrder
+    )
     point: Point | None = to_one("The point it gives. Null if it gives none.", queries.point_by_event, key="id")
     penalties: list[Penalty] = to_many("The penalties it counts first.", queries.penalties_by_event)
     challenge: Challenge | None = to_one(
         "The challenge that begins with it. Null if none does.", queries.challenge_by_event, key="id"
     )
-
-
-@value
-class Clock:
-    """A clock that counts down. It is not sent at every tick: count on from `asOf` while it is RUNNING."""
-
-    state: ClockState = strawberry.field(description="Whether it counts.")
-    remaining_ms: int = strawberry.field(
-        description="What remained at `asOf`, in milliseconds. Shown as whole seconds, rounded down."
-    )
-    as_of: datetime = strawberry.field(description="When that was so, by the server's clock.")
-
-
-@value
-class InjuryClock:
-    """The injury (kye-shi) clock."""
-
-    side: Side | None = strawberry.field(description="Whose it is. Null if that was not said.")
-    clock: Clock = strawberry.field(description="The clock itself.")
-
-
-@value
-class ScoreboardChallenge:
-    """The latest video challenge."""
-
-    side: Side | None = strawberry.field(description="Who asked. Null for the referee.")
-    state: ChallengeState = strawberry.field(description="How far it has come.")
-
-
-@value
-class ScoreboardSide:
-    """One side as an overlay shows it."""
-
-    name: str = strawberry.field(description="The short name. Empty until named.")
-    long_name: str = strawberry.field(description="The full name. Empty until named.")
-    country_code: str = strawberry.field(description="The country's code. Empty if none was said.")
-    background: str = strawberry.field(description="The side's colour as `#rrggbb`. Empty if none was said.")
-    foreground: str = strawberry.field(description="The colour of text on it. Empty if none was said.")
-    score: int = strawberry.field(description="The score in the current round.")
-    gam_jeoms: int = strawberry.field(description="The penalties in the current round.")
-    rounds_won: int = strawberry.field(description="How many rounds it has won.")
-    round_scores: list[int] = strawberry.field(description="The score of each round so far, in order.")
-
-
-@value
-class ScoreboardRound:
-    """A round as an overlay shows it."""
-
-    number: int = strawberry.field(description="1 for the first.")
-    blue_score: int = strawberry.field(description="Blue's score in it.")
-    red_score: int = strawberry.field(description="Red's score in it.")
-    winner: Side | None = strawberry.field(description="Who won it. Null until that was decided.")
-
-
-def _clock(record: dict[str, Any] | None) -> Clock | None:
-    if record is None:
-        return None
-    return Clock(
-        state=ClockState(record["state"]),
-        remaining_ms=record["remainingMs"],
-        as_of=datetime.fromisoformat(record["asOf"]),
-    )
-
-
-def _present_clock(record: dict[str, Any]) -> Clock:
-    clock = _clock(record)
-    if clock is None:
-        raise ValueError("A scoreboard always has a fight clock.")
-    return clock
-
-
-def _optional_side(name: str | None) -> Side | None:
-    return None if name is None else Side(name)
-
-
-def _injury(record: dict[str, Any] | None) -> InjuryClock | None:
-    if record is None:
-        return None
-    return InjuryClock(side=_optional_side(record["side"]), clock=_present_clock(record["clock"]))
-
-
-def _challenge(record: dict[str, Any] | None) -> ScoreboardChallenge | None:
-    if record is None:
-        return None
-    return ScoreboardChallenge(side=_optional_side(record["side"]), state=ChallengeState(record["state"]))
-
-
-def _side(board: dict[str, Any], name: str) -> ScoreboardSide:
-    side = board[name]
-    return ScoreboardSide(
-        name=side["shortName"],
-        long_name=side["longName"],
-        country_code=side["countryCode"],
-        background=side["background"] or "",
-        foreground=side["foreground"] or "",
-        score=side["score"],
-        gam_jeoms=side["gamJeoms"],
-        rounds_won=side["roundsWon"],
-        round_scores=[one[name]["score"] for one in board["rounds"]],
-    )
-
-
-def _rounds(records: list[dict[str, Any]]) -> list[ScoreboardRound]:
-    return [
-        ScoreboardRound(
-            number=one["number"],
-            blue_score=one["blue"]["score"],
-            red_score=one["red"]["score"],
-            winner=_optional_side(one["winner"]),
-        )
-        for one in records
-    ]
 
 
 def _of_board(description: str, name: str, read: Any = lambda shown: shown) -> Any:
@@ -468,17 +380,17 @@ class Scoreboard:
     division: str = _of_board("The age group. Empty until said.", "division")
     round: int = _of_board("The current round.", "round")
     round_count: int | None = _of_board("How many rounds there may be. Null until said.", "roundCount")
-    rounds: list[ScoreboardRound] = _of_board("The rounds so far, in order.", "rounds", _rounds)
-    blue: ScoreboardSide = computed("Blue.", ("board",), lambda board: _side(board, "blue"))
-    red: ScoreboardSide = computed("Red.", ("board",), lambda board: _side(board, "red"))
+    rounds: list[ScoreboardRound] = _of_board("The rounds so far, in order.", "rounds", rounds_of)
+    blue: ScoreboardSide = computed("Blue.", ("board",), lambda board: side_of(board, "blue"))
+    red: ScoreboardSide = computed("Red.", ("board",), lambda board: side_of(board, "red"))
     superiority: Side | None = _of_board(
-        "Who is ahead on the criteria. Null if nobody is.", "superiority", _optional_side
+        "Who is ahead on the criteria. Null if nobody is.", "superiority", optional_side
     )
-    clock: Clock = _of_board("The fight clock.", "clock", _present_clock)
-    break_clock: Clock | None = _of_board("The rest between rounds. Null while there is none.", "breakClock", _clock)
-    injury: InjuryClock | None = _of_board("The injury clock. Null while it is not shown.", "injury", _injury)
+    clock: Clock = _of_board("The fight clock.", "clock", present_clock)
+    break_clock: Clock | None = _of_board("The rest between rounds. Null while there is none.", "breakClock", clock_of)
+    injury: InjuryClock | None = _of_board("The injury clock. Null while it is not shown.", "injury", injury_of)
     challenge: ScoreboardChallenge | None = _of_board(
-        "The latest video challenge. Null before the first.", "challenge", _challenge
+        "The latest video challenge. Null before the first.", "challenge", challenge_of
     )
     outcome: Outcome | None = _of_board(
         "Who was announced as the winner. Null until then.",

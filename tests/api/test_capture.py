@@ -1,11 +1,35 @@
-"""Captures: read whole, or refused with the line at fault."""
+"""Captures: read whole, or refused with the line at fault; written and sent as they came."""
 
+import asyncio
+import socket
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
+from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlmodel import select
 
-from api.capture import CapturedMessage, CaptureError, read_capture
+from api.capture import CapturedMessage, CaptureError, print_capture, read_capture
+from api.commands.capturing import captured
+from api.fights import invented_fight
+from api.replay import Network, over, replay
+from api.workers.pss_protocol import parse
+from db.errors import NotFound
+from db.ids import new_id
+from db.matches import operations
+from db.matches.log import Received
+from db.matches.tables import Match
+from db.matches.wire import read_wire
+from db.session import Database
+from tests.db.stored import NOW, lay_mat
+from tests.support.captures import CHALLENGE, FINAL
+from tests.support.house import running_house
 
 ROOT = Path(__file__).parents[2]
 HEADER = "offset_ms\twire\ttext_is\n"
@@ -75,3 +99,163 @@ def test_a_capture_that_is_not_text_is_refused_by_line(tmp_path: Path) -> None:
         read_capture(path)
 
     assert str(refusal.value) == "fight.tsv, line 2: the text is not UTF-8."
+
+
+@pytest.mark.parametrize("path", [FINAL, CHALLENGE], ids=["final", "challenge"])
+def test_what_is_read_is_written_byte_for_byte(path: Path) -> None:
+    assert print_capture(read_capture(path)) == path.read_bytes()
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**9), st.binary(max_size=40)), max_size=20))
+def test_whatever_was_on_the_wire_is_written_and_read_again(
+    tmp_path_factory: pytest.TempPathFactory, said: list[tuple[int, bytes]]
+) -> None:
+    messages = [CapturedMessage.of(timedelta(milliseconds=offset), raw) for offset, raw in sorted(said)]
+    path = tmp_path_factory.mktemp("captures") / "fight.tsv"
+    path.write_bytes(print_capture(messages))
+
+    again = read_capture(path)
+
+    assert again == messages
+    assert [one.raw for one in again] == [raw for _, raw in sorted(said)]
+
+
+def test_what_is_said_to_be_base64_and_is_not_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "fight.tsv"
+    path.write_text(HEADER + "0\tpre;\tbase64\n")
+
+    with pytest.raises(CaptureError, match=r"fight\.tsv, line 2: the text is not base64, and is said to be\."):
+        read_capture(path)
+
+
+# From the log to a capture and back.
+
+
+async def log(db: Database, messages: Sequence[CapturedMessage]) -> UUID:
+    """Log what a capture says, and return the fight."""
+    mat = await lay_mat(db, f"Mat {new_id()}")
+    received = [
+        Received(received_at=NOW + one.offset, sender="127.0.0.1:5", raw=one.raw, message=parse(one.raw))
+        for one in messages
+    ]
+    async with db.transaction() as tx:
+        progress = await operations.log_messages(tx, await operations.load_progress(tx, mat.id), received)
+    assert progress.fight is not None
+    return progress.fight.match_id
+
+
+async def stored(db: Database, match_id: UUID) -> list[CapturedMessage]:
+    async with db.read() as session:
+        return await captured(read_wire(session, match_id))
+
+
+@pytest.mark.parametrize("path", [FINAL, CHALLENGE], ids=["final", "challenge"])
+async def test_a_stored_fight_is_captured_as_it_came(db: Database, path: Path) -> None:
+    messages = read_capture(path)
+
+    again = await stored(db, await log(db, messages))
+
+    assert [(one.offset, one.raw) for one in again] == [(one.offset, one.raw) for one in messages]
+
+
+async def test_capturing_what_was_captured_gives_the_same_file_byte_for_byte(db: Database) -> None:
+    odd = [b"pre;FightLoaded", b"hl1;\xff\xfe", b"a\tb", b"", b"sc1;1;sc2;0;", b"  padded ", b"\x00"]
+    messages = [CapturedMessage.of(timedelta(milliseconds=7 * place), raw) for place, raw in enumerate(odd)]
+
+    first = await stored(db, await log(db, messages))
+    second = await stored(db, await log(db, first))
+
+    assert print_capture(first) == print_capture(second) == print_capture(messages)
+
+
+async def test_more_entries_than_are_read_at_once_are_captured(db: Database) -> None:
+    fight = invented_fight(1)
+    ticks = [replace(fight[-1], wire=f"clk;00:{number % 60:02}") for number in range(2000)]
+
+    again = await stored(db, await log(db, [*fight[:-1], *ticks]))
+
+    assert [one.wire for one in again] == [one.wire for one in [*fight[:-1], *ticks]]
+
+
+async def test_what_was_on_no_wire_is_not_captured(db: Database) -> None:
+    fight = invented_fight(1)[:12]
+    match_id = await log(db, fight)
+    async with db.read() as session:
+        match = await session.row(select(Match))
+    assert match is not None
+    by_hand = Received(received_at=NOW + timedelta(seconds=1), sender="@ann", raw=b"{}", message=parse(b"pt1;1"))
+    async with db.transaction() as tx:
+        await operations.log_messages(tx, await operations.load_progress(tx, match.mat_id), [by_hand])
+
+    assert [one.wire for one in await stored(db, match_id)] == [one.wire for one in fight]
+
+
+async def test_a_fight_that_is_none_is_not_captured(db: Database) -> None:
+    with pytest.raises(NotFound):
+        await stored(db, new_id())
+
+
+async def test_a_fight_that_is_replayed_over_udp_is_captured_byte_for_byte(database_url: str) -> None:
+    odd = CapturedMessage.of(timedelta(0), b"hl1;\xff\xfe")
+    messages = [*read_capture(CHALLENGE), replace(odd, offset=timedelta(minutes=20))]
+    async with running_house(database_url) as house:
+        assert house.listener is not None
+        port = await house.listener.wait_until_bound()
+        await replay(messages, ("127.0.0.1", port), speed=10_000)
+        await house.logged(len(messages))
+        db = house.house.db
+        async with db.read() as session:
+            (match,) = await session.rows(select(Match))
+        again = await stored(db, match.id)
+
+    assert [one.raw for one in again] == [one.raw for one in messages]
+
+
+# The network in between.
+
+
+async def test_an_empty_datagram_is_sent_and_nobody_need_be_there() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ear:
+        ear.bind(("127.0.0.1", 0))
+        ear.setblocking(False)
+        address = ear.getsockname()
+        await replay([CapturedMessage.of(timedelta(0), b""), CapturedMessage.of(timedelta(0), b"x")], address)
+        async with asyncio.timeout(5):
+            heard = [await asyncio.get_running_loop().sock_recv(ear, 10) for _ in range(2)]
+    await replay([CapturedMessage.of(timedelta(0), b"x")] * 3, address)
+
+    assert heard == [b"", b"x"]
+
+
+NETWORKS = st.builds(
+    Network,
+    jitter=st.timedeltas(timedelta(0), timedelta(seconds=2)),
+    loss=st.floats(0, 1),
+    reorder=st.floats(0, 1),
+)
+
+
+@given(NETWORKS, st.integers(0, 1000))
+def test_a_network_loses_delays_and_mixes_and_invents_nothing(network: Network, seed: int) -> None:
+    messages = invented_fight(3)[:60]
+
+    arrived = over(messages, network, seed)
+
+    assert over(messages, network, seed) == arrived
+    assert Counter(one.wire for one in arrived) <= Counter(one.wire for one in messages)
+    assert all(before.offset <= after.offset for before, after in pairwise(arrived))
+    if network.loss == 0:
+        assert len(arrived) == len(messages)
+    if network.loss == network.reorder == 0:
+        delays = [late.offset - one.offset for late, one in zip(arrived, messages, strict=True)]
+        assert timedelta(0) <= min(delays) <= max(delays) <= network.jitter
+
+
+def test_a_perfect_network_changes_nothing_and_a_dead_one_passes_nothing() -> None:
+    messages = invented_fight(3)
+
+    assert over(messages, Network()) == messages
+    assert over(messages, Network(loss=1.0)) == []
+    assert [one.wire for one in over(messages[:4], Network(reorder=1.0))] == [
+        messages[place].wire for place in (1, 0, 3, 2)
+    ]

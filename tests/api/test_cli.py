@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -20,7 +21,9 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner, Result
 
+from api.capture import read_capture
 from api.cli import app
+from api.fights import invented_fight
 from api.settings import Settings
 from db.matches import operations as matches
 from db.session import connect
@@ -79,8 +82,10 @@ def test_these_are_the_commands() -> None:
         "backup list",
         "backup restore",
         "backup verify",
+        "capture",
         "explain",
         "export goals",
+        "flags scan",
         "goals add",
         "goals create",
         "goals hide",
@@ -97,6 +102,7 @@ def test_these_are_the_commands() -> None:
         "replay",
         "schema",
         "serve",
+        "simulate fight",
         "simulate stream",
         "social recount",
         "token create",
@@ -359,6 +365,44 @@ def test_a_capture_is_sent_and_progress_shown() -> None:
     assert f"{CHALLENGE.name}" in result.stderr
     assert "39/39" in result.stderr
     assert (heard[0], heard[-1]) == ("pre;FightLoaded", "wmh;;0-0 WDR")
+
+
+def test_what_a_network_loses_is_not_sent_and_the_rest_is_said_to_be() -> None:
+    with _ear() as ear:
+        to = f"127.0.0.1:{ear.getsockname()[1]}"
+        disturbed = ("--loss", "0.5", "--reorder", "0.5", "--jitter", "0.01", "--seed", "3", "--speed", "10000")
+
+        result = ringside("replay", str(CHALLENGE), "--to", to, "--json", *disturbed)
+
+        sent = orjson.loads(result.stdout)["sent"]
+        heard = [ear.recv(65_536).decode() for _ in range(sent)]
+    wires = [one.wire for one in read_capture(CHALLENGE)]
+    assert 0 < sent < 39
+    assert Counter(heard) <= Counter(wires)
+    assert heard != [wire for wire in wires if wire in heard]
+
+
+def test_a_fight_is_invented_sent_and_written_to_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "invented.tsv"
+    with _ear() as ear:
+        to = f"127.0.0.1:{ear.getsockname()[1]}"
+        sent = ringside("simulate", "fight", "--seed", "5", "--to", to, "--speed", "10000")
+        first = ear.recv(65_536)
+    written = ringside("simulate", "fight", "--seed", "5", "--out", str(path), "--json")
+
+    fight = invented_fight(5)
+    assert (sent.exit_code, first) == (0, b"pre;FightLoaded")
+    assert f"Fought {len(fight)} messages to {to}: {fight[-1].wire}" in sent.stdout
+    assert orjson.loads(written.stdout) == {
+        "seed": 5,
+        "messages": len(fight),
+        "result": fight[-1].wire,
+        "file": str(path),
+    }
+    assert read_capture(path) == fight
+    assert refusal("simulate", "fight", "--out", str(path)) == (
+        f"There is a file {path} already: name another, or say --force."
+    )
 
 
 def test_a_program_is_told_what_was_sent() -> None:

@@ -683,3 +683,50 @@ async def test_the_receive_time_is_that_of_the_socket(database_url: str, clock: 
         times = {datetime.fromisoformat(entry["receivedAt"]) for entry in await log_of(house)}
 
     assert times == {clock.now()}
+
+
+# Whether it is heard.
+
+
+STATUS = """
+subscription ($mat: ID!) {
+  matStatusChanged(matId: $mat) { status { state messages unreadable lastReceivedAt } }
+}
+"""
+
+
+async def test_a_sender_that_falls_silent_while_its_clock_runs_is_told_of_and_one_whose_clock_rests_is_not(
+    house: RunningHouse,
+) -> None:
+    assert house.listener is not None
+    house.listener.silence = 0.05
+    told: list[dict[str, Any]] = []
+
+    async with house.admitted() as opened:
+        statuses = opened.subscribe(STATUS, mat=house.mat)
+
+        async def listen() -> None:
+            told.append((await anext(statuses))["matStatusChanged"]["status"])
+
+        await listen()
+        # Its clock rests: nothing is missing, however long it takes.
+        await house.send(LOADED)
+        await listen()
+        await house.send("clk;02:00;start")
+        await listen()
+        await house.send("clk;01:50;stop")
+        await listen()
+        await house.send("nonsense", "pt1;99", "Udp Port 6000 disconnected;")
+        await listen()
+        await statuses.aclose()
+
+    shown = [(one["state"], one["messages"], one["unreadable"]) for one in told]
+    assert shown[:4] == [
+        ("UNHEARD", 0, 0),
+        ("ALIVE", len(LOAD), 0),
+        ("SILENT", len(LOAD) + 1, 0),
+        ("ALIVE", len(LOAD) + 2, 0),
+    ]
+    # In one batch or in two.
+    assert told[0]["lastReceivedAt"] is None
+    assert shown[4] in {("OFF", len(LOAD) + 5, 1), ("ALIVE", len(LOAD) + 4, 1)}

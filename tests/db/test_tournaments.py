@@ -11,11 +11,11 @@ from sqlmodel import select
 from db.errors import Refusal
 from db.ids import new_id
 from db.matches import operations, tournaments
-from db.matches.tables import Match, Tournament, TournamentDay
+from db.matches.tables import Match, PlannedMatch, Tournament, TournamentDay
 from db.session import Database
 from tests.db.stored import NOW, everything
 from tests.db.test_matches import log, received
-from tests.support.competition import loaded_fight, open_day
+from tests.support.competition import loaded_fight, open_day, plan
 
 FIRST = date(2026, 11, 21)
 SECOND = FIRST + timedelta(days=1)
@@ -234,3 +234,35 @@ async def test_a_fight_is_of_the_tournament_of_its_mat_and_of_the_day_that_is_on
         "elsewhere": (None, None),
         "after": (made.id, None),
     }
+
+
+async def test_a_mat_goes_to_another_tournament_and_its_fights_stay_of_the_first(db: Database) -> None:
+    swiss, german = await hold(db, "Swiss Open"), await hold(db, "German Open")
+    async with db.transaction() as tx:
+        mat = await operations.create_mat(tx, name="Mat 1", tournament_id=swiss.id, now=NOW)
+        await operations.create_mat(tx, name="Mat 2", tournament_id=german.id, now=NOW)
+        taken = await operations.create_mat(tx, name="Mat 2", tournament_id=swiss.id, now=NOW)
+        await open_day(tx, swiss.id, FIRST, NOW)
+        await plan(tx, mat, NOW, "1", "2")
+    await log(db, mat.id, received(*loaded_fight("1")))
+
+    moved = [await run(db, tournaments.assign_mat, mat.id, place) for place in (german.id, german.id, None, swiss.id)]
+    await run(db, tournaments.assign_mat, mat.id, german.id)
+    await log(db, mat.id, received(*loaded_fight("9")))
+    refusals = [
+        await refusal_of(run(db, tournaments.assign_mat, taken.id, german.id)),
+        await refusal_of(run(db, tournaments.assign_mat, new_id(), german.id)),
+        await refusal_of(run(db, tournaments.assign_mat, mat.id, new_id())),
+    ]
+
+    assert [row.tournament_id for row in moved] == [german.id, german.id, None, swiss.id]
+    assert refusals == [
+        ("CONFLICT", "There is a mat of this name in this tournament.", "tournament_id"),
+        ("NOT_FOUND", "There is no such mat.", "id"),
+        ("NOT_FOUND", "There is no such tournament.", "tournament_id"),
+    ]
+    async with db.read() as session:
+        of = {row.number: row.tournament_id for row in await session.rows(select(Match))}
+        planned = {row.number: row.tournament_day_id for row in await session.rows(select(PlannedMatch))}
+    assert of == {"1": swiss.id, "9": german.id}
+    assert planned["2"] is None

@@ -10,6 +10,7 @@ from strawberry.types.execution import ExecutionResult
 
 from db.access.viewer import Viewer
 from db.clock import Clock
+from db.flags.scanning import FlagFolder
 from db.session import Database
 from schema import Schema, build_schema
 from schema.context import Context
@@ -35,6 +36,7 @@ class Graph:
         self.clock = clock
         self.viewer = viewer
         self.may_plan = may_plan
+        self.flags = FlagFolder()
 
     def as_viewer(self, viewer: Viewer | None) -> "Graph":
         return Graph(self.db, self.clock, viewer, may_plan=self.may_plan)
@@ -80,4 +82,4 @@ class Graph:
             self.db.on_statement = None
 
     def _context(self) -> Context:
-        return Context(db=self.db, clock=self.clock, asker=self.viewer, may_plan=self.may_plan)
+        return Context(db=self.db, clock=self.clock, asker=self.viewer, flags=self.flags, may_plan=self.may_plan)

@@ -506,6 +506,7 @@ class _Writer:
             {
                 "String": _WORDS,
                 "Int": (*_SIZES, *_IMPOSSIBLE_SIZES),
+                "Decimal": ("0", "12.50", "0.00000001", "-1", "1000001"),
                 "Float": (0.0, -1.5, 1e300),
                 "Boolean": (False, True),
                 "DateTime": _INSTANTS,

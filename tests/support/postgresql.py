@@ -63,9 +63,12 @@ SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid();
 SET session_replication_role = replica;
 DO $$ DECLARE name text; BEGIN
-    FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version' LOOP
+    FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public'
+        AND tablename NOT IN ('alembic_version', 'flag_mappings') LOOP
         EXECUTE format('DELETE FROM %I', name);
     END LOOP;
+    -- A migration filled this one.
+    DELETE FROM flag_mappings WHERE is_custom;
 END $$;
 """
 

@@ -32,12 +32,15 @@ from db.streams.vocabulary import StreamGoalKind, StreamGoalMode, StreamGoalPeri
 from schema.connections import write_cursor
 from schema.fields import EdgePages, declaration_of, node_kinds
 from schema.ids import encode_id
+from tests.support import accounts
 from tests.support.captures import CHALLENGE, FINAL
 from tests.support.competition import begun_fight, loaded_fight, open_day, plan, say
+from tests.support.flagging import hoist
 from tests.support.graph import the_schema
 from tests.support.listening import listen_a_while
 from tests.support.operations import Things
 from tests.support.practice import fill
+from tests.support.recordings import film
 from tests.support.social import amplify, erase, follow, resonate, share, write
 from tests.support.streaming import FRAMES, frame, make_goal, make_source, make_stream, take
 
@@ -83,7 +86,8 @@ def numbered_ids(first: int = 1) -> Iterator[None]:
         # The numbers lie far apart in their first digits: nothing may rely on the order of ids.
         patched.setattr("db.ids.uuid7", lambda: UUID(int=(next(numbers) * 0x9E3779B97F4A7C15) << 48 & (1 << 128) - 1))
         patched.setattr("db.access.operations.new_secret", new_secret)
-        patched.setattr("db.streams.operations.new_signing_secret", lambda: next(secrets).to_bytes(32, "big"))
+        for domain in ("db.streams.operations", "db.accounts.providers"):
+            patched.setattr(f"{domain}.new_signing_secret", lambda: next(secrets).to_bytes(32, "big"))
         yield
 
 
@@ -93,10 +97,14 @@ async def make_world(db: Database) -> World:
         viewers = await _invite(db)
         mats = await _hold(db)
         await listen_a_while(db, [mats[0].id, mats[0].id, mats[2].id], BEGINNING)
+        await hoist(db, BEGINNING)
+        for mat in (mats[0], mats[3]):
+            await film(db, mat, viewers["operator"], BEGINNING + timedelta(hours=2))
         live = await _stream(db, viewers)
         await _socialise(db, viewers, live)
         await _practise(db, viewers)
         await _configure(db, viewers)
+        await _keep_accounts(db, viewers)
         viewers |= await _bind(db, mats, viewers)
         viewers |= await _bind_streams(db, live, viewers)
         viewers["nobody"] = None
@@ -316,6 +324,13 @@ async def _configure(db: Database, viewers: dict[str, Viewer | None]) -> None:
             await settings.set_setting(tx, key, value, reason="서울 🥋"[:number], viewer=viewers["admin"], now=at)
     async with db.transaction() as tx:
         await settings.reset_setting(tx, "logging.level", reason="", viewer=None, now=BEGINNING)
+
+
+async def _keep_accounts(db: Database, viewers: dict[str, Viewer | None]) -> None:
+    member, admin = viewers["member"], viewers["admin"]
+    assert member is not None
+    assert admin is not None
+    await accounts.fill(db, member.user_id, admin.user_id)
 
 
 async def _bind_streams(

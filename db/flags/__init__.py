@@ -1,0 +1,1 @@
+"""Flags of countries, the codes they are known by, and how each image was recognised."""

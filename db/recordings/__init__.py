@@ -1,0 +1,1 @@
+"""Recordings of mats, the moments that were marked in them, and the OBS machines that make them."""

@@ -1,0 +1,1 @@
+"""Accounts, as the graph shows them."""

@@ -1,0 +1,1 @@
+"""How recordings, bookmarks and OBS machines are shown, asked for, changed and watched."""

@@ -207,6 +207,7 @@ async def test_health_is_told_without_a_token_and_without_secrets(house: Running
         "listeners": 0,
     }
     assert workers == {
+        "settings": well,
         "doorkeeper": {**well, "sockets": 0, "wrongTokens": 0},
         "stream sources": {**well, "sources": 0},
         "OBS machines": {**well, "machines": 0},

@@ -1,5 +1,6 @@
 """`ringside serve`: the server, on a database of its own or on a demonstration's."""
 
+import logging
 import tempfile
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
@@ -49,6 +50,7 @@ async def _serve_house(settings: Settings, feed_host: str | None, *, as_json: bo
     """Serve; the demonstration where there is a feed for it."""
     clock = SystemClock()
     async with serving(settings.database), open_house(settings, clock) as house:
+        house.current.follow("logging.level", logging.getLogger().setLevel)
         if feed_host is not None:
             setup = await demo.set_up(house.db, clock, feed_host=feed_host)
             listener = await house.listen(setup.mat_id)

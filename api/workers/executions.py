@@ -246,5 +246,5 @@ class Executor:
 
 async def _submit(carrier: Carrier | None, execution: Execution) -> Report:
     if carrier is None:
-        raise Refused("The provider is gone.")
+        raise NotSent("The provider is gone, or its secrets do not open.")
     return await carrier.submit(execution)

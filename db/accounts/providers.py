@@ -1,9 +1,11 @@
 """How providers may change: by those who run the event, because the server calls where they say."""
 
+import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from sqlalchemy import delete, func, insert, update
@@ -23,7 +25,12 @@ from db.session import Session, Transaction
 from db.statements import any_of
 from db.texts import checked
 
+_log = logging.getLogger(__name__)
+
 MOST_PROVIDERS = 50
+# What they are sealed for: the names of their columns.
+_URL = "providers.url"
+_SECRET = "providers.secret"  # noqa: S105 -- a name
 SANDBOX = "Sandbox"
 NEW_PROVIDER: dict[str, Any] = {
     "name": "",
@@ -74,7 +81,7 @@ async def update_provider(tx: Transaction, provider_id: UUID, changes: Mapping[s
         if await tx.row(select(Provider).where(*same)) is not None:
             raise Conflict("There is a provider of this name.", field="name")
     secret = None
-    if provider.secret is not None and columns.get("url", provider.url) != provider.url:
+    if provider.secret is not None and "url" in columns and columns["url"] != _opened_url(tx, provider):
         # Or whoever may change the address could have calls sent to him that prove to be ours.
         secret = columns["secret"] = new_signing_secret()
     return MadeProvider(provider=await _change(tx, provider_id, columns), secret=secret)
@@ -111,12 +118,14 @@ async def delete_provider(tx: Transaction, provider_id: UUID) -> Provider:
 
 async def find_provider(session: Session, provider_id: UUID) -> Provider | None:
     """Return a provider with all that is secret of it, for who calls it or checks what it sent."""
-    return await session.row(select(Provider).where(col(Provider.id) == provider_id))
+    found = await find_providers(session, [provider_id])
+    return found[0] if found else None
 
 
 async def find_providers(session: Session, ids: Collection[UUID]) -> list[Provider]:
-    """Return providers with all that is secret of them, for who calls them."""
-    return await session.rows(select(Provider).where(any_of(col(Provider.id), ids)))
+    """Return providers with all that is secret of them, for who calls them; without those that do not open."""
+    found = await session.rows(select(Provider).where(any_of(col(Provider.id), ids)))
+    return [one for one in (_opened(session, provider) for provider in found) if one is not None]
 
 
 async def note_trouble(tx: Transaction, provider_id: UUID, error: str, *, now: datetime) -> None:
@@ -130,6 +139,7 @@ async def _insert(tx: Transaction, kind: ProviderKind, columns: Mapping[str, Any
         "id": new_id(),
         "kind": kind,
         "url": "",
+        "host": "",
         "is_enabled": True,
         "is_asked": kind is ProviderKind.SANDBOX,
         "currency": "USD",
@@ -138,7 +148,7 @@ async def _insert(tx: Transaction, kind: ProviderKind, columns: Mapping[str, Any
         "created_at": now,
         **columns,
     }
-    provider = await tx.row(upsert(Provider).values(**values).on_conflict_do_nothing().returning(Provider))
+    provider = await tx.row(upsert(Provider).values(**_sealed(tx, values)).on_conflict_do_nothing().returning(Provider))
     if provider is None:
         return None
     for service in SERVICES[kind]:
@@ -148,14 +158,14 @@ async def _insert(tx: Transaction, kind: ProviderKind, columns: Mapping[str, Any
 
 
 async def _found(tx: Transaction, provider_id: UUID) -> Provider:
-    provider = await find_provider(tx, provider_id)
+    provider = await tx.row(select(Provider).where(col(Provider.id) == provider_id))
     if provider is None:
         raise NotFound("There is no such provider.", field="id")
     return provider
 
 
 async def _change(tx: Transaction, provider_id: UUID, columns: Mapping[str, Any]) -> Provider:
-    values = {**columns, "revision": col(Provider.revision) + 1}
+    values = {**_sealed(tx, columns), "revision": col(Provider.revision) + 1}
     changed = update(Provider).where(col(Provider.id) == provider_id).values(**values).returning(Provider)
     return cast("Provider", await tx.row(changed))
 
@@ -166,6 +176,7 @@ def _provider_columns(kind: ProviderKind, changes: Mapping[str, Any]) -> dict[st
         columns["name"] = checked(changes["name"] or "", "A name", field="name", longest=LONGEST_NAME)
     if "url" in changes:
         columns["url"] = _url_of(kind, changes["url"] or "")
+        columns["host"] = urlsplit(columns["url"]).hostname or ""
     if "is_asked" in changes:
         columns["is_asked"] = _asked(kind, changes["is_asked"])
     if "daily_limit" in changes:
@@ -174,6 +185,31 @@ def _provider_columns(kind: ProviderKind, changes: Mapping[str, Any]) -> dict[st
         most = changes["daily_spend_limit"]
         columns["daily_spend_limit"] = None if most is None else checked_amount(most, field="daily_spend_limit")
     return columns
+
+
+def _sealed(tx: Transaction, columns: Mapping[str, Any]) -> dict[str, Any]:
+    """Return columns as they are stored: what is secret of them sealed, where there is a key."""
+    sealed = dict(columns)
+    if sealed.get("url") is not None:
+        sealed["url"] = tx.sealer.seal(sealed["url"], purpose=_URL)
+    if sealed.get("secret") is not None:
+        sealed["secret"] = tx.sealer.seal_bytes(sealed["secret"], purpose=_SECRET)
+    return sealed
+
+
+def _opened(session: Session, provider: Provider) -> Provider | None:
+    """Return a provider with its secrets as they are; `None`, and a line in the log, if they do not open."""
+    try:
+        url = _opened_url(session, provider)
+        secret = None if provider.secret is None else session.sealer.open_bytes(provider.secret, purpose=_SECRET)
+    except Conflict as error:
+        _log.error("provider %s cannot be called: %s", provider.id, error.message)
+        return None
+    return cast("Provider", cast("Any", provider)._replace(url=url, secret=secret))
+
+
+def _opened_url(session: Session, provider: Provider) -> str | None:
+    return None if provider.url is None else session.sealer.open(provider.url, purpose=_URL)
 
 
 def _url_of(kind: ProviderKind, url: str) -> str:

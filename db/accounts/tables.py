@@ -182,6 +182,8 @@ class Provider(Stored, table=True):
     name: str
     # Where he is told; of some, a secret by itself. `None`: a backup has not kept it.
     url: str | None = Field(default="", sa_column_kwargs={"info": IS_SECRET})
+    # The machine of it, which is none.
+    host: str = ""
     # What calls to him, and of his, are signed with. It must be known to sign, so it is no hash. Shown once.
     secret: bytes | None = Field(default=None, sa_type=LargeBinary, sa_column_kwargs={"info": IS_SECRET})
     is_enabled: bool = True

@@ -46,6 +46,7 @@ def _create_providers() -> None:
         sa.Column("kind", sa.String(32), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("url", sa.String(), nullable=True),
+        sa.Column("host", sa.String(), nullable=False),
         sa.Column("secret", sa.LargeBinary(), nullable=True),
         sa.Column("is_enabled", sa.Boolean(), nullable=False),
         sa.Column("is_asked", sa.Boolean(), nullable=False),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
-from urllib.parse import urlsplit
 
 import strawberry
 
@@ -226,10 +225,8 @@ class Provider(Node):
 
     kind: ProviderKind = column("What it is, and how it is told.")
     name: str = column("What it is called. No two are alike.")
-    host: str = computed(
-        "The machine that is called. Empty if none is. The whole address may be a secret, and is not shown.",
-        ("url",),
-        lambda url: urlsplit(url or "").hostname or "",
+    host: str = column(
+        "The machine that is called. Empty if none is. The whole address may be a secret, and is not shown."
     )
     is_enabled: bool = column("Whether it is switched on. What is queued waits until it is.")
     is_asked: bool = column("Whether it can be asked how executions go.")

@@ -29,7 +29,9 @@ from db.accounts.vocabulary import (
 from db.accounts.words import Report, state_of
 from db.errors import Conflict, Invalid, NotFound, Refusal
 from db.ids import new_id
-from db.session import Database, Transaction
+from db.resealing import seal_secrets
+from db.sealing import Sealer
+from db.session import Database, Transaction, connect
 from tests.support.accounts import (
     NOW,
     WORK,
@@ -659,6 +661,27 @@ async def test_a_provider_at_another_address_has_another_secret(db: Database) ->
 
     assert (made.secret is None, renamed.secret, moved.secret is None) == (False, None, False)
     assert moved.secret != made.secret
+
+
+async def test_what_is_secret_of_a_provider_is_sealed_where_there_is_a_key(database_url: str) -> None:
+    db = await connect(database_url, pool_size=1, sealer=Sealer("key"))
+    async with db.transaction() as tx:
+        changes = {"name": "Program", "url": "https://example.org/CANARY"}
+        made = await providers.create_provider(tx, kind=ProviderKind.WEBHOOK, changes=changes, now=NOW)
+        await seal_secrets(tx)
+    async with db.read() as session:
+        stored = await session.row(select(Provider))
+        opened = await providers.find_provider(session, made.provider.id)
+    await db.close()
+    assert stored is not None
+    assert opened is not None
+    assert "CANARY" not in str(stored)
+    assert (stored.host, opened.url, opened.secret) == ("example.org", changes["url"], made.secret)
+
+    other = await connect(database_url, pool_size=1, sealer=Sealer("another"))
+    async with other.read() as session:
+        assert await providers.find_provider(session, made.provider.id) is None
+    await other.close()
 
 
 async def test_a_provider_that_is_used_stays(db: Database) -> None:

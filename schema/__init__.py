@@ -41,6 +41,7 @@ from schema.flags.mutations import FlagMutations
 from schema.flags.queries import FlagQueries
 from schema.flags.types import Flag, FlagMapping, RecognitionAttempt
 from schema.matches.mutations import MatchMutations
+from schema.matches.operator_mutations import OperatorMutations
 from schema.matches.planned_types import PlannedMatch, TournamentDay
 from schema.matches.queries import MatchQueries
 from schema.matches.queue_mutations import MatchQueueMutations
@@ -66,6 +67,10 @@ from schema.recordings.queries import RecordingQueries
 from schema.recordings.subscriptions import RecordingSubscriptions
 from schema.recordings.types import Bookmark, OBSCommand, OBSMachine, Recording
 from schema.scalars import SCALARS
+from schema.settings.mutations import SettingMutations
+from schema.settings.queries import SettingQueries
+from schema.settings.subscriptions import SettingSubscriptions
+from schema.settings.types import Setting, SettingChange
 from schema.social.mutations import SocialMutations
 from schema.social.queries import SocialQueries
 from schema.social.subscriptions import SocialSubscriptions
@@ -89,6 +94,7 @@ class Query(
     PracticeQueries,
     PracticeStatisticsQueries,
     GoalTransferQueries,
+    SettingQueries,
     AccountQueries,
     ExecutionStatisticsQueries,
     AccessQueries,
@@ -100,6 +106,7 @@ class Query(
 @strawberry.type(description="Everything that can be changed.")
 class Mutation(
     MatchMutations,
+    OperatorMutations,
     RecordingMutations,
     BookmarkMutations,
     OBSMutations,
@@ -120,6 +127,7 @@ class Mutation(
     ExecutionMutations,
     ProviderMutations,
     SocialMutations,
+    SettingMutations,
     AccessMutations,
 ):
     """Everything that can be changed."""
@@ -134,6 +142,7 @@ class Subscription(
     SocialSubscriptions,
     PracticeSubscriptions,
     AccountSubscriptions,
+    SettingSubscriptions,
 ):
     """Everything that can be watched."""
 
@@ -208,6 +217,7 @@ def _joined() -> Schema:
             *(Stream, StreamSession, StreamGoal, StreamGoalChange, StreamSource),
             *(User, Token, Entry),
             *(Goal, PracticeSession, SessionTemplate),
+            *(Setting, SettingChange),
             *(Account, Tag, Feed, Poll, Post, Action, Trigger, Provider, Service, Execution, Screenshot),
         ],
     )

@@ -32,6 +32,7 @@ from api.workers.supervisor import Supervisor
 from db.clock import Clock
 from db.errors import Invalid
 from db.session import Database
+from db.settings.current import CurrentSettings
 from schema import Schema, build_schema
 from schema.engine.cost import Budgets, Rate
 from schema.engine.limits import Limits
@@ -43,6 +44,7 @@ def build_app(
     db: Database,
     clock: Clock,
     *,
+    current: CurrentSettings,
     supervisor: Supervisor,
     doorkeeper: Doorkeeper,
     under_way: UnderWay,
@@ -51,6 +53,7 @@ def build_app(
 ) -> ASGIApp:
     """Put the doors together. Opens nothing and starts nothing."""
     schema = _schema(settings)
+    current.follow("logging.slow_seconds", partial(setattr, schema.engine, "slow_seconds"))
     door = GraphQLDoor(
         schema,
         db,
@@ -116,7 +119,6 @@ def _schema(settings: Settings) -> Schema:
     """Join the schema, with the limits of this server."""
     schema = build_schema()
     engine = schema.engine
-    engine.slow_seconds = settings.slow_operation_seconds
     engine.budgets = Budgets(most=settings.budget, per_second=settings.budget_per_second)
     engine.changes = Rate("changes", per_second=settings.changes_per_second)
     engine.introspection = settings.introspection

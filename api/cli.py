@@ -10,6 +10,7 @@ from api.client import Client
 from api.commands import (
     backing_up,
     capturing,
+    configuring,
     explaining,
     flags,
     goals,
@@ -49,6 +50,7 @@ app.add_typer(matches, name="matches")
 app.add_typer(social, name="social")
 app.add_typer(simulating.simulate, name="simulate")
 app.add_typer(backing_up.backup, name="backup")
+app.add_typer(configuring.configuring, name="settings")
 app.add_typer(transferring.importing, name="import")
 app.add_typer(transferring.exporting, name="export")
 

@@ -89,10 +89,11 @@ class Hooks:
         now = self._clock.now()
         async with self._db.read() as session:
             source = await operations.find_source(session, _id_of(source_id))
+            secret = None if source is None else operations.secret_of(session, source)
         call_id = headers.get("webhook-id", "")
         # Whoever cannot sign is not told whether there is such a source.
         check_call(
-            None if source is None else source.secret,
+            secret,
             call_id=call_id,
             timestamp=headers.get("webhook-timestamp", ""),
             signatures=headers.get("webhook-signature", ""),

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 import uvicorn
@@ -38,7 +39,10 @@ from db.accounts.schedule import PollRules
 from db.clock import Clock
 from db.matches import operations as matches
 from db.network import operations as network
+from db.resealing import seal_secrets
 from db.session import Database, connect
+from db.settings.current import CurrentSettings
+from db.settings.operations import prepare_settings
 
 _LARGEST_SOCKET_MESSAGE = 65_536
 _PING_SECONDS = 20.0
@@ -54,6 +58,7 @@ class House:
     supervisor: Supervisor
     doorkeeper: Doorkeeper
     collector: Collector
+    current: CurrentSettings
     listeners: Listeners
     app: ASGIApp
 
@@ -76,7 +81,7 @@ class House:
 @asynccontextmanager
 async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
     """Open the database and start what always runs. Workers are stopped before the database is closed under them."""
-    db = await connect(settings.database)
+    db = await connect(settings.database, sealer=settings.sealer)
     supervisor = Supervisor(clock)
     guests = GuestLimits(
         per_address=settings.sockets_per_address,
@@ -87,18 +92,26 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
     collector = Collector()
     doorkeeper = Doorkeeper(db, clock, guests, collector)
     try:
+        async with db.transaction() as tx:
+            await prepare_settings(tx, settings.usual)
+            await seal_secrets(tx)
+        current = CurrentSettings(db)
+        await current.look()
+        supervisor.start("settings", current.run)
         supervisor.start("doorkeeper", doorkeeper.watch, doorkeeper.facts)
         sources = StreamSources(db, clock, supervisor)
         supervisor.start("stream sources", sources.run, sources.facts)
         obs = OBSMachines(db, clock, supervisor)
         supervisor.start("OBS machines", obs.run, obs.facts)
-        keeper = GoalKeeper(db, clock, kept=settings.stream_history)
+        keeper = GoalKeeper(db, clock, kept=None)
+        current.follow("retention.goal_changes_days", partial(_keep_history, keeper))
         supervisor.start("goal keeper", keeper.run)
         _read_and_carry_out(settings, db, clock, supervisor)
-        if settings.sessions_planned_days:
-            planner = SessionPlanner(db, clock, days=settings.sessions_planned_days)
-            supervisor.start("session planner", planner.run, planner.facts)
+        planner = SessionPlanner(db, clock, days=settings.sessions_planned_days)
+        current.follow("practice.planned_days", partial(setattr, planner, "days"))
+        supervisor.start("session planner", planner.run, planner.facts)
         listeners = Listeners(db, clock, supervisor, _terms(settings))
+        current.follow("listeners.report_seconds", partial(setattr, listeners, "seconds_between_reports"))
         supervisor.start("listeners", listeners.run, listeners.facts)
         supervisor.start("listener reports", listeners.report)
         under_way = UnderWay(settings.operation_seconds)
@@ -111,6 +124,7 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
             settings,
             db,
             clock,
+            current=current,
             supervisor=supervisor,
             doorkeeper=doorkeeper,
             under_way=under_way,
@@ -124,12 +138,17 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
             supervisor=supervisor,
             doorkeeper=doorkeeper,
             collector=collector,
+            current=current,
             listeners=listeners,
             app=app,
         )
     finally:
         await supervisor.close()
         await db.close()
+
+
+def _keep_history(keeper: GoalKeeper, days: int) -> None:
+    keeper.kept = timedelta(days=days) if days else None
 
 
 def _read_and_carry_out(settings: Settings, db: Database, clock: Clock, supervisor: Supervisor) -> None:

@@ -1,15 +1,16 @@
 """Settings: read once, from the environment (`RINGSIDE_…`) and the command line, and passed on as arguments."""
 
-from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from db.access.viewer import Role
 from db.flags.scanning import FlagFolder
+from db.network.addresses import read_address
 from db.practice.templates import MOST_DAYS_AHEAD
+from db.sealing import Sealer
 
 
 class Settings(BaseSettings):
@@ -18,6 +19,10 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="RINGSIDE_", extra="ignore")
 
     database: str = "sqlite:///ringside.db"
+    # What secrets in the database are sealed with; they stand there as they are if there is none.
+    secret_key: SecretStr = SecretStr("")
+    # Where backups are kept, unless the setting `backups.target` says otherwise.
+    backup_target: str = "backups"
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     pss_host: str = "127.0.0.1"
@@ -130,14 +135,34 @@ class Settings(BaseSettings):
         return frozenset({*self.listener_addresses, self.pss_host})
 
     @property
+    def sealer(self) -> Sealer:
+        """What seals and opens the secrets in the database."""
+        return Sealer(self.secret_key.get_secret_value())
+
+    @property
+    def usual(self) -> dict[str, Any]:
+        """What settings of the graph are while nobody sets them, by key."""
+        return {
+            "backups.target": self.backup_target,
+            "retention.goal_changes_days": self.stream_history_days,
+            "practice.planned_days": self.sessions_planned_days,
+            "listeners.report_seconds": self.listener_report_seconds,
+            "logging.slow_seconds": self.slow_operation_seconds,
+            "logging.level": self.log_level.upper(),
+        }
+
+    @property
     def flag_folder(self) -> FlagFolder:
         """Where flags are found, and how large one may be."""
         return FlagFolder(path=Path(self.flags_directory) if self.flags_directory else None, largest=self.largest_flag)
 
-    @property
-    def stream_history(self) -> timedelta | None:
-        """How long the history of stream goals is kept; `None` is for ever."""
-        return timedelta(days=self.stream_history_days) if self.stream_history_days else None
+    @field_validator("listener_addresses")
+    @classmethod
+    def _addresses(cls, given: list[str]) -> list[str]:
+        for text in given:
+            if read_address(text) is None:
+                raise ValueError(f"{text!r} is no address, as 192.168.1.5 is")
+        return given
 
     @field_validator(
         "allowed_hosts",

@@ -31,15 +31,23 @@ class Sealer:
         return self._cipher is not None
 
     def seal(self, text: str, *, purpose: str) -> str:
-        """Seal a secret for one purpose: sealed for another, it does not open."""
+        """Seal a secret for one purpose, the name of its table and column: sealed for another, it does not open."""
+        return self.seal_bytes(text.encode(), purpose=purpose).decode()
+
+    def seal_bytes(self, secret: bytes, *, purpose: str) -> bytes:
+        """Seal a secret that is no text, as `seal` does."""
         if self._cipher is None:
-            return text
+            return secret
         nonce = os.urandom(_NONCE_BYTES)
-        sealed = nonce + self._cipher.encrypt(nonce, text.encode(), purpose.encode())
-        return _MARK + base64.b64encode(sealed).decode()
+        sealed = nonce + self._cipher.encrypt(nonce, secret, purpose.encode())
+        return _MARK.encode() + base64.b64encode(sealed)
 
     def open(self, stored: str, *, purpose: str) -> str:
         """Return a secret. Raises `Conflict` if it was sealed with another key, or was changed."""
+        return self.open_bytes(stored.encode(), purpose=purpose).decode()
+
+    def open_bytes(self, stored: bytes, *, purpose: str) -> bytes:
+        """Return a secret that is no text, as `open` does."""
         if not is_sealed(stored):
             return stored
         if self._cipher is None:
@@ -47,8 +55,8 @@ class Sealer:
                 "A secret is sealed and there is no key: set RINGSIDE_SECRET_KEY to the one it was sealed with."
             )
         try:
-            raw = base64.b64decode(stored.removeprefix(_MARK), validate=True)
-            return self._cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], purpose.encode()).decode()
+            raw = base64.b64decode(stored.removeprefix(_MARK.encode()), validate=True)
+            return self._cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], purpose.encode())
         except (InvalidTag, ValueError) as error:
             raise Conflict(
                 "A secret does not open: RINGSIDE_SECRET_KEY is not the one it was sealed with. Set the secret again."
@@ -60,3 +68,7 @@ def is_sealed(stored: object) -> bool:
     if isinstance(stored, bytes):
         return stored.startswith(_MARK.encode())
     return isinstance(stored, str) and stored.startswith(_MARK)
+
+
+# Whoever has no key.
+NO_KEY = Sealer(None)

@@ -22,6 +22,7 @@ from db import postgresql
 from db.bus import Bus, Event
 from db.errors import Conflict, Unavailable
 from db.postgresql import Connections, refusing
+from db.sealing import NO_KEY, Sealer
 from db.sqlite import GroupCommit, SQLiteConnection, SQLiteWrite
 from db.statements import POSTGRESQL, SQLITE, CompiledStatement, RawRow, StatementCache, statements_of
 
@@ -61,10 +62,14 @@ class Session:
 
     _may_write = False
 
-    def __init__(self, driver: _Driver, statements: StatementCache, heard: Callable[[str], None]) -> None:
+    def __init__(
+        self, driver: _Driver, statements: StatementCache, heard: Callable[[str], None], sealer: Sealer
+    ) -> None:
         self._driver = driver
         self._statements = statements
         self._heard = heard
+        # Seals and opens the secrets that are stored here.
+        self.sealer = sealer
 
     @property
     def dialect(self) -> str:
@@ -132,9 +137,14 @@ class Transaction(Session):
     _may_write = True
 
     def __init__(
-        self, driver: _WritingDriver, statements: StatementCache, heard: Callable[[str], None], events: list[Event]
+        self,
+        driver: _WritingDriver,
+        statements: StatementCache,
+        heard: Callable[[str], None],
+        sealer: Sealer,
+        events: list[Event],
     ) -> None:
-        super().__init__(driver, statements, heard)
+        super().__init__(driver, statements, heard, sealer)
         self._writing = driver
         self._events = events
         self._failure: Exception | None = None
@@ -190,9 +200,10 @@ class Transaction(Session):
 class Database(ABC):
     """Where everything is stored. Made by `connect`."""
 
-    def __init__(self, statements: StatementCache) -> None:
+    def __init__(self, statements: StatementCache, sealer: Sealer) -> None:
         self.bus = Bus()
         self.statements = statements
+        self.sealer = sealer
         # Lets a test or a slow-operation log see the statements that are run.
         self.on_statement: Callable[[str], None] | None = None
 
@@ -247,17 +258,17 @@ class Database(ABC):
             self.on_statement(sql)
 
 
-async def connect(url: str, *, pool_size: int = 10) -> Database:
-    """Open the database a URL names. `pool_size` counts PostgreSQL connections.
+async def connect(url: str, *, pool_size: int = 10, sealer: Sealer = NO_KEY) -> Database:
+    """Open the database a URL names. `pool_size` counts PostgreSQL connections; `sealer` seals what is secret in it.
 
     Raises `Unavailable` if it cannot be opened and `ValueError` if the URL names no engine of ours.
     """
     if is_embedded(url):
-        return await SQLiteDatabase.open(sqlite_path(url))
+        return await SQLiteDatabase.open(sqlite_path(url), sealer)
     if urlsplit(url).scheme in {"postgresql", "postgres"}:
         connections = Connections(url, size=pool_size)
         await connections.open()
-        return PostgreSQLDatabase(connections)
+        return PostgreSQLDatabase(connections, sealer)
     raise ValueError(f"A database URL begins with sqlite:/// or postgresql://: {without_secret(url)} does not.")
 
 
@@ -298,15 +309,17 @@ async def _alone() -> AsyncIterator[None]:
 class SQLiteDatabase(Database):
     """One SQLite file: readers that see the last commit, one writer that commits in groups."""
 
-    def __init__(self, readers: Sequence[SQLiteConnection], writer: SQLiteConnection) -> None:
-        super().__init__(statements_of(SQLITE))
+    def __init__(self, readers: Sequence[SQLiteConnection], writer: SQLiteConnection, sealer: Sealer) -> None:
+        super().__init__(statements_of(SQLITE), sealer)
         self._readers = readers
         self._writer = writer
-        self._sessions = [(reader, Session(_SQLiteDriver(reader), self.statements, self._heard)) for reader in readers]
+        self._sessions = [
+            (reader, Session(_SQLiteDriver(reader), self.statements, self._heard, sealer)) for reader in readers
+        ]
         self._commits = GroupCommit(writer, self.bus.publish)
 
     @classmethod
-    async def open(cls, path: Path) -> "SQLiteDatabase":
+    async def open(cls, path: Path, sealer: Sealer = NO_KEY) -> "SQLiteDatabase":
         """Open a file that exists."""
         writer = SQLiteConnection(path)
         readers = [SQLiteConnection(path, is_reader=True) for _ in range(min(4, os.cpu_count() or 1))]
@@ -319,7 +332,7 @@ class SQLiteDatabase(Database):
             for connection in (*readers, writer):
                 await connection.close()
             raise Unavailable(f"The database file {path} cannot be opened: {error}") from error
-        return cls(readers, writer)
+        return cls(readers, writer, sealer)
 
     def read(self) -> AbstractAsyncContextManager[Session]:
         """See `Database`."""
@@ -338,7 +351,7 @@ class SQLiteDatabase(Database):
         """See `Database`."""
         events: list[Event] = []
         async with _alone(), self._commits.transaction(events) as write:
-            tx = Transaction(_SQLiteDriver(write), self.statements, self._heard, events)
+            tx = Transaction(_SQLiteDriver(write), self.statements, self._heard, self.sealer, events)
             yield tx
             tx.check()
 
@@ -390,10 +403,10 @@ _BUGS = frozenset({sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISUSE, sqlite3.SQLITE_R
 class PostgreSQLDatabase(Database):
     """A PostgreSQL server."""
 
-    def __init__(self, connections: Connections) -> None:
-        super().__init__(statements_of(POSTGRESQL))
+    def __init__(self, connections: Connections, sealer: Sealer) -> None:
+        super().__init__(statements_of(POSTGRESQL), sealer)
         self._connections = connections
-        self._session = Session(connections, self.statements, self._heard)
+        self._session = Session(connections, self.statements, self._heard, sealer)
 
     def read(self) -> AbstractAsyncContextManager[Session]:
         """See `Database`."""
@@ -414,7 +427,7 @@ class PostgreSQLDatabase(Database):
             self._connections.lend() as connection,
             postgresql.transaction(connection, committed=lambda: self.bus.publish(events)),
         ):
-            tx = Transaction(_ConnectionDriver(connection), self.statements, self._heard, events)
+            tx = Transaction(_ConnectionDriver(connection), self.statements, self._heard, self.sealer, events)
             yield tx
             tx.check()
 

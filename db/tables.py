@@ -8,6 +8,7 @@ from db.matches import tables as matches
 from db.network import tables as network
 from db.practice import tables as practice
 from db.recordings import tables as recordings
+from db.settings import tables as settings
 from db.social import tables as social
 from db.streams import tables as streams
 
@@ -30,6 +31,7 @@ __all__ = [
     "network",
     "practice",
     "recordings",
+    "settings",
     "social",
     "streams",
 ]

@@ -67,6 +67,10 @@ from schema.recordings.queries import RecordingQueries
 from schema.recordings.subscriptions import RecordingSubscriptions
 from schema.recordings.types import Bookmark, OBSCommand, OBSMachine, Recording
 from schema.scalars import SCALARS
+from schema.settings.mutations import SettingMutations
+from schema.settings.queries import SettingQueries
+from schema.settings.subscriptions import SettingSubscriptions
+from schema.settings.types import Setting, SettingChange
 from schema.social.mutations import SocialMutations
 from schema.social.queries import SocialQueries
 from schema.social.subscriptions import SocialSubscriptions
@@ -90,6 +94,7 @@ class Query(
     PracticeQueries,
     PracticeStatisticsQueries,
     GoalTransferQueries,
+    SettingQueries,
     AccountQueries,
     ExecutionStatisticsQueries,
     AccessQueries,
@@ -122,6 +127,7 @@ class Mutation(
     ExecutionMutations,
     ProviderMutations,
     SocialMutations,
+    SettingMutations,
     AccessMutations,
 ):
     """Everything that can be changed."""
@@ -136,6 +142,7 @@ class Subscription(
     SocialSubscriptions,
     PracticeSubscriptions,
     AccountSubscriptions,
+    SettingSubscriptions,
 ):
     """Everything that can be watched."""
 
@@ -210,6 +217,7 @@ def _joined() -> Schema:
             *(Stream, StreamSession, StreamGoal, StreamGoalChange, StreamSource),
             *(User, Token, Entry),
             *(Goal, PracticeSession, SessionTemplate),
+            *(Setting, SettingChange),
             *(Account, Tag, Feed, Poll, Post, Action, Trigger, Provider, Service, Execution, Screenshot),
         ],
     )

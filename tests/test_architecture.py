@@ -26,6 +26,7 @@ _DOMAINS_MAY_KNOW: dict[str, set[str]] = {
     "streams": {"access"},
     "social": {"access", "matches", "practice", "streams"},
     "practice": {"access"},
+    "settings": {"access"},
     "recordings": {"access", "matches"},
     "accounts": {"access"},
 }

@@ -224,6 +224,8 @@ async def _variables(graph: Graph, competition: Competition, admin: User) -> dic
         "SwitchSourceOn": {"id": source},
         "TryOverlayOut": {"id": goals[0], "delta": 100},
         **await _social(graph, admin),
+        "KeepMoreBackups": {"count": 30},
+        "WatchSettings": {},
     }
 
 

@@ -1,5 +1,6 @@
 """`ringside serve`: the server, on a database of its own or on a demonstration's."""
 
+import logging
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -30,6 +31,7 @@ def serve(settings: Settings, *, is_demo: bool, as_json: bool) -> None:
 async def _serve(settings: Settings, *, is_demo: bool, as_json: bool) -> None:
     clock = SystemClock()
     async with serving(settings.database), open_house(settings, clock) as house:
+        house.current.follow("logging.level", logging.getLogger().setLevel)
         if is_demo:
             setup = await demo.set_up(house.db, clock)
             listener = await house.listen(setup.mat_id)

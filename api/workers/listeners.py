@@ -173,6 +173,7 @@ class Listeners:
         self._clock = clock
         self._supervisor = supervisor
         self._terms = terms
+        self.seconds_between_reports = terms.seconds_between_reports
         self._running: dict[UUID, ListenerRun] = {}
         self._names: dict[UUID, str] = {}
         # Stopped, and not written down yet.
@@ -205,7 +206,7 @@ class Listeners:
         while True:
             await self.write_down()
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._terms.seconds_between_reports):
+                async with asyncio.timeout(self.seconds_between_reports):
                     await self._changed.wait()
 
     async def write_down(self) -> None:

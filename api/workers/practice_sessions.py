@@ -21,12 +21,15 @@ _BETWEEN_LOOKS = timedelta(minutes=1)
 
 
 class SessionPlanner:
-    """Plans what recurs from today to so many days later. It keeps nothing: what is planned stands in the database."""
+    """Plans what recurs from today to so many `days` later, and nothing if they are 0.
+
+    It keeps nothing: what is planned stands in the database.
+    """
 
     def __init__(self, db: Database, clock: Clock, *, days: int) -> None:
         self._db = db
         self._clock = clock
-        self._days = days
+        self.days = days
         self._refused: set[UUID] = set()
         self.planned = 0
 
@@ -43,8 +46,10 @@ class SessionPlanner:
 
     async def look(self) -> None:
         """Plan what is due, each owner's in a transaction of its own. Raises `Unavailable`."""
+        if not self.days:
+            return
         async with self._db.read() as session:
-            owners = await owners_to_plan(session, days=self._days, now=self._clock.now())
+            owners = await owners_to_plan(session, days=self.days, now=self._clock.now())
         refused: set[UUID] = set()
         for owner_id in owners:
             try:
@@ -59,5 +64,5 @@ class SessionPlanner:
 
     async def _plan(self, owner_id: "UUID") -> None:
         async with self._db.transaction() as tx:
-            planned = await plan_ahead(tx, owner_id=owner_id, days=self._days, now=self._clock.now())
+            planned = await plan_ahead(tx, owner_id=owner_id, days=self.days, now=self._clock.now())
         self.planned += len(planned)

@@ -243,7 +243,8 @@ class GoalKeeper:
     def __init__(self, db: Database, clock: Clock, *, kept: timedelta | None) -> None:
         self._db = db
         self._clock = clock
-        self._kept = kept
+        # For how long history is kept; `None` is for ever.
+        self.kept = kept
 
     async def run(self) -> None:
         """Look every second, until cancelled."""
@@ -258,8 +259,8 @@ class GoalKeeper:
         """Do what is due."""
         async with self._db.transaction() as tx:
             await operations.roll_periods(tx, now=self._clock.now())
-            if forgets and self._kept is not None:
-                await operations.forget(tx, kept=self._kept, now=self._clock.now())
+            if forgets and self.kept is not None:
+                await operations.forget(tx, kept=self.kept, now=self._clock.now())
 
 
 def _name(source: StreamSource) -> str:

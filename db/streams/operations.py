@@ -1,5 +1,6 @@
 """How streams may change: they themselves, their live sessions, their goals and their sources."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -12,7 +13,7 @@ from sqlmodel import col, select
 
 from db.access.tables import User
 from db.access.viewer import Role, Viewer
-from db.errors import Conflict, Forbidden, Invalid, NotFound
+from db.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from db.ids import new_id
 from db.session import Session, Transaction
 from db.statements import fixed
@@ -23,7 +24,7 @@ from db.streams.fold import Session as LiveSession
 from db.streams.news import Taken, take_news
 from db.streams.periods import period_end
 from db.streams.rules import LARGEST_COUNT, THOUSAND, Happening, edited
-from db.streams.sources import checked_url, new_signing_secret
+from db.streams.sources import PURPOSE, checked_url, new_signing_secret
 from db.streams.tables import Stream, StreamGoal, StreamGoalChange, StreamMark, StreamSession, StreamSource
 from db.streams.terms import Terms, changed_terms, columns_of, terms_of
 from db.streams.vocabulary import (
@@ -39,6 +40,8 @@ from db.texts import checked
 from db.zones import time_zone
 
 __all__ = ["Taken", "take_news"]
+
+_log = logging.getLogger(__name__)
 
 LONGEST_NAME = 200
 MOST_GOALS = 100
@@ -297,13 +300,14 @@ async def create_source(
 
     Raises `Invalid`, `Conflict`, `NotFound` and `Forbidden`.
     """
+    secret = new_signing_secret() if kind is StreamSourceKind.WEBHOOK else None
     values = {
         "id": new_id(),
         "stream_id": stream_id,
         "kind": kind,
         **_source_columns(kind, {"name": "", "url": None, **changes}),
         "is_enabled": True,
-        "secret": new_signing_secret() if kind is StreamSourceKind.WEBHOOK else None,
+        "secret": None if secret is None else tx.sealer.seal_bytes(secret, purpose=PURPOSE),
         "state": _FIRST_STATES[kind],
         **_NO_NEWS,
         "created_at": now,
@@ -318,7 +322,7 @@ async def create_source(
     if made is None:
         raise Conflict("The stream has a source of this name.", field="name")
     tx.record(StreamSourceConfigured(source_id=made.id))
-    return MadeSource(source=made, secret=made.secret)
+    return MadeSource(source=made, secret=secret)
 
 
 async def update_source(
@@ -349,7 +353,19 @@ async def rotate_secret(tx: Transaction, source_id: UUID, *, viewer: Viewer | No
     if source.kind is not StreamSourceKind.WEBHOOK:
         raise Conflict("This source does not call, so it has no secret.", field="id")
     secret = new_signing_secret()
-    return MadeSource(source=await _configure(tx, source_id, {"secret": secret}), secret=secret)
+    sealed = tx.sealer.seal_bytes(secret, purpose=PURPOSE)
+    return MadeSource(source=await _configure(tx, source_id, {"secret": sealed}), secret=secret)
+
+
+def secret_of(session: Session, source: StreamSource) -> bytes | None:
+    """Return what a source's calls are signed with, `None` if it does not call. Raises `Unavailable`."""
+    if source.secret is None:
+        return None
+    try:
+        return session.sealer.open_bytes(source.secret, purpose=PURPOSE)
+    except Conflict as error:
+        _log.error("calls of source %s cannot be checked: %s", source.id, error.message)
+        raise Unavailable("Calls of this source cannot be checked now: see the server's log.") from error
 
 
 async def delete_source(tx: Transaction, source_id: UUID, *, viewer: Viewer | None) -> StreamSource:

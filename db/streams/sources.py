@@ -34,6 +34,10 @@ def checked_url(url: str) -> str:
     return url
 
 
+# What such secrets are sealed for.
+PURPOSE = "stream_sources.secret"
+
+
 def new_signing_secret() -> bytes:
     """Make a secret that calls are signed with."""
     return secrets.token_bytes(_SECRET_BYTES)

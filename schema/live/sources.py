@@ -69,6 +69,25 @@ class State(Generic[E_, V]):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReadAnew(State[E_, V]):
+    """Several things, read anew at news of any: what several of them told since is one message."""
+
+    async def values(self, context: Context) -> AsyncGenerator[V, None]:
+        """Yield the present, then how things stand after whatever happened."""
+        # Listen before reading: a change in between is then heard, not missed.
+        with context.db.bus.listen(self.topic, of=self.of, latest_only=True) as heard:
+            yield await self.read(context)
+            while True:
+                try:
+                    await anext(heard)
+                except StopAsyncIteration:
+                    return
+                except Lagged:
+                    pass
+                yield await self.read(context)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Feed(Generic[E_, R]):
     """What happens, entry by entry. Whoever follows it from a cursor gets each later entry once and in order.
 

@@ -1,7 +1,5 @@
 """What can be watched of listening: how listeners are doing, with what they hear."""
 
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
@@ -11,14 +9,13 @@ import strawberry
 
 from db.access.viewer import Role
 from db.batches import LARGEST_PAGE, Page
-from db.bus import Lagged
 from db.errors import NotFound
 from db.network import queries
 from db.network.events import ALL_LISTENERS, ListenerEvent
 from schema.context import Asked, Context
 from schema.fields import Demand
 from schema.ids import decode_id
-from schema.live.sources import State, state
+from schema.live.sources import ReadAnew, State, state
 from schema.network.types import UDPListener
 
 
@@ -30,25 +27,6 @@ class ListenerStatusChanged:
         description="All that is watched, by name: the one listener, or the first 100. Empty once it was removed."
     )
     sent_at: datetime = strawberry.field(description="The server's clock when this was sent.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class ListenerStates(State[ListenerEvent, list[Any]]):
-    """Listeners, read anew at news of any: what several of them told since is one message."""
-
-    async def values(self, context: Context) -> AsyncGenerator[list[Any], None]:
-        """Yield the present, then how things stand after whatever happened."""
-        # Listen before reading: a change in between is then heard, not missed.
-        with context.db.bus.listen(self.topic, of=self.of, latest_only=True) as heard:
-            yield await self.read(context)
-            while True:
-                try:
-                    await anext(heard)
-                except StopAsyncIteration:
-                    return
-                except Lagged:
-                    pass
-                yield await self.read(context)
 
 
 @strawberry.type
@@ -72,7 +50,7 @@ class NetworkSubscriptions:
         id = None if listener_id is None else decode_id(listener_id, kind="listener", field="listener_id")
         if id is not None and await info.context.loaders.one(queries.listener_by_id, id) is None:
             raise NotFound("There is no such listener.", field="listener_id")
-        return ListenerStates(
+        return ReadAnew(
             topic=ALL_LISTENERS if id is None else id,
             of=ListenerEvent,
             read=partial(_present, listener_id=id),

@@ -11,7 +11,8 @@ from starlette.applications import Starlette
 
 from api.hooks import Hooks
 from db.ids import new_id
-from db.session import Database
+from db.sealing import Sealer, is_sealed
+from db.session import Database, connect
 from db.streams import operations
 from db.streams.sources import sign
 from db.streams.tables import Stream, StreamGoal, StreamSource
@@ -190,6 +191,28 @@ async def test_a_source_that_is_off_or_has_another_secret_takes_no_calls(
     old = await client.post(path(source), content=COINS, headers=headers)
 
     assert (off.status_code, old.status_code) == (409, 401)
+
+
+async def test_calls_are_checked_with_a_secret_that_is_sealed(database_url: str, clock: ManualClock) -> None:
+    db = await connect(database_url, pool_size=2, sealer=Sealer("a key"))
+    stream = await make_stream(db, clock.now())
+    async with db.transaction() as tx:
+        made = await operations.create_source(
+            tx, stream.id, kind=StreamSourceKind.WEBHOOK, changes={"name": "Deck"}, viewer=None, now=clock.now()
+        )
+    await db.close()
+
+    answers = []
+    for key in ("a key", "another", None):
+        db = await connect(database_url, pool_size=2, sealer=Sealer(key))
+        app = Starlette(routes=Hooks(db, clock).routes())
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1:8000") as client:
+            headers = signed(made.source._replace(secret=made.secret), clock, COINS)  # type: ignore[attr-defined]  # a light row
+            answers.append(await client.post(path(made.source), content=COINS, headers=headers))
+        await db.close()
+
+    assert is_sealed(made.source.secret)
+    assert [answer.status_code for answer in answers] == [200, 503, 503]
 
 
 @pytest.mark.parametrize("target", ["/hooks/stream/", "/hooks/stream/nonsense", "/hooks/stream/match_00"])

@@ -24,6 +24,7 @@ from api.workers.supervisor import Supervisor
 from db.access import operations as access
 from db.errors import Invalid
 from db.session import Database
+from db.settings.current import CurrentSettings
 from tests.conftest import ManualClock
 from tests.support.house import RunningHouse, running_house
 
@@ -482,6 +483,7 @@ def _app(db: Database, clock: ManualClock, **settings: Any) -> object:
         Settings(**settings),
         db,
         clock,
+        current=CurrentSettings(db),
         supervisor=Supervisor(clock),
         doorkeeper=Doorkeeper(db, clock),
         under_way=UnderWay(10),

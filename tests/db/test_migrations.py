@@ -28,6 +28,7 @@ from db.matches import by_hand, operations, taking_back
 from db.matches.held import By
 from db.matches.vocabulary import Side
 from db.session import Database, connect, is_embedded
+from db.settings import operations as settings
 from db.tables import OF_ONE_DATABASE, metadata
 from tests.db.stored import NOW, Rows, columns_of, everything
 from tests.support import accounts
@@ -133,6 +134,7 @@ async def populate(db: Database) -> None:
         await access.revoke_token(tx, overlay.token.id, viewer=None, now=NOW)
         await open_day(tx, competition.tournaments[0].id, NOW.date(), NOW)
         await plan(tx, competition.mats[0], NOW, "8", "9")
+        await settings.set_setting(tx, "backups.keep", 7, reason="Small disk", viewer=None, now=NOW)
         await say(tx, competition.mats[0].id, NOW, *loaded_fight("8"), "wg1;1", "ch1", "nonsense")
     await correct_fight_on(db, competition.mats[0].id)
     await film(db, competition.mats[0], None, NOW)

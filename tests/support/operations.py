@@ -511,6 +511,7 @@ class _Writer:
                 "Boolean": (False, True),
                 "DateTime": _INSTANTS,
                 "Date": _DAYS,
+                "JSON": (5, "text", True),
             }[name]
         )
 

@@ -23,6 +23,7 @@ from db.matches import operations as matches
 from db.matches.log import Received
 from db.matches.tables import Mat, Match
 from db.session import Database
+from db.settings import operations as settings
 from db.social.vocabulary import EntrySubjectKind
 from db.streams import operations as streams
 from db.streams.rules import Milestone
@@ -102,6 +103,7 @@ async def make_world(db: Database) -> World:
         live = await _stream(db, viewers)
         await _socialise(db, viewers, live)
         await _practise(db, viewers)
+        await _configure(db, viewers)
         await _keep_accounts(db, viewers)
         viewers |= await _bind(db, mats, viewers)
         viewers |= await _bind_streams(db, live, viewers)
@@ -303,6 +305,25 @@ async def _practise(db: Database, viewers: dict[str, Viewer | None]) -> None:
     assert member is not None
     assert admin is not None
     await fill(db, member.user_id, admin.user_id)
+
+
+async def _configure(db: Database, viewers: dict[str, Viewer | None]) -> None:
+    """Settings that were set, set again, and reset; a secret among them."""
+    async with db.transaction() as tx:
+        await settings.prepare_settings(tx, {"practice.planned_days": 7})
+    told: list[tuple[str, Any]] = [
+        ("backups.keep", 7),
+        ("backups.keep", 8),
+        ("backups.credentials", {"key": "AKIA", "secret": "x"}),
+        ("logging.level", "DEBUG"),
+        ("listeners.report_seconds", 0.5),
+    ]
+    for number, (key, value) in enumerate(told):
+        at = BEGINNING + timedelta(minutes=number)
+        async with db.transaction() as tx:
+            await settings.set_setting(tx, key, value, reason="서울 🥋"[:number], viewer=viewers["admin"], now=at)
+    async with db.transaction() as tx:
+        await settings.reset_setting(tx, "logging.level", reason="", viewer=None, now=BEGINNING)
 
 
 async def _keep_accounts(db: Database, viewers: dict[str, Viewer | None]) -> None:

@@ -201,12 +201,13 @@ async def _likes(database: Any) -> int:
 
 
 def _settle(process: psutil.Process) -> None:
-    """Wait until the server has finished what was under way."""
-    used = sum(_used(one) for one in _family(process))
-    for _ in range(100):
+    """Wait until the server has finished what was under way: it may pause in between, when it waits for the database."""
+    used, still = sum(_used(one) for one in _family(process)), 0
+    for _ in range(300):
         time.sleep(0.1)
         now = sum(_used(one) for one in _family(process))
-        if now - used < 0.02:
+        still = still + 1 if now - used < 0.02 else 0
+        if still == 5:
             return
         used = now
 

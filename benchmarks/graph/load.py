@@ -201,7 +201,7 @@ async def _likes(database: Any) -> int:
 
 
 def _settle(process: psutil.Process) -> None:
-    """Wait until the server has finished what was under way: it may pause in between, when it waits for the database."""
+    """Wait until the server has finished what was under way; it pauses in between, when it waits for the database."""
     used, still = sum(_used(one) for one in _family(process)), 0
     for _ in range(300):
         time.sleep(0.1)

@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Route
 
 from api.providers.webhook import read_callback
 from api.workers.stream_adapters import ADAPTERS
+from db.accounts.providers import PURPOSE as PROVIDER_SECRET
 from db.accounts.providers import find_provider
 from db.accounts.signing import check_signature
 from db.accounts.working import WorkRules, take_callback
@@ -19,6 +20,7 @@ from db.errors import Conflict, Invalid, NotFound, Refusal, Unauthenticated, Una
 from db.session import Database
 from db.streams import operations
 from db.streams.incoming import Decoded, Received, StreamEvent
+from db.streams.sources import PURPOSE as SOURCE_SECRET
 from db.streams.sources import check_call
 from db.streams.tables import StreamSource
 from schema.ids import decode_id
@@ -59,9 +61,10 @@ class Hooks:
         now = self._clock.now()
         async with self._db.read() as session:
             provider = await find_provider(session, _provider_of(provider_id))
+            secret = None if provider is None else session.sealer.reveal(provider.secret, purpose=PROVIDER_SECRET)
         # Whoever cannot sign is not told whether there is such a provider.
         check_signature(
-            None if provider is None else provider.secret,
+            secret,
             call_id=headers.get("webhook-id", ""),
             timestamp=headers.get("webhook-timestamp", ""),
             signatures=headers.get("webhook-signature", ""),
@@ -89,7 +92,7 @@ class Hooks:
         now = self._clock.now()
         async with self._db.read() as session:
             source = await operations.find_source(session, _id_of(source_id))
-            secret = None if source is None else operations.secret_of(session, source)
+            secret = None if source is None else session.sealer.reveal(source.secret, purpose=SOURCE_SECRET)
         call_id = headers.get("webhook-id", "")
         # Whoever cannot sign is not told whether there is such a source.
         check_call(

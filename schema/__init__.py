@@ -35,6 +35,10 @@ from schema.accounts.types import (
     Tag,
     Trigger,
 )
+from schema.backups.mutations import BackupMutations
+from schema.backups.queries import BackupQueries
+from schema.backups.subscriptions import BackupSubscriptions
+from schema.backups.types import BackupJob
 from schema.engine.executor import Engine, executor_for
 from schema.errors import SafeErrors
 from schema.flags.mutations import FlagMutations
@@ -94,6 +98,7 @@ class Query(
     PracticeStatisticsQueries,
     GoalTransferQueries,
     SettingQueries,
+    BackupQueries,
     AccountQueries,
     ExecutionStatisticsQueries,
     AccessQueries,
@@ -126,6 +131,7 @@ class Mutation(
     ProviderMutations,
     SocialMutations,
     SettingMutations,
+    BackupMutations,
     AccessMutations,
 ):
     """Everything that can be changed."""
@@ -141,6 +147,7 @@ class Subscription(
     PracticeSubscriptions,
     AccountSubscriptions,
     SettingSubscriptions,
+    BackupSubscriptions,
 ):
     """Everything that can be watched."""
 
@@ -215,7 +222,7 @@ def _joined() -> Schema:
             *(Stream, StreamSession, StreamGoal, StreamGoalChange, StreamSource),
             *(User, Token, Entry),
             *(Goal, PracticeSession, SessionTemplate),
-            *(Setting, SettingChange),
+            *(Setting, SettingChange, BackupJob),
             *(Account, Tag, Feed, Poll, Post, Action, Trigger, Provider, Service, Execution, Screenshot),
         ],
     )

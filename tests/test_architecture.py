@@ -27,6 +27,7 @@ _DOMAINS_MAY_KNOW: dict[str, set[str]] = {
     "social": {"access", "matches", "practice", "streams"},
     "practice": {"access"},
     "settings": {"access"},
+    "backups": {"access", "settings"},
     "recordings": {"access", "matches"},
     "accounts": {"access"},
 }

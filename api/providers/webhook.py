@@ -18,12 +18,14 @@ import orjson
 from api.outbound import ForbiddenAddress
 from api.providers.base import AnswerLost, NotSent, Refused
 from api.workers.feed_fetching import read_retry_after
+from db.accounts.providers import PURPOSE
 from db.accounts.signing import signature
 from db.accounts.tables import Execution, Provider
 from db.accounts.words import LONGEST_ANSWER, Report
 from db.clock import Clock
-from db.errors import Invalid
+from db.errors import Invalid, Unavailable
 from db.ids import new_id
+from db.sealing import NO_KEY, Sealer
 
 _LARGEST_ANSWER = 256 * 1024
 _LARGEST_COUNT = 2**31 - 1
@@ -37,6 +39,7 @@ class WebhookCarrier:
     provider: Provider
     client: httpx.AsyncClient
     clock: Clock
+    sealer: Sealer = NO_KEY
     seconds: float = 20.0
 
     async def submit(self, execution: Execution) -> Report:
@@ -81,13 +84,17 @@ class WebhookCarrier:
 
     async def _call(self, kind: str, call_id: UUID, **told: Any) -> str:
         """Make a signed call, and return what is answered. Raises `NotSent`, `Refused` and `AnswerLost`."""
+        try:
+            secret = self.sealer.reveal(self.provider.secret, purpose=PURPOSE) or b""
+        except Unavailable as refusal:
+            raise NotSent(refusal.message) from refusal
         body = orjson.dumps({"type": kind, **told})
         timestamp = int(self.clock.now().timestamp())
         headers = {
             "Content-Type": "application/json",
             "Webhook-Id": str(call_id),
             "Webhook-Timestamp": str(timestamp),
-            "Webhook-Signature": signature(self.provider.secret or b"", str(call_id), timestamp, body),
+            "Webhook-Signature": signature(secret, str(call_id), timestamp, body),
             "Idempotency-Key": str(call_id),
         }
         return await post(self.client, self.provider.url, body, headers, seconds=self.seconds, clock=self.clock)

@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -238,8 +239,10 @@ class Executor:
     def _carrier(self, client: httpx.AsyncClient, provider: Provider) -> Carrier:
         if provider.kind is ProviderKind.SANDBOX:
             return SandboxCarrier(db=self.db, clock=self.clock)
-        kind = WebhookCarrier if provider.kind is ProviderKind.WEBHOOK else NotifyCarrier
-        return kind(provider=provider, client=client, clock=self.clock, seconds=self.limits.call_seconds)
+        terms: dict[str, Any] = {"client": client, "clock": self.clock, "seconds": self.limits.call_seconds}
+        if provider.kind is ProviderKind.WEBHOOK:
+            return WebhookCarrier(provider=provider, sealer=self.db.sealer, **terms)
+        return NotifyCarrier(provider=provider, **terms)
 
 
 async def _submit(carrier: Carrier | None, execution: Execution) -> Report:

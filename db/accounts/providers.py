@@ -23,6 +23,8 @@ from db.session import Session, Transaction
 from db.statements import any_of
 from db.texts import checked
 
+# What such secrets are sealed for.
+PURPOSE = "providers.secret"
 MOST_PROVIDERS = 50
 SANDBOX = "Sandbox"
 NEW_PROVIDER: dict[str, Any] = {
@@ -50,7 +52,7 @@ async def create_provider(
     if await tx.scalar(select(func.count()).select_from(Provider)) >= MOST_PROVIDERS:
         raise Conflict(f"There are {MOST_PROVIDERS} providers, which is the most there may be.")
     secret = new_signing_secret() if kind is ProviderKind.WEBHOOK else None
-    provider = await _insert(tx, kind, {**columns, "secret": secret}, now)
+    provider = await _insert(tx, kind, {**columns, "secret": _sealed(tx, secret)}, now)
     if provider is None:
         raise Conflict("There is a provider of this name.", field="name")
     return MadeProvider(provider=provider, secret=secret)
@@ -76,7 +78,8 @@ async def update_provider(tx: Transaction, provider_id: UUID, changes: Mapping[s
     secret = None
     if provider.secret is not None and columns.get("url", provider.url) != provider.url:
         # Or whoever may change the address could have calls sent to him that prove to be ours.
-        secret = columns["secret"] = new_signing_secret()
+        secret = new_signing_secret()
+        columns["secret"] = _sealed(tx, secret)
     return MadeProvider(provider=await _change(tx, provider_id, columns), secret=secret)
 
 
@@ -93,7 +96,7 @@ async def rotate_secret(tx: Transaction, provider_id: UUID) -> MadeProvider:
     if provider.secret is None:
         raise Conflict("Calls to this provider are not signed.", field="id")
     secret = new_signing_secret()
-    return MadeProvider(provider=await _change(tx, provider_id, {"secret": secret}), secret=secret)
+    return MadeProvider(provider=await _change(tx, provider_id, {"secret": _sealed(tx, secret)}), secret=secret)
 
 
 async def delete_provider(tx: Transaction, provider_id: UUID) -> Provider:
@@ -152,6 +155,10 @@ async def _found(tx: Transaction, provider_id: UUID) -> Provider:
     if provider is None:
         raise NotFound("There is no such provider.", field="id")
     return provider
+
+
+def _sealed(tx: Transaction, secret: bytes | None) -> bytes | None:
+    return None if secret is None else tx.sealer.seal_bytes(secret, purpose=PURPOSE)
 
 
 async def _change(tx: Transaction, provider_id: UUID, columns: Mapping[str, Any]) -> Provider:

@@ -22,7 +22,7 @@ from db.accounts.vocabulary import (
     ServiceKind,
     TriggerKind,
 )
-from db.base import UUID, Base, Field, JSONColumn, Stored, datetime, enum_type
+from db.base import IS_SECRET, UUID, Base, Field, JSONColumn, Stored, datetime, enum_type
 
 
 def _some_of(*columns: str, where: str) -> Index:
@@ -183,7 +183,7 @@ class Provider(Stored, table=True):
     # Where he is told; of some, a secret by itself.
     url: str = ""
     # What calls to him, and of his, are signed with. It must be known to sign, so it is no hash. Shown once.
-    secret: bytes | None = Field(default=None, sa_type=LargeBinary)
+    secret: bytes | None = Field(default=None, sa_type=LargeBinary, sa_column_kwargs={"info": IS_SECRET})
     is_enabled: bool = True
     # Whether he may be asked how executions go.
     is_asked: bool = False

@@ -14,6 +14,7 @@ from api.commands import (
     explaining,
     flags,
     goals,
+    housekeeping,
     migrations,
     rebuilding,
     recounting,
@@ -51,6 +52,8 @@ app.add_typer(social, name="social")
 app.add_typer(simulating.simulate, name="simulate")
 app.add_typer(backing_up.backup, name="backup")
 app.add_typer(configuring.configuring, name="settings")
+app.add_typer(housekeeping.housekeeping, name="housekeeping")
+app.add_typer(housekeeping.database, name="database")
 app.add_typer(transferring.importing, name="import")
 app.add_typer(transferring.exporting, name="export")
 

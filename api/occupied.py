@@ -26,6 +26,7 @@ class _Lock(NamedTuple):
 
 _SERVING = _Lock(0x52494E53, ".serving")
 _KEEPING = _Lock(0x52494E4B, ".keeping")
+_SWEEPING = _Lock(0x52494E54, ".sweeping")
 
 
 @asynccontextmanager
@@ -44,11 +45,18 @@ async def nobody_serving(url: str) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def keeping(url: str) -> AsyncIterator[None]:
-    """Be the only one who keeps a database: makes its backups, and lets go what is too old.
+    """Be the only one who does what is asked of a database's backups.
 
     Raises `Conflict` while somebody else does, and `Unavailable`.
     """
     async with _held(url, _KEEPING, is_shared=False, told="Another server keeps this database."):
+        yield
+
+
+@asynccontextmanager
+async def sweeping(url: str) -> AsyncIterator[None]:
+    """Be the only one who lets go of what is too old. Raises as `keeping`."""
+    async with _held(url, _SWEEPING, is_shared=False, told="Another server sweeps this database."):
         yield
 
 

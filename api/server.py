@@ -28,6 +28,7 @@ from api.workers.backups import BackupKeeper, Restoration
 from api.workers.executions import Executor, ExecutorLimits
 from api.workers.feed_fetching import FetchLimits
 from api.workers.feeds import FeedPoller, PollerLimits
+from api.workers.housekeeping import Housekeeper
 from api.workers.listeners import Listeners, Terms
 from api.workers.obs_machines import OBSMachines
 from api.workers.practice_sessions import SessionPlanner
@@ -103,13 +104,14 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
         restoration = Restoration()
         backups = BackupKeeper(settings.database, db, clock, current, restoration)
         supervisor.start("backups", backups.run, backups.facts)
+        housekeeper = Housekeeper(settings.database, db, clock, current)
+        supervisor.start("housekeeping", housekeeper.run, housekeeper.facts)
         supervisor.start("doorkeeper", doorkeeper.watch, doorkeeper.facts)
         sources = StreamSources(db, clock, supervisor)
         supervisor.start("stream sources", sources.run, sources.facts)
         obs = OBSMachines(db, clock, supervisor)
         supervisor.start("OBS machines", obs.run, obs.facts)
-        keeper = GoalKeeper(db, clock, kept=None)
-        current.follow("retention.goal_changes_days", partial(_keep_history, keeper))
+        keeper = GoalKeeper(db, clock)
         supervisor.start("goal keeper", keeper.run)
         _read_and_carry_out(settings, db, clock, supervisor)
         planner = SessionPlanner(db, clock, days=settings.sessions_planned_days)
@@ -151,10 +153,6 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
     finally:
         await supervisor.close()
         await db.close()
-
-
-def _keep_history(keeper: GoalKeeper, days: int) -> None:
-    keeper.kept = timedelta(days=days) if days else None
 
 
 def _read_and_carry_out(settings: Settings, db: Database, clock: Clock, supervisor: Supervisor) -> None:

@@ -44,6 +44,8 @@ from schema.errors import SafeErrors
 from schema.flags.mutations import FlagMutations
 from schema.flags.queries import FlagQueries
 from schema.flags.types import Flag, FlagMapping, RecognitionAttempt
+from schema.housekeeping.mutations import HousekeepingMutations
+from schema.housekeeping.queries import HousekeepingQueries
 from schema.matches.mutations import MatchMutations
 from schema.matches.planned_types import PlannedMatch, TournamentDay
 from schema.matches.queries import MatchQueries
@@ -99,6 +101,7 @@ class Query(
     GoalTransferQueries,
     SettingQueries,
     BackupQueries,
+    HousekeepingQueries,
     AccountQueries,
     ExecutionStatisticsQueries,
     AccessQueries,
@@ -132,6 +135,7 @@ class Mutation(
     SocialMutations,
     SettingMutations,
     BackupMutations,
+    HousekeepingMutations,
     AccessMutations,
 ):
     """Everything that can be changed."""

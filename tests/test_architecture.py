@@ -28,6 +28,7 @@ _DOMAINS_MAY_KNOW: dict[str, set[str]] = {
     "practice": {"access"},
     "settings": {"access"},
     "backups": {"access", "settings"},
+    "housekeeping": {"backups", "network", "settings", "streams"},
     "recordings": {"access", "matches"},
     "accounts": {"access"},
 }

@@ -227,7 +227,7 @@ async def _variables(graph: Graph, competition: Competition, admin: User) -> dic
         "KeepMoreBackups": {"count": 30},
         "OneBackupJob": {"id": (job := await _backup_job(graph))},
         "FollowBackup": {"jobId": job},
-        **dict.fromkeys(("DeleteBackup", "TryToRestoreBackup", "VerifyBackup"), {"name": "a.ringside.zip"}),
+        **{one: {"name": "a.ringside.zip"} for one in ("DeleteBackup", "TryToRestoreBackup", "VerifyBackup")},
         "WatchSettings": {},
     }
 

@@ -16,6 +16,9 @@ from db.errors import Invalid, NotFound, Unavailable
 from db.session import Session, without_secret
 from db.settings.operations import read_values
 
+# How files are called that hold what was let go.
+RETIRED_SUFFIX = ".retired.zip"
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}", re.ASCII)
 
 
@@ -72,7 +75,13 @@ class Target:
             self._files.rm_file(self._path(name))
 
     def _path(self, name: str) -> str:
-        return f"{self._folder}/{checked_name(name)}"
+        if not _is_ours(name):
+            checked_name(name)
+        return f"{self._folder}/{name}"
+
+
+def _is_ours(name: str) -> bool:
+    return _NAME.fullmatch(name) is not None and name.endswith((SUFFIX, RETIRED_SUFFIX))
 
 
 def checked_name(name: str) -> str:

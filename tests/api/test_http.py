@@ -203,6 +203,7 @@ async def test_health_is_told_without_a_token_and_without_secrets(house: Running
         "workers": [
             {"name": "settings", "state": "running", "since": at, "restarts": 0, "lastError": None},
             {"name": "backups", "state": "running", "since": at, "restarts": 0, "lastError": None, "done": 0},
+            {"name": "housekeeping", "state": "running", "since": at, "restarts": 0, "lastError": None, "retired": 0},
             {
                 "name": "doorkeeper",
                 "state": "running",

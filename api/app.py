@@ -66,6 +66,7 @@ def build_app(
         is_draft=settings.http_draft,
         trusted_only=settings.trusted_only,
         longest_entry=settings.longest_entry,
+        longest_fight=settings.longest_fight,
         open_addresses=settings.open_addresses,
         flags=settings.flag_folder,
         rate=Rate("operations", per_second=settings.operations_per_second),

@@ -40,8 +40,8 @@ def configure_logs(level: str, *, as_json: bool) -> None:
     root.setLevel(level.upper())
     # Strawberry would log documents, and with them whatever stands in their literals.
     logging.getLogger("strawberry").setLevel(logging.CRITICAL)
-    # Its own lines would stand beside ours and say less.
-    for library in ("uvicorn", "websockets"):
+    # Their own lines would stand beside ours and say less; those of httpx name addresses, which may be secrets.
+    for library in ("uvicorn", "websockets", "httpx", "httpcore"):
         logging.getLogger(library).setLevel(logging.WARNING)
 
 

@@ -8,6 +8,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from db.access.viewer import Role
 from db.flags.scanning import FlagFolder
+from db.network.addresses import read_address
 from db.practice.templates import MOST_DAYS_AHEAD
 from db.sealing import Sealer
 
@@ -45,6 +46,8 @@ class Settings(BaseSettings):
     # How long a stopping server waits for what is under way.
     drain_seconds: int = Field(default=10, ge=0, le=600)
     longest_entry: int = Field(default=2000, ge=1, le=100_000)
+    # How many entries of a fight's log may be folded again, to take one of them back.
+    longest_fight: int = Field(default=20_000, ge=100, le=1_000_000)
     # Proxies that are believed when they say for whom they ask, as addresses.
     trusted_proxies: Annotated[list[str], NoDecode] = Field(default=[])
     # Connections that may be open at once, sockets and streams among them, and those that may come from one address
@@ -152,6 +155,14 @@ class Settings(BaseSettings):
     def flag_folder(self) -> FlagFolder:
         """Where flags are found, and how large one may be."""
         return FlagFolder(path=Path(self.flags_directory) if self.flags_directory else None, largest=self.largest_flag)
+
+    @field_validator("listener_addresses")
+    @classmethod
+    def _addresses(cls, given: list[str]) -> list[str]:
+        for text in given:
+            if read_address(text) is None:
+                raise ValueError(f"{text!r} is no address, as 192.168.1.5 is")
+        return given
 
     @field_validator(
         "allowed_hosts",

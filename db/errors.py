@@ -24,6 +24,14 @@ class Conflict(Refusal):
     code = "CONFLICT"
 
 
+class Stale(Conflict):
+    """It was asked of a revision that is not the present one. `revision` is: look again, then ask again."""
+
+    def __init__(self, message: str, *, revision: int) -> None:
+        super().__init__(message, field="revision")
+        self.revision = revision
+
+
 class Invalid(Refusal):
     """The input cannot be right."""
 

@@ -47,6 +47,7 @@ from schema.flags.types import Flag, FlagMapping, RecognitionAttempt
 from schema.housekeeping.mutations import HousekeepingMutations
 from schema.housekeeping.queries import HousekeepingQueries
 from schema.matches.mutations import MatchMutations
+from schema.matches.operator_mutations import OperatorMutations
 from schema.matches.planned_types import PlannedMatch, TournamentDay
 from schema.matches.queries import MatchQueries
 from schema.matches.queue_mutations import MatchQueueMutations
@@ -113,6 +114,7 @@ class Query(
 @strawberry.type(description="Everything that can be changed.")
 class Mutation(
     MatchMutations,
+    OperatorMutations,
     RecordingMutations,
     BookmarkMutations,
     OBSMutations,

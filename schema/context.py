@@ -1,7 +1,7 @@
 """What every resolver is given: who asks, the database, and the loaders of this one execution."""
 
 import asyncio
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
@@ -15,7 +15,8 @@ from db.batches import Key, Page, Pages, ToMany, ToOne, Window
 from db.clock import Clock
 from db.errors import Invalid, Unauthenticated
 from db.flags.scanning import FlagFolder
-from db.session import Database
+from db.matches.past import LONGEST_FIGHT
+from db.session import Database, Session
 from db.social.drafts import LONGEST_CONTENT
 from db.walks import Walk
 
@@ -126,6 +127,18 @@ class Loaders:
         found: int = await self._loader((batch, "count", _frozen(wanted)), read).load(key)
         return found
 
+    async def found(
+        self, name: Hashable, key: Key, find: Callable[[Session, list[Key]], Awaitable[Mapping[Key, Any]]]
+    ) -> Any:
+        """Return what `find` finds for a key, `None` if nothing; it is asked once for all keys under one name."""
+
+        async def read(keys: list[Key]) -> list[Any]:
+            async with self._db.read() as session:
+                answers = await find(session, keys)
+            return [answers.get(key) for key in keys]
+
+        return await self._loader(name, read).load(key)
+
     def _loader(self, name: Hashable, read: Callable[[list[Key]], Any]) -> _Loader:
         loader = self._loaders.get(name)
         if loader is None:
@@ -149,6 +162,8 @@ class Context:
     asker: Viewer | None = None
     # How many characters an entry may have.
     longest_entry: int = LONGEST_CONTENT
+    # How many entries of a fight may be folded again, to take one back.
+    longest_fight: int = LONGEST_FIGHT
     # Addresses beside loopback that listeners may be bound to.
     open_addresses: Collection[str] = ()
     # Where the server finds flags.

@@ -18,7 +18,7 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOpe
 from strawberry.types import Info
 from strawberry.types.field import StrawberryField
 
-from db.errors import Forbidden, Refusal, Unauthenticated, Unavailable
+from db.errors import Forbidden, Refusal, Stale, Unauthenticated, Unavailable
 
 _log = logging.getLogger(__name__)
 
@@ -38,6 +38,11 @@ class UserError:
     message: str = strawberry.field(description="What is wrong and what to do, for people.")
     field: str | None = strawberry.field(
         description="The input field at fault, by its name in the schema. Null if it is no single one."
+    )
+    revision: int | None = strawberry.field(
+        default=None,
+        description="The present revision of what was to be changed, if an older one was given: look, and ask again. "
+        "Null otherwise.",
     )
 
 
@@ -68,8 +73,18 @@ class RefusalsAsData(FieldExtension):
 
 def _refused(payload: Any, refusal: Refusal) -> Any:
     names = [field.python_name for field in payload.__strawberry_definition__.fields]
-    error = UserError(code=refusal.code, message=refusal.message, field=_graphql_name(refusal.field))
+    error = UserError(
+        code=refusal.code,
+        message=refusal.message,
+        field=_graphql_name(refusal.field),
+        revision=_revision(refusal).get("revision"),
+    )
     return payload(**{name: [error] if name == "errors" else None for name in names})
+
+
+def _revision(refusal: Refusal) -> dict[str, int]:
+    """Return the present revision of what was changed meanwhile, as it stands in an error's extensions."""
+    return {"revision": refusal.revision} if isinstance(refusal, Stale) else {}
 
 
 def _graphql_name(name: str | None) -> str | None:
@@ -107,7 +122,7 @@ def _judge(error: GraphQLError, operation_name: str | None) -> GraphQLError:
         return _told(error, error.message, {"code": "BAD_USER_INPUT", **(error.extensions or {})})
     if isinstance(cause, Refusal):
         field = {"field": _graphql_name(cause.field)} if cause.field else {}
-        return _told(error, cause.message, {"code": cause.code, **field})
+        return _told(error, cause.message, {"code": cause.code, **field, **_revision(cause)})
     return _masked(error, cause, operation_name)
 
 

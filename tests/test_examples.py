@@ -26,6 +26,7 @@ from tests.support.competition import Competition, hold
 from tests.support.flagging import hoist
 from tests.support.graph import Graph, the_schema
 from tests.support.listening import listen_a_while
+from tests.support.operators import operator_variables
 from tests.support.practice import practice_variables
 from tests.support.recordings import recording_variables
 from tests.support.social import make_person, viewer_of, write
@@ -175,6 +176,7 @@ async def _variables(graph: Graph, competition: Competition, admin: User) -> dic
     of_stream, of_goal = {"streamId": stream}, {"goalId": goals[0]}
     return {
         **await practice_variables(graph, admin),
+        **await operator_variables(graph, admin),
         **await account_variables(graph, admin),
         **await _event(competition, graph, mat, athlete),
         **await _network(graph, competition),
@@ -194,8 +196,8 @@ async def _variables(graph: Graph, competition: Competition, admin: User) -> dic
         "RenameMat": {"id": mat, "name": "Centre court"},
         "RevokeToken": {"id": made["tokenCreate"]["token"]["id"]},
         "ScoreboardForOverlay": of_mat,
-        "WinnerForOverlay": of_mat,
         "ScoreboardForStream": of_mat,
+        "WinnerForOverlay": of_mat,
         "ScoreboardNow": of_mat,
         "SetUpTournament": {"name": "Busan Open"},
         "WhatWasUnreadable": of_match,

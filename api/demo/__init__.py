@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from api.capture import read_capture
+from api.demo.by_hand import set_up_fight
 from api.demo.event import about_event, set_up_event
 from api.demo.flags import set_up_flags
 from api.demo.people import set_up_people
@@ -20,7 +21,7 @@ from api.demo.recordings import set_up_recordings
 from api.replay import replay, shorten
 from api.simulation import Audience, simulated
 from db.access import operations as access
-from db.access.viewer import Role
+from db.access.viewer import Role, Viewer
 from db.clock import Clock
 from db.matches import operations as matches
 from db.session import Database, Transaction
@@ -74,6 +75,9 @@ async def set_up(db: Database, clock: Clock) -> Demo:
         mat = await matches.create_mat(tx, name="Mat 1", tournament_id=tournament.id, now=now)
         other = await matches.create_mat(tx, name="Mat 2", tournament_id=tournament.id, now=now)
         await set_up_event(tx, tournament, (mat, other), now)
+        by_hand = await matches.create_mat(tx, name="Mat 3", tournament_id=tournament.id, now=now)
+        operator = Viewer(user_id=admin.id, token_id=secret.token.id, role=admin.role)
+        await set_up_fight(tx, by_hand.id, operator, now)
         stream = await _set_up_stream(tx, admin.id, now)
         await set_up_people(tx, admin, stream.id, now)
         await set_up_flags(tx, now)

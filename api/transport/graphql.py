@@ -21,6 +21,7 @@ from db.access.viewer import Role, Viewer
 from db.clock import Clock
 from db.errors import Refusal, Unauthenticated
 from db.flags.scanning import FlagFolder
+from db.matches.past import LONGEST_FIGHT
 from db.session import Database
 from db.social.drafts import LONGEST_CONTENT
 from schema import Schema
@@ -59,6 +60,7 @@ class GraphQLDoor:
         is_draft: bool = False,
         trusted_only: bool = False,
         longest_entry: int = LONGEST_CONTENT,
+        longest_fight: int = LONGEST_FIGHT,
         open_addresses: Collection[str] = (),
         flags: FlagFolder | None = None,
         rate: Rate | None = None,
@@ -78,6 +80,7 @@ class GraphQLDoor:
         self._is_draft = is_draft
         self._trusted_only = trusted_only
         self._longest_entry = longest_entry
+        self._longest_fight = longest_fight
         self._open_addresses = open_addresses
         self._flags = flags or FlagFolder()
 
@@ -93,6 +96,7 @@ class GraphQLDoor:
             clock=self._clock,
             asker=viewer,
             longest_entry=self._longest_entry,
+            longest_fight=self._longest_fight,
             open_addresses=self._open_addresses,
             flags=self._flags,
         )

@@ -180,7 +180,7 @@ class PSSListener:
         try:
             progress = await self._write(progress)
         except Conflict:
-            # Somebody else wrote to this log, or corrected a fight, or our own batch was stored and we never heard.
+            # An operator corrected something, or our own batch was stored and we never heard.
             return await self._catch_up_if_possible(progress)
         except Unavailable as refusal:
             _log.warning("the log of mat %s waits for the database: %s", self.mat_id, refusal.message)
@@ -224,16 +224,17 @@ class PSSListener:
             _log.error("mat %s stops with %s messages that could not be written", self.mat_id, self._waiting)
 
     async def _catch_up(self, progress: MatProgress | None) -> MatProgress:
-        """Find out how far the log has come, and whether our last batch is in it: its answer may have been lost.
+        """Find out how far the log has come, and write our last batch unless it is in there: its answer may be lost.
 
-        That batch was tried at `progress` and nowhere else, so it begins with the entry behind it or is not stored.
+        A batch is stored whole or not at all, and operators write between ours: it is there if its first message is.
         """
         async with self.db.transaction() as tx:
             if progress is None:
                 return await operations.load_progress(tx, self.mat_id)
             progress, missed = await operations.catch_up(tx, progress)
-        if self._unwritten and missed and _is_entry(missed[0], self._unwritten[0]):
-            self._unwritten = []
+            if self._unwritten and not any(_is_entry(entry, self._unwritten[0]) for entry in missed):
+                progress = await operations.log_messages(tx, progress, self._unwritten)
+        self._unwritten = []
         return progress
 
     async def _catch_up_if_possible(self, progress: MatProgress) -> MatProgress:

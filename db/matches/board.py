@@ -49,8 +49,8 @@ def _side(side: SideState) -> dict[str, Any]:
         "countryCode": side.country_code,
         "background": side.background,
         "foreground": side.foreground,
-        "score": side.score,
-        "gamJeoms": side.gam_jeoms,
+        "score": max(0, side.score),
+        "gamJeoms": max(0, side.gam_jeoms),
         "roundsWon": side.rounds_won,
     }
 
@@ -69,8 +69,8 @@ def _round(round_state: RoundState) -> dict[str, Any]:
 
 def _round_side(side: RoundSide) -> dict[str, Any]:
     return {
-        "score": side.score,
-        "gamJeoms": side.gam_jeoms,
+        "score": max(0, side.score),
+        "gamJeoms": max(0, side.gam_jeoms),
         "pointCounts": list(side.point_counts),
         "pointTotal": side.point_total,
         "reported": None if side.reported is None else list(side.reported),

@@ -5,25 +5,36 @@
     ch1;-1        cancelled
     ch1;1;1       won, ch1;1;0 lost
 
-An answer or an outcome is of the last challenge of its side that has none. Asking again before the fight goes on is
-the same challenge; an outcome that is said again corrects the one before until then. What an outcome does to the score
-is said behind it, so the score afterwards is that at which the fight goes on.
+Operators say the same words, and are heard alike. An answer or an outcome is of the last challenge of its side that has
+none. Asking again before the fight goes on is the same challenge; an outcome that is said again corrects the one before
+until then. What an outcome does to the score is said behind it, so the score afterwards is that at which the fight goes
+on.
 """
 
 from datetime import datetime
 
-from db.matches import messages
+from db.matches import corrections, messages
+from db.matches.message import Message
 from db.matches.replacing import replace
 from db.matches.state import ChallengeCase, FightState
 from db.matches.vocabulary import ChallengeState, ClockState
 
+# What tells of a challenge.
+TELLING = (messages.Challenge, corrections.ChallengeDecided)
 _OUTCOMES = {ChallengeState.REFUSED, ChallengeState.CANCELLED, ChallengeState.WON, ChallengeState.LOST}
+_BEYOND = (
+    messages.RoundBegan,
+    messages.Winner,
+    corrections.ClockStarted,
+    corrections.RoundSet,
+    corrections.WinnerDeclared,
+)
 _ANSWERS = {ChallengeState.ACCEPTED, ChallengeState.REFUSED}
 
 
-def cases_after(state: FightState, message: messages.Message, *, seq: int, at: datetime) -> FightState:
+def cases_after(state: FightState, message: Message, *, seq: int, at: datetime) -> FightState:
     """Return a state with its challenges as they are after a message; `state` is what the message made of the rest."""
-    if isinstance(message, messages.Challenge):
+    if isinstance(message, TELLING):
         return _with_case(state, _case_after(state, message, seq, at))
     if _goes_on(state, message):
         cases = tuple(_scored(state, case) for case in state.challenges)
@@ -32,11 +43,11 @@ def cases_after(state: FightState, message: messages.Message, *, seq: int, at: d
     return state
 
 
-def _goes_on(state: FightState, message: messages.Message) -> bool:
+def _goes_on(state: FightState, message: Message) -> bool:
     """Say whether the fight goes on with this message, or is beyond what was challenged."""
     if isinstance(message, messages.ClockMessage):
         return message.action in {"start", "stopEnd"} or (not message.action and _has_just_started(state))
-    return isinstance(message, messages.RoundBegan | messages.Winner)
+    return isinstance(message, _BEYOND)
 
 
 def _has_just_started(state: FightState) -> bool:
@@ -46,7 +57,9 @@ def _has_just_started(state: FightState) -> bool:
     )
 
 
-def _case_after(state: FightState, message: messages.Challenge, seq: int, at: datetime) -> ChallengeCase:
+def _case_after(
+    state: FightState, message: messages.Challenge | corrections.ChallengeDecided, seq: int, at: datetime
+) -> ChallengeCase:
     case = next((one for one in state.challenges if one.side is message.side), None)
     if case is None or not _is_of(case, message.state):
         case = ChallengeCase(

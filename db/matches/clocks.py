@@ -29,8 +29,8 @@ class Clock:
     bare_at: datetime | None = None
 
     def remaining_at(self, at: datetime) -> int:
-        """Say how many milliseconds remain at a moment, never less than none."""
-        if self.state is ClockState.STOPPED:
+        """Say how many milliseconds remain at a moment, never less than none; before `as_of`, what remained then."""
+        if self.state is ClockState.STOPPED or at <= self.as_of:
             return self.remaining_ms
         return max(0, self.remaining_ms - (at - self.as_of) // _MILLISECOND)
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from db.matches import messages
+from db.matches.corrections import GamJeomCorrection, PointsAwarded, PointsTakenBack
 from db.matches.fold import Entry
 from db.matches.state import ChallengeCase, FightState
 from db.matches.vocabulary import PointKind, Side
@@ -23,11 +24,26 @@ class TakenBack:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PointTaken:
+    """The last point of a kind that a side was given in a round does not count any more."""
+
+    side: Side
+    round: int
+    kind: PointKind
+
+    def is_of(self, point: Row) -> bool:
+        """Say whether a point is such a one."""
+        return (point["side"], point["round"], point["kind"]) == (self.side, self.round, self.kind)
+
+
 @dataclass(slots=True)
 class Facts:
     """Rows of one fight, in the order they were told. Challenges are by the entry they began with, as they last are."""
 
     points: list[Row] = field(default_factory=list)
+    # Of the points that were told before: those here are gone.
+    points_taken: list[PointTaken] = field(default_factory=list)
     penalties: list[Row] = field(default_factory=list)
     # Of the penalties that were told before: those here have it in their rows.
     taken_back: list[TakenBack] = field(default_factory=list)
@@ -37,28 +53,42 @@ class Facts:
         """Take down what an entry tells that led from one state to the next; without one before, it began a fight."""
         message = entry.message
         if isinstance(message, messages.Point):
-            self.points.append({"side": message.side, "kind": _KINDS[message.value - 1], **_place(entry, after)})
+            self.points.append(
+                {"side": message.side, "kind": _KINDS[message.value - 1], **_place(entry, after, after.round)}
+            )
         elif isinstance(message, messages.GamJeoms):
-            self._note_penalties(before, entry, after)
+            self._note_penalties(before, entry, after, after.round)
+        elif isinstance(message, GamJeomCorrection):
+            self._note_penalties(before, entry, after, message.round)
+        elif isinstance(message, PointsAwarded):
+            kind = _KINDS[message.value - 1]
+            self.points.append({"side": message.side, "kind": kind, **_place(entry, after, message.round)})
+        elif isinstance(message, PointsTakenBack):
+            self._take_point(PointTaken(side=message.side, round=message.round, kind=_KINDS[message.value - 1]))
         if after.challenges and (before is None or before.challenges is not after.challenges):
             for case in after.challenges:
                 if before is None or case not in before.challenges:
                     self.challenges[case.seq] = challenge_row(case)
 
-    def _note_penalties(self, before: FightState | None, entry: Entry, after: FightState) -> None:
-        was, now = (None if before is None else before.round_of(after.round)), after.round_of(after.round)
+    def _take_point(self, taken: PointTaken) -> None:
+        for place in range(len(self.points) - 1, -1, -1):
+            if taken.is_of(self.points[place]):
+                del self.points[place]
+                return
+        self.points_taken.append(taken)
+
+    def _note_penalties(self, before: FightState | None, entry: Entry, after: FightState, of_round: int) -> None:
+        was, now = (None if before is None else before.round_of(of_round)), after.round_of(of_round)
         sides = (
-            (Side.BLUE, 0 if was is None else was.blue.gam_jeoms, now.blue.gam_jeoms),
-            (Side.RED, 0 if was is None else was.red.gam_jeoms, now.red.gam_jeoms),
+            (Side.BLUE, 0 if was is None else max(0, was.blue.gam_jeoms), max(0, now.blue.gam_jeoms)),
+            (Side.RED, 0 if was is None else max(0, was.red.gam_jeoms), max(0, now.red.gam_jeoms)),
         )
         for side, counted, count in sides:
             for number in range(counted + 1, min(count, counted + _MOST_AT_ONCE) + 1):
-                penalty = {"side": side, "number": number, **_place(entry, after)}
+                penalty = {"side": side, "number": number, **_place(entry, after, of_round)}
                 self.penalties.append({**penalty, "taken_back_seq": None, "taken_back_at": None})
             if count < counted:
-                self._take_back(
-                    TakenBack(side=side, round=after.round, above=count, seq=entry.seq, at=entry.received_at)
-                )
+                self._take_back(TakenBack(side=side, round=of_round, above=count, seq=entry.seq, at=entry.received_at))
 
     def _take_back(self, these: TakenBack) -> None:
         self.taken_back.append(these)
@@ -87,10 +117,10 @@ def challenge_row(case: ChallengeCase) -> Row:
     }
 
 
-def _place(entry: Entry, after: FightState) -> Row:
+def _place(entry: Entry, after: FightState, of_round: int) -> Row:
     return {
         "seq": entry.seq,
-        "round": after.round,
+        "round": of_round,
         "clock_ms": after.clock.remaining_at(entry.received_at),
         "given_at": entry.received_at,
     }

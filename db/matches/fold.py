@@ -3,19 +3,19 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from operator import attrgetter
 from typing import Any, TypeVar
 
-from db.matches import clocks, messages
+from db.matches import clocks, messages, rounds
 from db.matches.bursts import burst_after
-from db.matches.challenges import cases_after
+from db.matches.challenges import TELLING, cases_after
 from db.matches.clocks import Clock
+from db.matches.correcting import CORRECTING
+from db.matches.corrections import LoadedByHand
 from db.matches.messages import Message
 from db.matches.replacing import replace
-from db.matches.state import CurrentChallenge, FightState, InjuryClock, RoundSide, RoundState, SideState
-from db.matches.vocabulary import ClockState, MatchState, Side
+from db.matches.state import CurrentChallenge, FightState, InjuryClock, RoundSide, SideState
+from db.matches.vocabulary import ClockState, MatchState
 
-_NUMBER = attrgetter("number")
 # What both have: a score and gam-jeoms.
 _Side = TypeVar("_Side", SideState, RoundSide)
 # These say nothing about a fight, so a fight need not exist for them.
@@ -34,10 +34,11 @@ class Entry:
 def begins_match(state: FightState | None, message: Message) -> bool:
     """Say whether a new fight begins with this message.
 
-    It does with every `pre`. Without one, a fight is made of whatever comes first, so that nothing of a fight that
-    was on before we were is lost; and after an ended fight the next athletes or settings can only be a new one's.
+    It does with every `pre`, and with every load by hand. Without one, a fight is made of whatever comes first, so that
+    nothing of a fight that was on before we were is lost; and after an ended fight the next athletes or settings can
+    only be a new one's.
     """
-    if isinstance(message, messages.FightLoading):
+    if isinstance(message, messages.FightLoading | LoadedByHand):
         return True
     if state is None:
         return not isinstance(message, _ABOUT_NO_FIGHT)
@@ -63,7 +64,7 @@ def apply(state: FightState, entry: Entry) -> FightState:
     message = entry.message
     fold = _FOLDS.get(type(message))
     after = state if fold is None else fold(state, message, entry.received_at)
-    if after.challenges or isinstance(message, messages.Challenge):
+    if after.challenges or isinstance(message, TELLING):
         after = cases_after(after, message, seq=entry.seq, at=entry.received_at)
     return replace(after, seq=entry.seq, burst=burst_after(after.burst, message, entry.received_at))
 
@@ -112,7 +113,7 @@ def _clock(state: FightState, message: messages.ClockMessage, at: datetime) -> F
         case "":
             return _clock_heard(state, clocks.ticked(state.clock, message.seconds, at), at)
         case "start":
-            return _clock_started(state, clocks.started(state.clock, message.seconds, at), at)
+            return rounds.clock_started(state, clocks.started(state.clock, message.seconds, at), at)
         case "stop":
             return replace(state, clock=clocks.stopped(state.clock, message.seconds, at))
         case "stopEnd":
@@ -125,76 +126,55 @@ def _clock_heard(state: FightState, clock: Clock, at: datetime) -> FightState:
     if clock is state.clock:
         return state
     if clock.state is ClockState.RUNNING and state.clock.state is ClockState.STOPPED:
-        return _clock_started(state, clock, at)
+        return rounds.clock_started(state, clock, at)
     return replace(state, clock=clock)
-
-
-def _clock_started(state: FightState, clock: Clock, at: datetime) -> FightState:
-    """Run the clock. An injury clock stays: it has a message of its own to hide it, which always came."""
-    round_state = state.round_of(state.round)
-    # A round that ended and goes on, because somebody corrected something, has not ended.
-    going = replace(round_state, started_at=round_state.started_at or at, ended_at=None)
-    return replace(
-        _with_round(state, going),
-        clock=clock,
-        break_clock=None,
-        state=MatchState.LIVE if state.state is MatchState.LOADED else state.state,
-        started_at=state.started_at or at,
-    )
 
 
 def _round_ended(state: FightState, clock: Clock, at: datetime) -> FightState:
     round_state = state.round_of(state.round)
     ended = replace(round_state, ended_at=round_state.ended_at or at)
-    return replace(_with_round(state, ended), clock=clock)
+    return replace(rounds.with_round(state, ended), clock=clock)
 
 
 def _round_began(state: FightState, message: messages.RoundBegan, _at: datetime) -> FightState:
-    """Go to another round, forwards or back; its own score and gam-jeoms are shown, zero where nothing was said."""
-    if message.number == state.round:
-        return state
-    round_state = state.round_of(message.number)
-    return replace(
-        _with_round(state, round_state),
-        round=message.number,
-        blue=replace(state.blue, score=round_state.blue.score, gam_jeoms=round_state.blue.gam_jeoms),
-        red=replace(state.red, score=round_state.red.score, gam_jeoms=round_state.red.gam_jeoms),
-        superiority=None,
-        break_clock=None,
-    )
+    return rounds.gone_to(state, message.number)
 
 
 def _point(state: FightState, message: messages.Point, _at: datetime) -> FightState:
     """Count the point, and leave the score alone: totals are said as levels, before it or after."""
     round_state = state.round_of(state.round)
-    side = _round_side(round_state, message.side)
+    side = rounds.side_of(round_state, message.side)
     counts = tuple(count + (kind == message.value) for kind, count in enumerate(side.point_counts, start=1))
-    return _with_round(state, _with_round_side(round_state, message.side, replace(side, point_counts=counts)))
+    return rounds.with_round(state, rounds.with_side(round_state, message.side, replace(side, point_counts=counts)))
 
 
 def _score(state: FightState, message: messages.Score, _at: datetime) -> FightState:
     current = state.round_of(state.round)
-    scored = replace(current, blue=_scored(current.blue, message.blue), red=_scored(current.red, message.red))
+    blue, red = _by_hand(message.blue, current.blue.score_by_hand), _by_hand(message.red, current.red.score_by_hand)
+    scored = replace(current, blue=rounds.scored(current.blue, blue), red=rounds.scored(current.red, red))
     return replace(
         state,
-        blue=_scored(state.blue, message.blue),
-        red=_scored(state.red, message.red),
-        rounds=_rounds_with(state.rounds, scored),
+        blue=rounds.scored(state.blue, blue),
+        red=rounds.scored(state.red, red),
+        rounds=rounds.rounds_with(state.rounds, scored),
     )
 
 
-def _scored(side: _Side, score: int | None) -> _Side:
-    return side if score is None or score == side.score else replace(side, score=score)
+def _by_hand(level: int | None, by_hand: int) -> int | None:
+    """Put what operators changed on top of what is said."""
+    return None if level is None else level + by_hand
 
 
 def _gam_jeoms(state: FightState, message: messages.GamJeoms, _at: datetime) -> FightState:
     current = state.round_of(state.round)
-    fouled = replace(current, blue=_fouled(current.blue, message.blue), red=_fouled(current.red, message.red))
+    blue = _by_hand(message.blue, current.blue.gam_jeoms_by_hand)
+    red = _by_hand(message.red, current.red.gam_jeoms_by_hand)
+    fouled = replace(current, blue=_fouled(current.blue, blue), red=_fouled(current.red, red))
     return replace(
         state,
-        blue=_fouled(state.blue, message.blue),
-        red=_fouled(state.red, message.red),
-        rounds=_rounds_with(state.rounds, fouled),
+        blue=_fouled(state.blue, blue),
+        red=_fouled(state.red, red),
+        rounds=rounds.rounds_with(state.rounds, fouled),
     )
 
 
@@ -206,9 +186,10 @@ def _round_scores(state: FightState, message: messages.RoundScores, _at: datetim
     """Set the named rounds' scores, and never the current score: should a `rnd` be lost, that one stays right."""
     for side, number, score in message.scores:
         round_state = state.round_of(number)
-        round_side = _round_side(round_state, side)
-        if round_side.score != score:
-            state = _with_round(state, _with_round_side(round_state, side, replace(round_side, score=score)))
+        round_side = rounds.side_of(round_state, side)
+        changed = rounds.scored(round_side, score + round_side.score_by_hand)
+        if changed is not round_side:
+            state = rounds.with_round(state, rounds.with_side(round_state, side, changed))
     return state
 
 
@@ -216,7 +197,7 @@ def _superiority(state: FightState, message: messages.Superiority, _at: datetime
     current = state.round_of(state.round)
     # Before the next round it is taken back, while the round that was won keeps what it was won by.
     if current.winner is None and current.superiority is not message.side:
-        state = _with_round(state, replace(current, superiority=message.side))
+        state = rounds.with_round(state, replace(current, superiority=message.side))
     return replace(state, superiority=message.side)
 
 
@@ -252,22 +233,19 @@ def _break(state: FightState, message: messages.Break, at: datetime) -> FightSta
 
 
 def _round_winners(state: FightState, message: messages.RoundWinners, _at: datetime) -> FightState:
-    rounds = state.rounds
+    decided = state.rounds
     for number, winner in enumerate(message.winners, start=1):
         round_state = state.round_of(number)
         if round_state.winner is not winner:
-            rounds = _rounds_with(rounds, replace(round_state, winner=winner))
-    winners = [round_state.winner for round_state in rounds]
-    blue = replace(state.blue, rounds_won=winners.count(Side.BLUE))
-    red = replace(state.red, rounds_won=winners.count(Side.RED))
-    return replace(state, rounds=rounds, blue=blue, red=red)
+            decided = rounds.rounds_with(decided, replace(round_state, winner=winner))
+    return rounds.counted(replace(state, rounds=decided))
 
 
 def _round_statistics(state: FightState, message: messages.RoundStatistics, _at: datetime) -> FightState:
     round_state = state.round_of(message.round)
     blue = replace(round_state.blue, reported=message.blue_counts)
     red = replace(round_state.red, reported=message.red_counts)
-    return _with_round(state, replace(round_state, blue=blue, red=red))
+    return rounds.with_round(state, replace(round_state, blue=blue, red=red))
 
 
 def _winner(state: FightState, message: messages.Winner, at: datetime) -> FightState:
@@ -282,23 +260,6 @@ def _result(state: FightState, message: messages.Result, _at: datetime) -> Fight
         round_score=message.round_score,
         result_code=message.code,
     )
-
-
-def _round_side(round_state: RoundState, side: Side) -> RoundSide:
-    return round_state.blue if side is Side.BLUE else round_state.red
-
-
-def _with_round_side(round_state: RoundState, side: Side, round_side: RoundSide) -> RoundState:
-    return replace(round_state, blue=round_side) if side is Side.BLUE else replace(round_state, red=round_side)
-
-
-def _with_round(state: FightState, changed: RoundState) -> FightState:
-    return replace(state, rounds=_rounds_with(state.rounds, changed))
-
-
-def _rounds_with(rounds: tuple[RoundState, ...], changed: RoundState) -> tuple[RoundState, ...]:
-    others = [round_state for round_state in rounds if round_state.number != changed.number]
-    return tuple(sorted([*others, changed], key=_NUMBER))
 
 
 # Messages that are not here tell nothing of the scoreboard.
@@ -320,4 +281,5 @@ _FOLDS: dict[type[Message], Callable[[FightState, Any, datetime], FightState]] =
     messages.RoundStatistics: _round_statistics,
     messages.Winner: _winner,
     messages.Result: _result,
+    **CORRECTING,
 }

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid5
 
-from sqlalchemy import bindparam, delete, insert, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlmodel import col
 
 from db.batches import table_of
-from db.matches.facts import Facts
+from db.matches.facts import Facts, PointTaken
 from db.matches.log import Logged
 from db.matches.tables import Challenge, EventType, Penalty, Point, UnknownMessage
 from db.matches.tallies import count_entries
@@ -23,6 +23,8 @@ async def store_facts(tx: Transaction, match_id: UUID, facts: Facts, event_ids: 
     def rows(told: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         return [{"match_id": match_id, **_identity(event_ids[row["seq"]], row), **row} for row in told]
 
+    if facts.points_taken:
+        await tx.execute_many(_TAKE_POINT, [_point_taken(match_id, these) for these in facts.points_taken])
     if facts.points:
         await tx.execute_many(_INSERT_POINT, rows(facts.points))
     if facts.taken_back:
@@ -78,6 +80,10 @@ def _taken_back(match_id: UUID, these: Any) -> dict[str, Any]:
     }
 
 
+def _point_taken(match_id: UUID, these: PointTaken) -> dict[str, Any]:
+    return {"of_match": match_id, "of_side": these.side, "of_round": these.round, "of_kind": these.kind}
+
+
 def _counted(model: Any, by: Sequence[str], *latest: str) -> Any:
     """Insert a count, or add to the one of the same key."""
     table = table_of(model)
@@ -92,6 +98,21 @@ def _change_challenge() -> Any:
     changing = ("state", "answered_at", "decided_at", "blue_score_after", "red_score_after")
     of_it = table.c.match_id == bindparam("of_match", type_=table.c.match_id.type), table.c.seq == bindparam("seq")
     return update(table).where(*of_it).values({name: bindparam(name, type_=table.c[name].type) for name in changing})
+
+
+def _take_point() -> Any:
+    """Delete the last point of a kind that a side was given in a round."""
+    table = table_of(Point)
+    given = table.alias("given")
+    of_match = bindparam("of_match", type_=table.c.match_id.type)
+    last = select(func.max(given.c.seq)).where(
+        given.c.match_id == of_match,
+        given.c.side == bindparam("of_side", type_=table.c.side.type),
+        given.c.round == bindparam("of_round"),
+        given.c.kind == bindparam("of_kind", type_=table.c.kind.type),
+    )
+    # An entry gives one point at most.
+    return delete(table).where(table.c.match_id == of_match, table.c.seq == last.scalar_subquery())
 
 
 def _take_back() -> Any:
@@ -112,5 +133,6 @@ _INSERT_PENALTY = insert(Penalty)
 _INSERT_CHALLENGE = insert(Challenge)
 _CHANGE_CHALLENGE = fixed(_change_challenge())
 _TAKE_BACK = fixed(_take_back())
+_TAKE_POINT = fixed(_take_point())
 _COUNT_TYPE = fixed(_counted(EventType, ["mat_id", "kind", "code"]))
 _COUNT_UNKNOWN = fixed(_counted(UnknownMessage, ["mat_id", "pattern"], "reason"))

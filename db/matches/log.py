@@ -19,12 +19,18 @@ from db.matches.state import FightState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """One message as it came in: `raw` is its own part of the datagram, `received_at` was taken at the socket."""
+    """One message as it came in: `raw` is its own part of the datagram, `received_at` was taken at the socket.
+
+    What an operator says comes in the same way, with who said it, why, and the entry that it takes back, if any.
+    """
 
     received_at: datetime
     sender: str
     raw: bytes
     message: Message
+    made_by_id: UUID | None = None
+    why: str = ""
+    voids_id: UUID | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +102,28 @@ def advance(progress: MatProgress, received: Iterable[Received]) -> Advance:
     current = next((last for last in fights if fight is not None and last.match_id == fight.match_id), fight)
     return Advance(
         progress=MatProgress(mat_id=progress.mat_id, seq=seq, fight=current), logged=logged, fights=fights, facts=facts
+    )
+
+
+def correct(progress: MatProgress, fight: Fight, said: Received, state: FightState | None = None) -> Advance:
+    """Number what an operator says of a fight, on the mat or off it, and fold it.
+
+    It is shown at once, even inside a burst, and always raises the revision: whoever has not seen it is then refused.
+    With a `state`, that is what the fight comes to, and its facts are to be told again.
+    """
+    entry = Entry(seq=progress.seq + 1, received_at=said.received_at, message=said.message)
+    facts = Facts()
+    if state is None:
+        state = fold.apply(fight.state, entry)
+        facts.note(fight.state, entry, state)
+    after = replace(fight, state=state)
+    corrected = replace(_settled(after, said.received_at), revision=fight.revision + 1)
+    is_current = progress.fight is not None and progress.fight.match_id == fight.match_id
+    return Advance(
+        progress=MatProgress(mat_id=progress.mat_id, seq=entry.seq, fight=corrected if is_current else progress.fight),
+        logged=[Logged(entry=entry, received=said, fight=corrected)],
+        fights=[corrected],
+        facts={fight.match_id: facts},
     )
 
 

@@ -1,20 +1,19 @@
-"""What a scoring program may say, one frozen class per message, and how each is written to the log and read back."""
+"""What a scoring program may say, one frozen class per message, and how all that is said is written and read back."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
+from db.matches.corrections import (
+    CORRECTIONS,
+    ChallengeDecided,
+    GamJeomCorrection,
+    PointsCorrection,
+    RoundDecided,
+)
+from db.matches.message import Message as Message  # noqa: PLC0414 -- all that imports messages finds it here
 from db.matches.vocabulary import ChallengeState, MatchEventKind, Outcome, RejectionReason, Side
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """Anything that was said. A message with flags is odd, and counts all the same."""
-
-    kind: ClassVar[MatchEventKind]
-
-    flags: tuple[RejectionReason, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -336,12 +335,18 @@ def side_of(message: Message) -> Side | None:
     match message:
         case Point() | HitLevel() | Superiority() | Injury() | Challenge():
             return message.side
+        case PointsCorrection() | GamJeomCorrection() | ChallengeDecided():
+            return message.side
+        case RoundDecided():
+            return message.winner
         case _:
             return None
 
 
 def points_of(message: Message) -> int | None:
-    """Say how many points the message gives; None for everything but a point."""
+    """Say how many points the message gives, below zero if it takes them; None for everything but points."""
+    if isinstance(message, PointsCorrection):
+        return message.SIGN * message.value
     return message.value if isinstance(message, Point) else None
 
 
@@ -403,39 +408,39 @@ _DECODERS: dict[str, Callable[[Any], Any]] = {
     "state": ChallengeState,
     "technical_assistant": tuple,
     "values": tuple,
+    "winner": _side,
     "winners": _winners,
 }
 # Named one by one: a slotted dataclass is made twice, and `__subclasses__` may still show the first.
-_CLASSES: dict[MatchEventKind, type[Message]] = {
-    message.kind: message
-    for message in (
-        FightLoading,
-        FightReady,
-        Officials,
-        Athletes,
-        MatchSettings,
-        VideoTime,
-        ClockMessage,
-        RoundBegan,
-        Point,
-        HitLevel,
-        Score,
-        RoundScores,
-        GamJeoms,
-        Superiority,
-        Injury,
-        Challenge,
-        Break,
-        RoundWinners,
-        RoundStatistics,
-        RoundResultsSent,
-        Winner,
-        Result,
-        Link,
-        Unknown,
-        Unreadable,
-    )
-}
+_SAID: tuple[type[Message], ...] = (
+    FightLoading,
+    FightReady,
+    Officials,
+    Athletes,
+    MatchSettings,
+    VideoTime,
+    ClockMessage,
+    RoundBegan,
+    Point,
+    HitLevel,
+    Score,
+    RoundScores,
+    GamJeoms,
+    Superiority,
+    Injury,
+    Challenge,
+    Break,
+    RoundWinners,
+    RoundStatistics,
+    RoundResultsSent,
+    Winner,
+    Result,
+    Link,
+    Unknown,
+    Unreadable,
+    *CORRECTIONS,
+)
+_CLASSES = {message.kind: message for message in _SAID}
 _FIELDS: dict[type[Message], tuple[str, ...]] = {
     message: tuple(field.name for field in fields(message) if field.name != "flags") for message in _CLASSES.values()
 }

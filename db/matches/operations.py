@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import bindparam, case, insert, or_, update
+from sqlalchemy import bindparam, case, delete, insert, or_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlmodel import col, select
 
@@ -35,7 +35,7 @@ from db.matches.tables import (
 from db.matches.terms import LONGEST_NAME, NEW_TOURNAMENT, tournament_columns
 from db.matches.vocabulary import SenderState, TournamentState
 from db.session import Changes, Session, Transaction
-from db.statements import fixed, row_class
+from db.statements import any_of, fixed, row_class
 from db.texts import checked
 
 _CREATE_TOURNAMENT = fixed(
@@ -101,20 +101,38 @@ async def find_mat(session: Session, name: str, tournament_id: UUID | None) -> M
 
 async def load_progress(session: Session, mat_id: UUID) -> MatProgress:
     """Return how far a mat's log has come, as the next entry finds it. Raises `NotFound`."""
-    mat = await session.row(select(Mat).where(col(Mat.id) == mat_id))
-    if mat is None:
-        raise NotFound("There is no such mat.", field="mat_id")
-    return MatProgress(mat_id=mat_id, seq=mat.last_seq, fight=await _load_fight(session, mat.current_match_id))
+    return await _progress_of(session, await session.row(select(Mat).where(col(Mat.id) == mat_id)))
+
+
+async def hold_log(tx: Transaction, mat_id: UUID) -> MatProgress:
+    """Return how far a mat's log has come, and let nobody else write to it before this ends. Raises `NotFound`."""
+    return await _progress_of(tx, await tx.row(select(Mat).where(col(Mat.id) == mat_id).with_for_update()))
+
+
+async def load_fight(session: Session, match_id: UUID) -> Fight | None:
+    """Return a fight as its log has told it so far, `None` if there is no such match."""
+    match = await session.row(select(Match).where(col(Match.id) == match_id))
+    scoreboard = await session.row(select(Scoreboard).where(col(Scoreboard.match_id) == match_id))
+    if match is None or scoreboard is None:
+        return None
+    return Fight(
+        match_id=match_id,
+        begun_seq=match.begun_seq,
+        state=from_json(scoreboard.fold),
+        shown=scoreboard.board,
+        revision=scoreboard.revision,
+        changed_at=scoreboard.changed_at,
+    )
 
 
 async def catch_up(tx: Transaction, progress: MatProgress) -> tuple[MatProgress, list[MatchEvent]]:
     """Return how far a mat's log has come, with the entries behind `progress`, and tell of them.
 
     For a writer who found out that he does not know: somebody else wrote, or an answer was lost after the commit.
-    Who heard of it already is told again, and knows by its number. Raises `NotFound`.
+    Who heard of it already is told again, and knows by its number. Nobody else writes to the log before the transaction
+    ends, so that what is logged from here goes in, however many others wait. Raises `NotFound`.
     """
-    # The progress before the entries: what comes in between is then missing from both.
-    present = await load_progress(tx, progress.mat_id)
+    present = await hold_log(tx, progress.mat_id)
     is_missed = col(MatchEvent.seq) > progress.seq, col(MatchEvent.seq) <= present.seq
     of_mat = select(MatchEvent).where(col(MatchEvent.mat_id) == progress.mat_id, *is_missed)
     missed = await tx.rows(of_mat.order_by(col(MatchEvent.seq)))
@@ -134,8 +152,19 @@ async def log_messages(tx: Transaction, progress: MatProgress, received: Iterabl
     Raises `Conflict` if somebody else has written to this log meanwhile: load the progress again.
     """
     steps = advance(progress, received)
+    await store_advance(tx, progress, steps, () if progress.fight is None else (progress.fight,))
+    return steps.progress
+
+
+async def store_advance(
+    tx: Transaction, progress: MatProgress, steps: Advance, known: Iterable[Fight]
+) -> Mapping[int, UUID]:
+    """Store what entries lead to, and tell of it. `known` are the fights as they stood. Raises `Conflict`.
+
+    Returns the ids of the entries by their numbers.
+    """
     mat = await _take_numbers(tx, progress, steps)
-    before = {} if progress.fight is None else {progress.fight.match_id: progress.fight}
+    before = {fight.match_id: fight for fight in known}
     await store_fights(tx, steps, before)
     event_ids = await _store_events(tx, steps)
     for match_id, facts in steps.facts.items():
@@ -147,7 +176,7 @@ async def log_messages(tx: Transaction, progress: MatProgress, received: Iterabl
         was = before.get(fight.match_id)
         if fight.revision != (0 if was is None else was.revision):
             _announce(tx, steps.progress, fight)
-    return steps.progress
+    return event_ids
 
 
 async def settle_scoreboard(tx: Transaction, progress: MatProgress, *, now: datetime) -> MatProgress:
@@ -156,6 +185,8 @@ async def settle_scoreboard(tx: Transaction, progress: MatProgress, *, now: date
     fight = settled.fight
     if fight is None or progress.fight is None or fight.revision == progress.fight.revision:
         return progress
+    # An operator's correction is stored by whoever holds the log: no two may raise one revision to the same.
+    await tx.execute(select(col(Mat.id)).where(col(Mat.id) == progress.mat_id).with_for_update())
     changed = await tx.row(
         update(Scoreboard)
         .where(col(Scoreboard.match_id) == fight.match_id, col(Scoreboard.revision) == progress.fight.revision)
@@ -177,21 +208,12 @@ async def note_silence(tx: Transaction, mat_id: UUID, *, since: datetime) -> Non
         tx.record(MatHeard(mat=mat))
 
 
-async def _load_fight(session: Session, match_id: UUID | None) -> Fight | None:
-    if match_id is None:
-        return None
-    match = await session.row(select(Match).where(col(Match.id) == match_id))
-    scoreboard = await session.row(select(Scoreboard).where(col(Scoreboard.match_id) == match_id))
-    if match is None or scoreboard is None:
-        return None
-    return Fight(
-        match_id=match_id,
-        begun_seq=match.begun_seq,
-        state=from_json(scoreboard.fold),
-        shown=scoreboard.board,
-        revision=scoreboard.revision,
-        changed_at=scoreboard.changed_at,
-    )
+async def _progress_of(session: Session, mat: Mat | None) -> MatProgress:
+    if mat is None:
+        raise NotFound("There is no such mat.", field="mat_id")
+    current = mat.current_match_id
+    fight = None if current is None else await load_fight(session, current)
+    return MatProgress(mat_id=mat.id, seq=mat.last_seq, fight=fight)
 
 
 async def _take_numbers(tx: Transaction, before: MatProgress, steps: Advance) -> Mat:
@@ -206,19 +228,20 @@ async def _take_numbers(tx: Transaction, before: MatProgress, steps: Advance) ->
     )
     if moved is None:
         raise Conflict("Somebody else writes to the log of this mat.")
-    if steps.logged:
+    if any(one.received.made_by_id is None for one in steps.logged):
         tx.record(MatHeard(mat=moved))
     return moved
 
 
 def _heard(logged: Sequence[Logged]) -> dict[str, Any]:
     """Say what is known of a mat's sender now that it said this."""
-    if not logged:
+    heard = [one for one in logged if one.received.made_by_id is None]
+    if not heard:
         return {}
-    last = logged[-1].received
+    last = heard[-1].received
     is_off = isinstance(last.message, messages.Link) and not last.message.is_connected
     state = SenderState.OFF if is_off else SenderState.ALIVE
-    unreadable = sum(isinstance(one.entry.message, messages.Unreadable) for one in logged)
+    unreadable = sum(isinstance(one.entry.message, messages.Unreadable) for one in heard)
     is_news = or_(col(Mat.sender_state) != state, bindparam("unreadable", unreadable) > 0)
     return {
         "sender_state": state,
@@ -241,10 +264,21 @@ async def store_fights(tx: Transaction, steps: Advance, before: dict[UUID, Fight
         if _has_new_sides(fight, before):
             await _store_sides(tx, fight, athletes)
         if was is None or was.state.rounds is not fight.state.rounds:
+            await _forget_rounds(tx, fight, was)
             await tx.execute_many(_UPSERT_ROUND, [_with_id(fight, row) for row in round_rows(fight.state)])
             told = [{"match_id": fight.match_id, **row} for row in round_side_rows(fight.state)]
             await tx.execute_many(_UPSERT_ROUND_SIDE, told)
     await tx.execute_many(_UPSERT_SCOREBOARD, [_scoreboard_row(mat_id, fight) for fight in steps.fights])
+
+
+async def _forget_rounds(tx: Transaction, fight: Fight, was: Fight | None) -> None:
+    """Delete the rounds that nothing is said of any more, because it was taken back."""
+    present = {one.number for one in fight.state.rounds}
+    gone = [] if was is None else [one.number for one in was.state.rounds if one.number not in present]
+    if gone:
+        of_match, of_side = col(Round.match_id) == fight.match_id, col(RoundSide.match_id) == fight.match_id
+        await tx.execute(delete(Round).where(of_match, any_of(col(Round.number), gone)))
+        await tx.execute(delete(RoundSide).where(of_side, any_of(col(RoundSide.round), gone)))
 
 
 async def _store_match(tx: Transaction, mat_id: UUID, fight: Fight, loaded_at: datetime | None) -> None:
@@ -335,6 +369,10 @@ def _event_row(mat_id: UUID, logged: Logged) -> Any:
         is_valid=not isinstance(message, messages.Unreadable),
         reason=reason,
         record=to_record(message),
+        made_by_id=logged.received.made_by_id,
+        why=logged.received.why,
+        voids_id=logged.received.voids_id,
+        voided_by_id=None,
     )
 
 

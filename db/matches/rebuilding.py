@@ -14,11 +14,13 @@ from db.errors import NotFound
 from db.matches.board import board
 from db.matches.events import ScoreboardChanged
 from db.matches.keeping import forget_counts, forget_facts, store_counts, store_facts
-from db.matches.log import Advance, Fight, MatProgress, Received, advance
+from db.matches.log import Advance, Fight, Logged, MatProgress, Received
 from db.matches.messages import from_record
 from db.matches.operations import store_fights
+from db.matches.past import entry_of, read_log
 from db.matches.replacing import replace
 from db.matches.tables import Mat, Match, MatchEvent, Round, RoundSide, Scoreboard
+from db.matches.taking_back import fold_again, mark_voided
 from db.session import Session, Transaction
 
 _AT_A_TIME = 2_000
@@ -48,28 +50,39 @@ async def rebuild_mat(tx: Transaction, mat_id: UUID, *, now: datetime) -> Rebuil
     await forget_counts(tx, mat_id)
     for match_id in known.values():
         await forget_facts(tx, match_id)
-    folded = await _fold_log(tx, mat_id, known)
-    changed = await _write(tx, mat, list(folded.values()), now)
-    return Rebuilt(mat=mat, entries=mat.last_seq, fights=len(folded), changed=changed)
+    await _count_log(tx, mat_id)
+    begun = sorted(known)
+    changed = 0
+    for begun_seq, left in zip(begun, [*begun[1:], None], strict=True):
+        fight = await _fold_fight(tx, known[begun_seq], begun_seq, left)
+        changed += fight is not None and await _write(tx, mat, fight, now)
+    return Rebuilt(mat=mat, entries=mat.last_seq, fights=len(known), changed=changed)
 
 
-async def _fold_log(tx: Transaction, mat_id: UUID, known: dict[int, UUID]) -> dict[UUID, Fight]:
-    """Fold the whole log, storing facts and counts on the way; return each fight as it is at last, by its id."""
-    progress = MatProgress(mat_id=mat_id, seq=0, fight=None)
-    folded: dict[UUID, Fight] = {}
+async def _count_log(tx: Transaction, mat_id: UUID) -> None:
+    """Count all that the log of a mat holds."""
     async for rows in _entries(tx, mat_id):
-        steps = advance(progress, [_received(row) for row in rows])
-        ids = {fight.match_id: known[fight.begun_seq] for fight in steps.fights if fight.begun_seq in known}
-        for fight in steps.fights:
-            if fight.match_id in ids:
-                folded[ids[fight.match_id]] = replace(fight, match_id=ids[fight.match_id])
-        event_ids = {row.seq: row.id for row in rows}
-        for match_id, facts in steps.facts.items():
-            if match_id in ids:
-                await store_facts(tx, ids[match_id], facts, event_ids)
-        await store_counts(tx, mat_id, steps.logged)
-        progress = steps.progress
-    return folded
+        await store_counts(
+            tx, mat_id, [Logged(entry=entry_of(row), received=_received(row), fight=None) for row in rows]
+        )
+
+
+async def _fold_fight(tx: Transaction, match_id: UUID, begun_seq: int, left: int | None) -> Fight | None:
+    """Fold all that was said of a fight, and store its facts; `left` is the entry with which another took its mat."""
+    rows = await read_log(tx, [match_id])
+    if not rows:
+        return None
+    state, facts, voided = await fold_again(rows, left=left)
+    await store_facts(tx, match_id, facts, {row.seq: row.id for row in rows})
+    await mark_voided(tx, match_id, rows, voided)
+    return Fight(
+        match_id=match_id,
+        begun_seq=begun_seq,
+        state=state,
+        shown=board(state),
+        revision=0,
+        changed_at=rows[-1].received_at,
+    )
 
 
 async def _entries(session: Session, mat_id: UUID) -> AsyncIterator[Sequence[MatchEvent]]:
@@ -89,27 +102,24 @@ def _received(row: MatchEvent) -> Received:
     )
 
 
-async def _write(tx: Transaction, mat: Mat, fights: Sequence[Fight], now: datetime) -> int:
-    """Write fights over what is stored of them. Returns how many scoreboards changed, and tells of those."""
-    changed: list[Fight] = []
-    for fight in fights:
-        await _forget_rounds(tx, fight)
-        stored = await tx.row(select(Scoreboard).where(col(Scoreboard.match_id) == fight.match_id))
-        shown = orjson.loads(orjson.dumps(board(fight.state)))
-        kept: dict[str, Any]
-        if stored is not None and stored.board == shown:
-            kept = {"shown": stored.board, "revision": stored.revision, "changed_at": stored.changed_at}
-        else:
-            kept = {"shown": shown, "revision": 1 + (0 if stored is None else stored.revision), "changed_at": now}
-        written: Fight = replace(fight, **kept)
-        progress = MatProgress(mat_id=mat.id, seq=mat.last_seq, fight=None)
-        await store_fights(tx, Advance(progress=progress, logged=[], fights=[written], facts={}), {})
-        if written.changed_at == now:
-            changed.append(written)
-    for fight in changed:
+async def _write(tx: Transaction, mat: Mat, fight: Fight, now: datetime) -> bool:
+    """Write a fight over what is stored of it. Says whether its scoreboard changed, and then tells of it."""
+    await _forget_rounds(tx, fight)
+    stored = await tx.row(select(Scoreboard).where(col(Scoreboard.match_id) == fight.match_id))
+    shown = orjson.loads(orjson.dumps(fight.shown))
+    is_same = stored is not None and stored.board == shown
+    kept: dict[str, Any]
+    if stored is not None and is_same:
+        kept = {"shown": stored.board, "revision": stored.revision, "changed_at": stored.changed_at}
+    else:
+        kept = {"shown": shown, "revision": 1 + (0 if stored is None else stored.revision), "changed_at": now}
+    written: Fight = replace(fight, **kept)
+    progress = MatProgress(mat_id=mat.id, seq=mat.last_seq, fight=None)
+    await store_fights(tx, Advance(progress=progress, logged=[], fights=[written], facts={}), {})
+    if not is_same:
         scoreboard: Any = await tx.row(select(Scoreboard).where(col(Scoreboard.match_id) == fight.match_id))
         tx.record(ScoreboardChanged(scoreboard=scoreboard, is_current=fight.match_id == mat.current_match_id))
-    return len(changed)
+    return not is_same
 
 
 async def _forget_rounds(tx: Transaction, fight: Fight) -> None:

@@ -36,8 +36,8 @@ def side_rows(state: FightState) -> list[dict[str, Any]]:
             "country_code": shown.country_code,
             "background": shown.background or "",
             "foreground": shown.foreground or "",
-            "score": shown.score,
-            "gam_jeom_count": shown.gam_jeoms,
+            "score": max(0, shown.score),
+            "gam_jeom_count": max(0, shown.gam_jeoms),
             "rounds_won": shown.rounds_won,
         }
         for side, shown in ((Side.BLUE, state.blue), (Side.RED, state.red))
@@ -49,10 +49,10 @@ def round_rows(state: FightState) -> list[dict[str, Any]]:
     return [
         {
             "number": one.number,
-            "blue_score": one.blue.score,
-            "red_score": one.red.score,
-            "blue_gam_jeom_count": one.blue.gam_jeoms,
-            "red_gam_jeom_count": one.red.gam_jeoms,
+            "blue_score": max(0, one.blue.score),
+            "red_score": max(0, one.red.score),
+            "blue_gam_jeom_count": max(0, one.blue.gam_jeoms),
+            "red_gam_jeom_count": max(0, one.red.gam_jeoms),
             "winner": one.winner,
             "superiority": one.superiority,
             "has_statistics_conflict": one.has_count_difference,
@@ -77,13 +77,13 @@ def _round_side_row(number: int, side: Side, told: RoundSide) -> dict[str, Any]:
     return {
         "round": number,
         "side": side,
-        "score": told.score,
+        "score": max(0, told.score),
         "punch_count": punch,
         "body_count": body,
         "head_count": head,
         "turning_body_count": turning_body,
         "turning_head_count": turning_head,
-        "gam_jeom_count": told.gam_jeoms,
+        "gam_jeom_count": max(0, told.gam_jeoms),
         **dict(zip(_REPORTED, told.reported or (None,) * len(_REPORTED), strict=True)),
     }
 

@@ -16,7 +16,7 @@ _Value = TypeVar("_Value")
 
 @dataclass(frozen=True, kw_only=True)
 class SideState:
-    """One side of the scoreboard; score and gam-jeoms are those of the current round."""
+    """One side of the scoreboard; score and gam-jeoms are those of the current round, as in `RoundSide`."""
 
     short_name: str = ""
     long_name: str = ""
@@ -30,10 +30,16 @@ class SideState:
 
 @dataclass(frozen=True, kw_only=True)
 class RoundSide:
-    """One side of one round: what was said of it, what we counted, and what the sender reports to have counted."""
+    """One side of one round: what was said of it, what we counted, and what the sender reports to have counted.
+
+    Score and gam-jeoms hold what operators changed in them (`…_by_hand`), which is put on top of every level that is
+    said. They are below zero where an operator took more than there is by now: whoever shows them shows zero.
+    """
 
     score: int = 0
     gam_jeoms: int = 0
+    score_by_hand: int = 0
+    gam_jeoms_by_hand: int = 0
     # How many points of kind 1 (punch) to 5 (turning kick to the head).
     point_counts: tuple[int, ...] = (0, 0, 0, 0, 0)
     # Body, head, punch, unknown, unknown, gam-jeom; None before the round's end.

@@ -290,7 +290,18 @@ class MatchEvent(Stored, table=True):
     """One entry of a mat's log: append-only, the truth that all else is folded from."""
 
     __tablename__ = "match_events"
-    __table_args__ = (UniqueConstraint("mat_id", "seq"), Index(None, "match_id", "seq"))
+    __table_args__ = (
+        UniqueConstraint("mat_id", "seq"),
+        Index(None, "match_id", "seq"),
+        Index(
+            "ix_match_events_by_hand",
+            "match_id",
+            "made_by_id",
+            "seq",
+            sqlite_where=text("made_by_id IS NOT NULL"),
+            postgresql_where=text("made_by_id IS NOT NULL"),
+        ),
+    )
 
     mat_id: UUID = Field(foreign_key="mats.id", ondelete="CASCADE")
     seq: int
@@ -308,6 +319,13 @@ class MatchEvent(Stored, table=True):
     reason: RejectionReason | None = Field(default=None, sa_type=enum_type(RejectionReason))
     # What the parser read, so that a fold needs no parser.
     record: dict[str, Any] = Field(sa_type=JSONColumn)
+    # The operator who said it, and why; none for the wire. No foreign key: the entry stays, whoever goes.
+    made_by_id: UUID | None = None
+    why: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    # The entry that this one takes back, and the one in force that took this back. The second is worked out from the
+    # log. No foreign keys: an entry goes only with its whole mat.
+    voids_id: UUID | None = None
+    voided_by_id: UUID | None = None
 
 
 class EventType(Stored, table=True):

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from db.matches import messages
+from db.matches.corrections import Correction
 from db.matches.log import Logged
 from db.matches.messages import Message
 
@@ -59,9 +60,11 @@ def count_entries(logged: Iterable[Logged]) -> Tally:
 
 
 def code_of(message: Message, raw: bytes) -> str:
-    """Return what a message begins with, as the wire has it: `pt1`, `sc1`, `Udp Port`. Empty if it has nothing."""
+    """Return what a message begins with, as the wire has it: `pt1`, `sc1`, `Udp Port`. Empty if it came otherwise."""
     if isinstance(message, messages.Link):
         return "Udp Port"
+    if isinstance(message, Correction):
+        return ""
     head = message.code if isinstance(message, messages.Unknown) else _text(raw.partition(b";")[0])
     return head.strip()[:LONGEST_CODE]
 

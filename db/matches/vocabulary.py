@@ -63,6 +63,11 @@ class PointKind(StrEnum):
     TURNING_BODY = "TURNING_BODY"
     TURNING_HEAD = "TURNING_HEAD"
 
+    @property
+    def points(self) -> int:
+        """What it is worth."""
+        return list(PointKind).index(self) + 1
+
 
 class RoundWinReason(StrEnum):
     """What a round was won by, as far as the log tells."""
@@ -101,7 +106,7 @@ class BurstKind(StrEnum):
 
 
 class MatchEventKind(StrEnum):
-    """What a message of a scoring program is about, one for each class of `db.matches.messages`."""
+    """What an entry of the log is about: one for each class of `db.matches.messages` and `db.matches.corrections`."""
 
     FIGHT_LOADING = "FIGHT_LOADING"
     FIGHT_READY = "FIGHT_READY"
@@ -130,6 +135,24 @@ class MatchEventKind(StrEnum):
     UNKNOWN = "UNKNOWN"
     # Refused, with a reason.
     UNREADABLE = "UNREADABLE"
+    # From here on: what an operator says by hand.
+    LOADED_BY_HAND = "LOADED_BY_HAND"
+    POINTS_AWARDED = "POINTS_AWARDED"
+    POINTS_TAKEN_BACK = "POINTS_TAKEN_BACK"
+    GAM_JEOM_GIVEN = "GAM_JEOM_GIVEN"
+    GAM_JEOM_TAKEN_BACK = "GAM_JEOM_TAKEN_BACK"
+    SCORE_SET = "SCORE_SET"
+    ROUND_SET = "ROUND_SET"
+    ROUND_DECIDED = "ROUND_DECIDED"
+    CLOCK_SET = "CLOCK_SET"
+    CLOCK_STARTED = "CLOCK_STARTED"
+    CLOCK_STOPPED = "CLOCK_STOPPED"
+    CHALLENGE_DECIDED = "CHALLENGE_DECIDED"
+    WINNER_DECLARED = "WINNER_DECLARED"
+    # An entry was taken back: named, as the last one's own, or the taking back itself.
+    ENTRY_VOIDED = "ENTRY_VOIDED"
+    UNDONE = "UNDONE"
+    REDONE = "REDONE"
 
 
 class RejectionReason(StrEnum):

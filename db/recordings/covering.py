@@ -23,6 +23,8 @@ from db.recordings.visibility import visible_bookmarks, visible_recordings
 MOST_VIDEOS = 50
 # Points from so many on are worth seeing again.
 HIGHLIGHT_POINTS = 3
+_POINTS = (MatchEventKind.POINT, MatchEventKind.POINTS_AWARDED)
+_MAY_BE_HIGHLIGHTS = (*_POINTS, MatchEventKind.GAM_JEOMS, MatchEventKind.GAM_JEOM_GIVEN, MatchEventKind.CLOCK)
 STEP_OF_MATCH = 0
 STEP_OF_WINNER = 1_000_000
 
@@ -208,16 +210,17 @@ def _marked(condition: Any) -> Any:
         before = func.lag(said).over(partition_by=(*fight, col(MatchEvent.kind)), order_by=col(MatchEvent.seq))
         columns += [said.label(side), before.label(f"{side}_before")]
     columns.append(MatchEvent.record["action"].as_string().label("action"))
-    kinds = (MatchEventKind.POINT, MatchEventKind.GAM_JEOMS, MatchEventKind.CLOCK)
-    is_one = or_(*(col(MatchEvent.kind) == one for one in kinds))
-    return select(*columns).where(condition, is_one, col(MatchEvent.is_valid)).subquery("marked")
+    is_one = or_(*(col(MatchEvent.kind) == one for one in _MAY_BE_HIGHLIGHTS))
+    counts = col(MatchEvent.is_valid), col(MatchEvent.voided_by_id).is_(None)
+    return select(*columns).where(condition, is_one, *counts).subquery("marked")
 
 
 def _is_highlight(events: Any) -> Any:
     """Say that points were many, that a gam-jeom was given, or that a round came to its end."""
     given = [events.c[side] > func.coalesce(events.c[f"{side}_before"], 0) for side in ("blue", "red")]
     return or_(
-        and_(events.c.kind == MatchEventKind.POINT, events.c.points >= HIGHLIGHT_POINTS),
+        and_(or_(*(events.c.kind == one for one in _POINTS)), events.c.points >= HIGHLIGHT_POINTS),
+        events.c.kind == MatchEventKind.GAM_JEOM_GIVEN,
         and_(events.c.kind == MatchEventKind.GAM_JEOMS, or_(*given)),
         and_(events.c.kind == MatchEventKind.CLOCK, events.c.action == "stopEnd"),
     )

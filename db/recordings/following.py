@@ -19,10 +19,15 @@ from db.session import Session, Transaction
 # A fight that was put on its mat longer ago is not one that somebody waits for.
 _STALE = timedelta(hours=6)
 
+# What a scoring program says, and what operators do.
+_READY = {MatchEventKind.FIGHT_READY, MatchEventKind.LOADED_BY_HAND, MatchEventKind.CLOCK_STARTED}
+_CHALLENGES = {MatchEventKind.CHALLENGE, MatchEventKind.CHALLENGE_DECIDED}
+_WINNERS = {MatchEventKind.WINNER, MatchEventKind.WINNER_DECLARED}
+
 
 def is_followed(event: MatchEvent) -> bool:
     """Say whether an entry of a log is one that a machine may do something at."""
-    return _is_ready(event) or _is_asked(event) or event.kind is MatchEventKind.WINNER
+    return _is_ready(event) or _is_asked(event) or event.kind in _WINNERS
 
 
 async def follow_events(tx: Transaction, machine: OBSMachine, events: Iterable[MatchEvent], *, now: datetime) -> None:
@@ -35,7 +40,7 @@ async def follow_events(tx: Transaction, machine: OBSMachine, events: Iterable[M
             await save_replay(tx, machine.id, cause=cause, match_id=event.match_id, viewer=None, now=now)
         if machine.records_matches and _is_ready(event):
             await _record(tx, machine, event.match_id, now)
-        if machine.records_matches and event.kind is MatchEventKind.WINNER:
+        if machine.records_matches and event.kind in _WINNERS:
             await _stop(tx, machine, event.match_id, event.received_at, now)
 
 
@@ -98,8 +103,8 @@ def _is_ready(event: MatchEvent) -> bool:
     """Say whether a fight is ready or, where nobody said that, has begun."""
     if event.kind is MatchEventKind.CLOCK:
         return bool(event.record.get("action") == "start")
-    return event.kind is MatchEventKind.FIGHT_READY
+    return event.kind in _READY
 
 
 def _is_asked(event: MatchEvent) -> bool:
-    return event.kind is MatchEventKind.CHALLENGE and event.record.get("state") == ChallengeState.ASKED
+    return event.kind in _CHALLENGES and event.record.get("state") == ChallengeState.ASKED

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import strawberry
 
+from db.access.queries import user_by_id
 from db.flags import queries as flags
 from db.matches import queries
+from db.matches.past import LogPoint, scoreboards_at
 from db.network import queries as network
 from db.recordings import queries as recorded
 from db.social import queries as social
-from schema.access.types import LazyEntry, LazyFlag, LazyUDPListener
+from schema.access.types import LazyEntry, LazyFlag, LazyUDPListener, User
 from schema.connections import Connection, write_cursor
+from schema.context import Asked
 from schema.fields import LinkNode, Node, column, computed, connection, node, to_many, to_one, value
 from schema.matches.arguments import (
     ChallengeFilter,
@@ -247,8 +251,31 @@ class Match(Node):
         "The video challenges in it.", queries.challenges_by_match, order=MatchEventOrder, filter=ChallengeFilter
     )
     scoreboard: Scoreboard = to_one("What an overlay shows.", queries.scoreboard_by_match, key="id")
+
+    @strawberry.field(
+        description="The scoreboard as it was behind an entry or at a moment, worked out from the log as far as that. "
+        "What was taken back later still counted then. Null if the match had not begun."
+    )
+    async def scoreboard_at(
+        self,
+        info: Asked,
+        seq: Annotated[
+            int | None,
+            strawberry.argument(
+                description="Behind the entry of this number in the mat's log. Null if `time` is given."
+            ),
+        ] = None,
+        time: Annotated[
+            datetime | None, strawberry.argument(description="At this moment. Null if `seq` is given.")
+        ] = None,
+    ) -> Scoreboard | None:
+        """Fold the log as far as that; those of a list together."""
+        point, rows = LogPoint(seq=seq, time=time), info.context.rows
+        read = partial(scoreboards_at, point=point, most=rows.most, note=rows.note)
+        return cast("Scoreboard | None", await info.context.loaders.found(("scoreboard_at", point), self.id, read))
+
     events: Connection[MatchEvent] = connection(
-        "What the scoring program said, in the order it was received.",
+        "What the scoring program and operators said, in the order it was received.",
         queries.events_by_match,
         order=MatchEventOrder,
         filter=MatchEventFilter,
@@ -323,20 +350,20 @@ class Round(Node):
 
 @node("event", queries.event_by_id)
 class MatchEvent(Node):
-    """An entry of a mat's log: one message of the scoring program. Entries are never changed and never removed."""
+    """An entry of a mat's log: a message of the scoring program, or what an operator said. None is ever removed."""
 
     seq: int = column("Its number in the mat's log, from 1, without gaps.")
-    received_at: datetime = column("When its datagram arrived.")
+    received_at: datetime = column("When its datagram arrived, or the operator asked for it.")
     kind: MatchEventKind = column("What it is about.")
     side: Side | None = column("The side it names. Null if it names none, or the referee.")
-    points: int | None = column("The points it gives. Null for everything but a point.")
+    points: int | None = column("The points it gives, below zero if it takes them. Null for everything but points.")
     round: int | None = column("The round the fight was in. Null if there was no fight.")
     clock_ms: int | None = column("What remained on the fight clock, in milliseconds. Null if there was no fight.")
     is_valid: bool = column("Whether it could be read.")
     reason: RejectionReason | None = column("What is wrong with it. Null if nothing is.")
-    sender: str = column("The address it came from, as `host:port`.")
+    sender: str = column("The address it came from, as `host:port`; of an operator, his `@username`.")
     raw: str = computed(
-        "The message as received; bytes that are no UTF-8 are shown as `\\ufffd`.",
+        "The message as received; bytes that are no UTF-8 are shown as `\\ufffd`. Of an operator, it is JSON.",
         ("raw",),
         lambda raw: raw.decode("utf-8", "replace"),
     )
@@ -344,6 +371,18 @@ class MatchEvent(Node):
         "Its place in the feed: give it to `matchEvents(after:)` to go on from here.",
         ("seq",),
         lambda seq: write_cursor((seq,)),
+    )
+    why: str = column("Why, in the operator's words. Empty if nothing was said, as for the scoring program.")
+    made_by: User | None = to_one(
+        "The operator who said it. Null for what the scoring program said, and for overlays, which see no users.",
+        user_by_id,
+        key="made_by_id",
+    )
+    voids: MatchEvent | None = to_one(
+        "The entry that it takes back. Null if it is about something else.", queries.event_by_id, key="voids_id"
+    )
+    voided_by: MatchEvent | None = to_one(
+        "The entry that took it back. Null while it is in force.", queries.event_by_id, key="voided_by_id"
     )
     match: Match | None = to_one(
         "The fight it belongs to. Null if none was on the mat.", queries.match_by_id, key="match_id"
@@ -371,7 +410,10 @@ def _of_board(description: str, name: str, read: Any = lambda shown: shown) -> A
 class Scoreboard:
     """Everything an overlay shows of a fight, in one consistent piece."""
 
-    revision: int = column("Raised by one at every change: of a match the higher is the newer. 0 during its load.")
+    revision: int = column(
+        "Raised by one at every change, and whenever an operator says anything: of a match the higher is the newer. "
+        "0 during its load, and of a scoreboard of the past."
+    )
     changed_at: datetime = column("When it last changed.")
     state: MatchState = _of_board("Where the fight stands.", "state", MatchState)
     number: str = _of_board("The match number. Empty until said.", "number")

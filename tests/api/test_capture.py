@@ -17,6 +17,7 @@ from sqlmodel import select
 
 from api.capture import CapturedMessage, CaptureError, print_capture, read_capture
 from api.commands.capturing import captured
+from api.commands.replaying import Manner, send
 from api.fights import invented_fight
 from api.replay import Network, over, replay
 from api.workers.pss_protocol import parse
@@ -170,7 +171,7 @@ async def test_capturing_what_was_captured_gives_the_same_file_byte_for_byte(db:
 
 async def test_more_entries_than_are_read_at_once_are_captured(db: Database) -> None:
     fight = invented_fight(1)
-    ticks = [replace(fight[-1], wire=f"clk;00:{number % 60:02}") for number in range(2000)]
+    ticks = [replace(fight[-1], wire=f"clk;00:{number % 60:02}") for number in range(700)]
 
     again = await stored(db, await log(db, [*fight[:-1], *ticks]))
 
@@ -225,6 +226,31 @@ async def test_an_empty_datagram_is_sent_and_nobody_need_be_there() -> None:
     await replay([CapturedMessage.of(timedelta(0), b"x")] * 3, address)
 
     assert heard == [b"", b"x"]
+
+
+async def test_a_capture_that_is_looped_is_sent_again_until_it_is_stopped() -> None:
+    messages = read_capture(CHALLENGE)
+    heard: list[bytes] = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ear:
+        ear.bind(("127.0.0.1", 0))
+        ear.setblocking(False)
+        manner = Manner(speed=10_000, times=None)
+        sending = asyncio.create_task(send("fight", messages, ear.getsockname(), manner, is_silent=True))
+        async with asyncio.timeout(20):
+            while len(heard) < 2 * len(messages) + 1:
+                heard.append(await asyncio.get_running_loop().sock_recv(ear, 1000))
+        sending.cancel()
+        await asyncio.wait([sending])
+        while True:
+            try:
+                ear.recv(1000)
+            except BlockingIOError:
+                break
+        sent = await send("fight", messages, ear.getsockname(), Manner(speed=10_000, times=3), is_silent=True)
+
+    wires = [one.raw for one in messages]
+    assert heard == [*wires, *wires, wires[0]]
+    assert sent == 3 * len(messages)
 
 
 NETWORKS = st.builds(

@@ -466,6 +466,11 @@ def test_the_schema_is_printed_for_programs() -> None:
         ("PSS_PORT", "-1", "pss-port cannot be '-1': Input should be greater than or equal to 0."),
         ("SPEED", "0", "speed cannot be '0': Input should be greater than 0."),
         ("DRAIN_SECONDS", "soon", "drain-seconds cannot be 'soon': Input should be a valid integer"),
+        (
+            "LISTENER_ADDRESSES",
+            "10.0.0.1,eth0",
+            "listener-addresses cannot be ['10.0.0.1', 'eth0']: Value error, 'eth0' is no address, as 192.168.1.5 is.",
+        ),
         ("LOG_LEVEL", "LOUD", "log-level cannot be 'LOUD'"),
         ("LOG_JSON", "perhaps", "log-json cannot be 'perhaps': Input should be a valid boolean"),
     ],
@@ -547,7 +552,8 @@ def test_the_demonstration_prints_one_line_for_programs_and_works() -> None:
             overlay,
         )
     assert page[0] == 200
-    assert answer == {"data": {"viewer": {"role": "ADMIN"}, "mats": {"nodes": [{"name": "Mat 1"}, {"name": "Mat 2"}]}}}
+    mats = [{"name": f"Mat {number}"} for number in (1, 2, 3)]
+    assert answer == {"data": {"viewer": {"role": "ADMIN"}, "mats": {"nodes": mats}}}
     assert (rest, process.returncode) == ("", 0)
     assert told["token"] not in said
 

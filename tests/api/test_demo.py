@@ -66,7 +66,7 @@ async def test_moments_are_found_in_a_camera_that_was_paused_and_in_a_late_strea
     await set_up(db, clock)
     graph = Graph(db, clock, Viewer(user_id=new_id(), token_id=new_id(), role=Role.VIEWER))
 
-    (mat, _) = (await graph.execute(RECORDED))["mats"]["nodes"]
+    (mat, *_) = (await graph.execute(RECORDED))["mats"]["nodes"]
 
     found = {
         one["label"]: {offset["recording"]["name"]: offset["offsetMs"] for offset in one["offsets"]}
@@ -103,7 +103,8 @@ async def test_the_tournament_has_two_days_and_queues_and_the_recorded_final_lea
     data = await graph.execute(EVENT)
 
     final = {"number": "1945", "tournament": {"name": "Ringside Open"}, "day": {"number": 1}}
-    queues = [["1946", "1947", "1948"], ["245.A", "245.B"]]
+    by_hand = {**final, "number": "212"}
+    queues = [["1946", "1947", "1948"], ["245.A", "245.B"], []]
     assert data["tournaments"]["nodes"] == [
         {
             "name": "Ringside Open",
@@ -114,8 +115,56 @@ async def test_the_tournament_has_two_days_and_queues_and_the_recorded_final_lea
             "mats": {
                 "nodes": [
                     {"name": f"Mat {mat}", "currentMatch": on, "queue": {"nodes": [{"number": one} for one in numbers]}}
-                    for mat, on, numbers in zip((1, 2), (final, None), queues, strict=True)
+                    for mat, on, numbers in zip((1, 2, 3), (final, None, by_hand), queues, strict=True)
                 ]
             },
         }
     ]
+
+
+BY_HAND = """
+{
+  mats(first: 10) {
+    nodes {
+      name
+      currentMatch {
+        state
+        scoreboard { blue { score } red { score gamJeoms } clock { state remainingMs } }
+        events(orderBy: OLDEST) { nodes { kind side points why madeBy { username } voidedBy { kind why } } }
+      }
+    }
+  }
+}
+"""
+
+
+async def test_a_fight_is_run_by_hand_with_one_mistake_that_was_taken_back(db: Database, clock: ManualClock) -> None:
+    await set_up(db, clock)
+    async with db.read() as session:
+        admin = await access.find_user(session, "admin")
+    assert admin is not None
+    graph = Graph(db, clock, Viewer(user_id=admin.id, token_id=new_id(), role=Role.ADMIN))
+
+    data = await graph.execute(BY_HAND)
+
+    (match,) = [one["currentMatch"] for one in data["mats"]["nodes"] if one["name"] == "Mat 3"]
+    said = match["events"]["nodes"]
+    assert {one["madeBy"]["username"] for one in said} == {"admin"}
+    assert [(one["kind"], one["points"], one["voidedBy"]) for one in said] == [
+        ("LOADED_BY_HAND", None, None),
+        ("CLOCK_STARTED", None, None),
+        ("POINTS_AWARDED", 2, None),
+        ("POINTS_AWARDED", 3, {"kind": "UNDONE", "why": "It was blue's kick"}),
+        ("UNDONE", None, None),
+        ("POINTS_AWARDED", 3, None),
+        ("GAM_JEOM_GIVEN", None, None),
+        ("CLOCK_STOPPED", None, None),
+    ]
+    assert (match["state"], match["scoreboard"]) == (
+        "LIVE",
+        {
+            "blue": {"score": 6},
+            "red": {"score": 0, "gamJeoms": 1},
+            "clock": {"state": "STOPPED", "remainingMs": 62_000},
+        },
+    )

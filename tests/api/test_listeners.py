@@ -66,6 +66,15 @@ subscription ($id: ID!) {
 """
 
 
+def _speaks_the_new_protocol() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as one:
+            one.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
 @asynccontextmanager
 async def listeners(db: Database, terms: Terms = QUICK, clock: Any = None) -> AsyncIterator[Listeners]:
     """Run what is configured until the block ends, and have written down all of it by then."""
@@ -180,6 +189,22 @@ async def test_who_is_not_named_is_refused_counted_and_shown_and_heard_once_he_i
     assert (session.packet_count, session.refused_count, session.smallest_packet) == (1, 2, 15)
     assert await log_of(db, mat.id) == ["pre;FightLoaded"]
     assert Counter(one.packet_count for one in await senders_of(db)) == {1: 1, 2: 1}
+
+
+@pytest.mark.skipif(not _speaks_the_new_protocol(), reason="This machine has no ::1.")
+async def test_a_listener_of_the_new_protocol_hears_and_refuses_as_one_of_the_old(db: Database) -> None:
+    mat = await lay_mat(db)
+    row = await make_listener(db, mat.id, NOW, address="::1", allowed_senders=["::1"])
+
+    async with listeners(db) as running:
+        port = await (await running.of(row.id)).wait_until_bound()
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sender:
+            sender.sendto(b"pre;FightLoaded", ("::1", port))
+        await eventually(lambda: _has_logged(db, mat, 1))
+
+    (session,), (heard,) = await sessions_of(db, row.id), await senders_of(db)
+    assert (session.address, session.packet_count, session.refused_count) == ("::1", 1, 0)
+    assert (heard.address, heard.is_refused) == ("::1", False)
 
 
 # While it runs.

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
 
-from db.matches import messages
+from db.matches import corrections, messages
+from db.matches.corrections import Correction
 from db.matches.fold import Entry
 from db.matches.messages import Message
 from db.matches.vocabulary import ChallengeState, Outcome, RejectionReason, Side
@@ -72,6 +73,50 @@ MESSAGES: st.SearchStrategy[Message] = st.one_of(
     st.builds(messages.Link, port=st.integers(0, 65_535), is_connected=st.booleans(), flags=_FLAGS),
     st.builds(messages.Unknown, code=_TEXTS, parts=st.lists(_TEXTS, max_size=3).map(tuple), flags=_FLAGS),
     st.builds(messages.Unreadable, reason=st.sampled_from(RejectionReason), detail=_TEXTS, flags=_FLAGS),
+)
+
+_NAMES = {f"{side}_{name}": _TEXTS for side in ("blue", "red") for name in ("short_name", "long_name", "country_code")}
+_COLOURS_OR_NONE = st.none() | st.just("#0000ff")
+_BACKS = {f"{side}_{name}": _COLOURS_OR_NONE for side in ("blue", "red") for name in ("background", "foreground")}
+_SCORES = st.none() | st.integers(0, 999)
+_REMAINING = st.none() | st.integers(0, 130_000)
+_FEW_ROUNDS = st.integers(1, 4)
+_POINTS = {"side": _SIDES, "value": st.integers(1, 5), "round": _FEW_ROUNDS}
+
+# What an operator says of a fight that is on, and takes nothing back with.
+CORRECTIONS: st.SearchStrategy[Correction] = st.one_of(
+    st.builds(corrections.PointsAwarded, **_POINTS),
+    st.builds(corrections.PointsTakenBack, **_POINTS),
+    st.builds(corrections.GamJeomGiven, side=_SIDES, round=_FEW_ROUNDS),
+    st.builds(corrections.GamJeomTakenBack, side=_SIDES, round=_FEW_ROUNDS),
+    st.builds(corrections.ScoreSet, round=_FEW_ROUNDS, blue=_SCORES, red=_SCORES),
+    st.builds(corrections.RoundSet, number=_FEW_ROUNDS),
+    st.builds(corrections.RoundDecided, round=_FEW_ROUNDS, winner=_SIDES_OR_NONE),
+    st.builds(corrections.ClockSet, remaining_ms=st.integers(0, 130_000)),
+    st.builds(corrections.ClockStarted, remaining_ms=_REMAINING),
+    st.builds(corrections.ClockStopped, remaining_ms=_REMAINING),
+    st.builds(corrections.ChallengeDecided, side=_SIDES_OR_NONE, state=st.sampled_from(ChallengeState)),
+    st.builds(
+        corrections.WinnerDeclared,
+        outcome=st.sampled_from(Outcome),
+        winner_name=_TEXTS,
+        round_score=_TEXTS,
+        code=_TEXTS,
+    ),
+)
+LOADS: st.SearchStrategy[Correction] = st.builds(
+    corrections.LoadedByHand,
+    number=_TEXTS,
+    phase=_TEXTS,
+    weight=_TEXTS,
+    division=_TEXTS,
+    round_count=st.integers(1, 99),
+    round_seconds=st.integers(1, 3_600),
+    **_NAMES,
+    **_BACKS,
+)
+VOIDINGS: st.SearchStrategy[Correction] = st.one_of(
+    *[st.builds(one, target=_NUMBERS) for one in (corrections.EntryVoided, corrections.Undone, corrections.Redone)]
 )
 
 

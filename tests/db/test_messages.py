@@ -7,7 +7,7 @@ from hypothesis import given
 from db.matches import messages
 from db.matches.messages import MatchSettings, Message, from_record, points_of, side_of, to_record
 from db.matches.vocabulary import ChallengeState, MatchEventKind, RejectionReason, Side
-from tests.db.match_strategies import MESSAGES
+from tests.db.match_strategies import CORRECTIONS, LOADS, MESSAGES, VOIDINGS
 
 FINAL_WIRE = "1945;Final;M -87kg;0;#0000ff;#FFFFFF;#ff0000;#FFFFFF;null;Under 21;3;120;cntDown;22;5"
 FINAL = MatchSettings(values=tuple(FINAL_WIRE.split(";")))
@@ -18,7 +18,7 @@ def test_a_message_comes_back_from_its_record(message: Message) -> None:
     assert from_record(message.kind, to_record(message)) == message
 
 
-@given(MESSAGES)
+@given(MESSAGES | CORRECTIONS | LOADS | VOIDINGS)
 def test_a_message_comes_back_from_its_record_as_json(message: Message) -> None:
     record = orjson.loads(orjson.dumps(to_record(message)))
 

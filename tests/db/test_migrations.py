@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -26,6 +26,9 @@ from db.access.viewer import Role
 from db.backups import operations as backups
 from db.backups.vocabulary import BackupJobKind
 from db.errors import Unavailable
+from db.matches import by_hand, operations, taking_back
+from db.matches.held import By
+from db.matches.vocabulary import Side
 from db.session import Database, connect, is_embedded
 from db.settings import operations as settings
 from db.tables import OF_ONE_DATABASE, metadata
@@ -34,6 +37,7 @@ from tests.support import accounts
 from tests.support.competition import hold, loaded_fight, open_day, plan, say
 from tests.support.flagging import hoist
 from tests.support.listening import listen_a_while
+from tests.support.operators import correct, make_operator
 from tests.support.practice import fill
 from tests.support.recordings import film
 from tests.support.social import amplify, follow, make_person, resonate, share
@@ -135,6 +139,7 @@ async def populate(db: Database) -> None:
         await backups.ask(tx, BackupJobKind.CREATE, viewer=None, now=NOW)
         await settings.set_setting(tx, "backups.keep", 7, reason="Small disk", viewer=None, now=NOW)
         await say(tx, competition.mats[0].id, NOW, *loaded_fight("8"), "wg1;1", "ch1", "nonsense")
+    await correct_fight_on(db, competition.mats[0].id)
     await film(db, competition.mats[0], None, NOW)
     stream = await make_stream(db, NOW, owner_id=user.id)
     await take(db, await make_source(db, stream, NOW), *FRAMES, at=NOW)
@@ -146,6 +151,16 @@ async def populate(db: Database) -> None:
         await mark(db, people[1], entry, NOW)
     await fill(db, user.id, stream.owner_id)
     await accounts.fill(db, user.id, stream.owner_id)
+
+
+async def correct_fight_on(db: Database, mat_id: UUID) -> None:
+    """Have an operator correct the fight on a mat, and take that back."""
+    by = By(viewer=await make_operator(db, NOW), now=NOW, revision=None, why="The video")
+    async with db.read() as session:
+        progress = await operations.load_progress(session, mat_id)
+    assert progress.fight is not None
+    await correct(db, by_hand.give_gam_jeom, progress.fight.match_id, by=by, side=Side.RED)
+    await correct(db, taking_back.undo, progress.fight.match_id, by=by)
 
 
 async def populated(url: str) -> dict[str, Any]:

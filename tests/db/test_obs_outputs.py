@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 from sqlmodel import col, select
 
+from db.matches import by_hand
+from db.matches.held import By
 from db.matches.tables import MatchEvent
+from db.matches.vocabulary import ChallengeState, Outcome, Side
 from db.recordings import commands, machines, operations, outputs
 from db.recordings.following import follow_events, follow_present, is_followed
 from db.recordings.outputs import Output
@@ -15,6 +18,7 @@ from db.recordings.vocabulary import OBSCommandKind, RecordingKind
 from db.session import Database
 from tests.db.stored import NOW, lay_mat
 from tests.support.competition import begun_fight, loaded_fight, say
+from tests.support.operators import correct, load, make_operator
 from tests.support.recordings import make_machine, make_recording
 
 MINUTE = timedelta(minutes=1)
@@ -130,6 +134,27 @@ async def test_a_fight_is_followed_entry_by_entry_once(db: Database, obs: OBSMac
         ("SAVE_REPLAY", "QUEUED", timedelta(0)),
         ("START_RECORDING", "QUEUED", timedelta(0)),
         ("STOP_RECORDING", "QUEUED", winner.received_at - NOW + timedelta(seconds=30)),
+    ]
+
+
+async def test_a_fight_that_is_run_by_hand_is_followed_alike(db: Database, obs: OBSMachine) -> None:
+    by = By(viewer=await make_operator(db, NOW), now=NOW, revision=None)
+    match = await load(db, obs.mat_id, by)
+    await correct(db, by_hand.start_clock, match.id, by=by)
+    for state in (ChallengeState.ASKED, ChallengeState.LOST):
+        await correct(db, by_hand.decide_challenge, match.id, by=by, side=Side.RED, state=state)
+    await correct(db, by_hand.declare_winner, match.id, by=by, outcome=Outcome.RED)
+    async with db.read() as session:
+        events = await session.rows(select(MatchEvent).order_by(col(MatchEvent.seq)))
+
+    followed = [event for event in events if is_followed(event)]
+    await do(db, follow_events, obs, followed, now=NOW)
+
+    assert [event.seq for event in followed] == [1, 2, 3, 5]
+    assert await queued(db) == [
+        ("SAVE_REPLAY", "QUEUED", timedelta(0)),
+        ("START_RECORDING", "QUEUED", timedelta(0)),
+        ("STOP_RECORDING", "QUEUED", timedelta(seconds=30)),
     ]
 
 

@@ -260,6 +260,8 @@ def test_news_is_answered_alike(house: House, wanted: int) -> None:
         # What is told here are points and gifts: whoever waits for something else waits for ever.
         others = ("entryAdded", "listenerStatusChanged", "feedPolled", "postSeen")
         assume(not any(name in operation.text for name in others))
+        # Whoever is bound to the fight alone hears nothing of how its mat is recorded.
+        assume(name != "overlay of several" or "recordingChanged" not in operation.text)
         planned, stock = house.run(news(world, world.viewers[name], fight, next(numbers), operation))
 
         assert planned == stock

@@ -10,9 +10,12 @@ from api.workers.pss_protocol import parse
 from db.access.tables import User
 from db.access.viewer import Role, Viewer
 from db.ids import new_id
+from db.matches import by_hand, taking_back
 from db.matches import operations as matches
+from db.matches.held import By
 from db.matches.log import Received
 from db.matches.tables import Mat
+from db.matches.vocabulary import PointKind, Side
 from db.recordings import commands, operations
 from db.recordings.timing import Gap
 from db.recordings.vocabulary import RecordingKind
@@ -22,6 +25,7 @@ from tests.conftest import ManualClock
 from tests.support.captures import FINAL
 from tests.support.competition import begun_fight, say
 from tests.support.graph import Graph
+from tests.support.operators import correct, load, make_operator
 from tests.support.recordings import make_bookmark, make_machine, make_recording, point_of
 
 HOUR = timedelta(hours=1)
@@ -166,6 +170,28 @@ async def test_a_gam_jeom_that_is_told_again_is_one_highlight(graph: Graph, cloc
 
     raw = [one["raw"] for one in match["highlights"]["nodes"]]
     assert raw == ["pt1;3", "wg1;1;wg2;0", "wg1;1;wg2;1", "wg1;0;wg2;1"]
+
+
+async def test_what_operators_give_is_a_highlight_until_it_is_taken_back(graph: Graph, clock: ManualClock) -> None:
+    by = By(viewer=await make_operator(graph.db, clock.now()), now=clock.now(), revision=None)
+    async with graph.db.transaction() as tx:
+        made = await matches.create_mat(tx, name="Mat 8", now=clock.now())
+    match = await load(graph.db, made.id, by)
+    for operation, named in (
+        (by_hand.award_points, {"side": Side.BLUE, "kind": PointKind.HEAD}),
+        (by_hand.award_points, {"side": Side.BLUE, "kind": PointKind.BODY}),
+        (by_hand.give_gam_jeom, {"side": Side.RED}),
+        (by_hand.award_points, {"side": Side.RED, "kind": PointKind.TURNING_BODY}),
+        (taking_back.undo, {}),
+    ):
+        await correct(graph.db, operation, match.id, by=by, **named)
+
+    shown = (await graph.execute(HIGHLIGHTS, id=gid("mat", made)))["mat"]["currentMatch"]["highlights"]["nodes"]
+
+    assert [(one["kind"], one["side"], one["points"]) for one in shown] == [
+        ("POINTS_AWARDED", "BLUE", 3),
+        ("GAM_JEOM_GIVEN", "RED", None),
+    ]
 
 
 CHAPTERS = """query ($id: ID!) { recording(id: $id) {

@@ -6,7 +6,6 @@ made and read in a folder for temporary files, and is moved to its target when i
 
 import asyncio
 import os
-import re
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
@@ -17,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-import fsspec
 from sqlalchemy import pool
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -25,11 +23,10 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from api.migrate import is_known, migrate_up, migrate_within, standing
 from api.occupied import nobody_serving
 from db.archive import SUFFIX, BadArchive, Manifest, Reader, Writer, look, verify
-from db.errors import Conflict, Invalid, NotFound, Unavailable
-from db.session import is_embedded, sqlite_path, without_secret
+from db.backups.target import Target
+from db.errors import Conflict, Invalid, Unavailable
+from db.session import is_embedded, sqlite_path
 from db.snapshot import Progress, count_rows, load_postgresql, load_sqlite, write_rows
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,65 +48,6 @@ class Outcome:
     tables: tuple[tuple[str, int, int], ...]
     migrates_from: str | None
     is_done: bool
-
-
-class Target:
-    """The folder that backups are kept in."""
-
-    def __init__(self, address: str) -> None:
-        try:
-            self._files, self._folder = fsspec.core.url_to_fs(address)
-        except (ImportError, ValueError) as error:
-            raise Invalid(f"Backups cannot be kept at {without_secret(address)}: {error}", field="target") from error
-        self._folder = self._folder.rstrip("/")
-
-    def names(self) -> list[str]:
-        """Return the names of the archives there, newest first: names begin with when they were made."""
-        with _reaching():
-            found = self._files.ls(self._folder, detail=False) if self._files.exists(self._folder) else []
-        names = (str(path).rpartition("/")[2] for path in found)
-        return sorted((name for name in names if name.endswith(SUFFIX) and _NAME.fullmatch(name)), reverse=True)
-
-    def size(self, name: str) -> int:
-        """Return how many bytes an archive has."""
-        with _reaching():
-            return int(self._files.size(self._path(name)))
-
-    def put(self, path: Path, name: str) -> None:
-        """Move an archive to its place; it has its name when it is whole."""
-        with _reaching():
-            self._files.makedirs(self._folder, exist_ok=True)
-            unfinished = f"{self._folder}/.{name}.unfinished"
-            self._files.put_file(str(path), unfinished)
-            self._files.mv(unfinished, self._path(name))
-
-    def get(self, name: str, path: Path) -> None:
-        """Fetch an archive. Raises `NotFound`."""
-        with _reaching():
-            if not self._files.exists(self._path(name)):
-                raise NotFound(
-                    f"There is no backup {name}. `ringside backup list` shows those there are.", field="name"
-                )
-            self._files.get_file(self._path(name), str(path))
-
-    def remove(self, name: str) -> None:
-        """Delete an archive."""
-        with _reaching():
-            self._files.rm_file(self._path(name))
-
-    def _path(self, name: str) -> str:
-        if _NAME.fullmatch(name) is None or not name.endswith(SUFFIX):
-            raise Invalid(f"{name[:80]!r} is not the name of a backup: they end with {SUFFIX}.", field="name")
-        return f"{self._folder}/{name}"
-
-
-@contextmanager
-def _reaching() -> Iterator[None]:
-    """Turn what a target raises into a refusal."""
-    try:
-        yield
-    except OSError as error:
-        raise Unavailable(f"The backups cannot be reached: {error}") from error
 
 
 async def create(url: str, target: Target, *, now: datetime, progress: Progress) -> Backup:

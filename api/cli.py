@@ -16,6 +16,7 @@ from api.commands import (
     feeds,
     flags,
     goals,
+    housekeeping,
     migrations,
     rebuilding,
     recounting,
@@ -55,6 +56,8 @@ app.add_typer(social, name="social")
 app.add_typer(simulating.simulate, name="simulate")
 app.add_typer(backing_up.backup, name="backup")
 app.add_typer(configuring.configuring, name="settings")
+app.add_typer(housekeeping.housekeeping, name="housekeeping")
+app.add_typer(housekeeping.database, name="database")
 app.add_typer(transferring.importing, name="import")
 app.add_typer(transferring.exporting, name="export")
 

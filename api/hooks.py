@@ -19,6 +19,7 @@ from db.errors import Conflict, Invalid, NotFound, Refusal, Unauthenticated, Una
 from db.session import Database
 from db.streams import operations
 from db.streams.incoming import Decoded, Received, StreamEvent
+from db.streams.sources import PURPOSE as SOURCE_SECRET
 from db.streams.sources import check_call
 from db.streams.tables import StreamSource
 from schema.ids import decode_id
@@ -89,7 +90,7 @@ class Hooks:
         now = self._clock.now()
         async with self._db.read() as session:
             source = await operations.find_source(session, _id_of(source_id))
-            secret = None if source is None else operations.secret_of(session, source)
+            secret = None if source is None else session.sealer.reveal(source.secret, purpose=SOURCE_SECRET)
         call_id = headers.get("webhook-id", "")
         # Whoever cannot sign is not told whether there is such a source.
         check_call(

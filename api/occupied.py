@@ -9,16 +9,24 @@ import fcntl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import asyncpg
 
 from db.errors import Conflict, Unavailable
 from db.session import is_embedded, sqlite_path, without_secret
 
-# Any number will do that the one for migrations is not.
-_LOCK = 0x52494E53
-_SUFFIX = ".serving"
+
+class _Lock(NamedTuple):
+    """A lock of either engine: any number will do that the one for migrations is not."""
+
+    number: int
+    suffix: str
+
+
+_SERVING = _Lock(0x52494E53, ".serving")
+_KEEPING = _Lock(0x52494E4B, ".keeping")
+_SWEEPING = _Lock(0x52494E54, ".sweeping")
 
 
 @asynccontextmanager
@@ -36,17 +44,40 @@ async def nobody_serving(url: str) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
+async def keeping(url: str) -> AsyncIterator[None]:
+    """Be the only one who does what is asked of a database's backups.
+
+    Raises `Conflict` while somebody else does, and `Unavailable`.
+    """
+    async with _held(url, _KEEPING, is_shared=False, told="Another server keeps this database."):
+        yield
+
+
+@asynccontextmanager
+async def sweeping(url: str) -> AsyncIterator[None]:
+    """Be the only one who lets go of what is too old. Raises as `keeping`."""
+    async with _held(url, _SWEEPING, is_shared=False, told="Another server sweeps this database."):
+        yield
+
+
+@asynccontextmanager
 async def _locked(url: str, *, is_alone: bool) -> AsyncIterator[None]:
     told = (
         "A server runs on this database. Stop it first, or let it do this itself: `backupRestore` in its graph."
         if is_alone
         else "A backup is being put into this database. Try again when that is done."
     )
+    async with _held(url, _SERVING, is_shared=not is_alone, told=told):
+        yield
+
+
+@asynccontextmanager
+async def _held(url: str, lock: _Lock, *, is_shared: bool, told: str) -> AsyncIterator[None]:
     if is_embedded(url):
         path = sqlite_path(url)
-        with await asyncio.to_thread(_opened, path.with_name(path.name + _SUFFIX)) as file:
+        with await asyncio.to_thread(_opened, path.with_name(path.name + lock.suffix)) as file:
             try:
-                fcntl.flock(file, (fcntl.LOCK_EX if is_alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+                fcntl.flock(file, (fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
             except OSError as error:
                 raise Conflict(told) from error
             yield
@@ -56,8 +87,8 @@ async def _locked(url: str, *, is_alone: bool) -> AsyncIterator[None]:
     except (OSError, asyncpg.PostgresError, TimeoutError) as error:
         raise Unavailable(f"The database {without_secret(url)} cannot be reached: {error}") from error
     try:
-        shared = "" if is_alone else "_shared"
-        if not await connection.fetchval(f"SELECT pg_try_advisory_lock{shared}($1)", _LOCK):
+        shared = "_shared" if is_shared else ""
+        if not await connection.fetchval(f"SELECT pg_try_advisory_lock{shared}($1)", lock.number):
             raise Conflict(told)
         yield
     finally:

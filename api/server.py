@@ -24,9 +24,11 @@ from api.transport.arriving import ArrivalLimits, Arrivals
 from api.transport.line import Line
 from api.transport.under_way import UnderWay
 from api.watchdog import Watchdog
+from api.workers.backups import BackupKeeper, Restoration
 from api.workers.executions import Executor, ExecutorLimits
 from api.workers.feed_fetching import FetchLimits
 from api.workers.feeds import FeedPoller, PollerLimits
+from api.workers.housekeeping import Housekeeper
 from api.workers.listeners import Listeners, Terms
 from api.workers.obs_machines import OBSMachines
 from api.workers.practice_sessions import SessionPlanner
@@ -59,6 +61,7 @@ class House:
     doorkeeper: Doorkeeper
     collector: Collector
     current: CurrentSettings
+    restoration: Restoration
     listeners: Listeners
     app: ASGIApp
 
@@ -98,13 +101,17 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
         current = CurrentSettings(db)
         await current.look()
         supervisor.start("settings", current.run)
+        restoration = Restoration()
+        backups = BackupKeeper(settings.database, db, clock, current, restoration)
+        supervisor.start("backups", backups.run, backups.facts)
+        housekeeper = Housekeeper(settings.database, db, clock, current)
+        supervisor.start("housekeeping", housekeeper.run, housekeeper.facts)
         supervisor.start("doorkeeper", doorkeeper.watch, doorkeeper.facts)
         sources = StreamSources(db, clock, supervisor)
         supervisor.start("stream sources", sources.run, sources.facts)
         obs = OBSMachines(db, clock, supervisor)
         supervisor.start("OBS machines", obs.run, obs.facts)
-        keeper = GoalKeeper(db, clock, kept=None)
-        current.follow("retention.goal_changes_days", partial(_keep_history, keeper))
+        keeper = GoalKeeper(db, clock)
         supervisor.start("goal keeper", keeper.run)
         _read_and_carry_out(settings, db, clock, supervisor)
         planner = SessionPlanner(db, clock, days=settings.sessions_planned_days)
@@ -139,16 +146,13 @@ async def open_house(settings: Settings, clock: Clock) -> AsyncIterator[House]:
             doorkeeper=doorkeeper,
             collector=collector,
             current=current,
+            restoration=restoration,
             listeners=listeners,
             app=app,
         )
     finally:
         await supervisor.close()
         await db.close()
-
-
-def _keep_history(keeper: GoalKeeper, days: int) -> None:
-    keeper.kept = timedelta(days=days) if days else None
 
 
 def _read_and_carry_out(settings: Settings, db: Database, clock: Clock, supervisor: Supervisor) -> None:
@@ -219,6 +223,9 @@ class Server(uvicorn.Server):
         )
         self.arrivals = Arrivals(limits)
         self._looking: asyncio.Task[None] | None = None
+        # Where it is served, once it is.
+        self.port = settings.port
+        self._is_asked_to_stop = False
         super().__init__(
             uvicorn.Config(
                 app,
@@ -247,7 +254,8 @@ class Server(uvicorn.Server):
         self._looking = asyncio.create_task(self.arrivals.look(), name="arrivals")
         await super().startup(sockets)
         if self.started:
-            self._on_started(self.servers[0].sockets[0].getsockname()[1])
+            self.port = self.servers[0].sockets[0].getsockname()[1]
+            self._on_started(self.port)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let those go who would stay for ever, then wait for what is under way."""
@@ -260,8 +268,28 @@ class Server(uvicorn.Server):
         """Serve until a signal asks to stop; requests and sockets under way are given `drain_seconds`."""
         # Uvicorn raises the signal again when it is done: that must not end us before the workers have written.
         for asked in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(asked, lambda *_: None)
+            signal.signal(asked, self._note_signal)
         await self.serve()
+
+    def _note_signal(self, *_: object) -> None:
+        self._is_asked_to_stop = True
+
+    def was_asked_to_stop(self) -> bool:
+        """Say whether a signal has asked for it, if only after it stopped for another reason."""
+        return self._is_asked_to_stop
+
+    async def run_until_stopped_or(self, asked: asyncio.Event) -> None:
+        """Serve as `run_until_stopped`, or until something else asks to stop."""
+
+        async def wait() -> None:
+            await asked.wait()
+            self.should_exit = True
+
+        waiting = asyncio.create_task(wait(), name="restoration")
+        try:
+            await self.run_until_stopped()
+        finally:
+            waiting.cancel()
 
 
 def run(main: Callable[[], object]) -> None:

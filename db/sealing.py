@@ -6,12 +6,15 @@ it is derived into has 256 bits, and AES-GCM says when a sealed value was change
 
 import base64
 import hashlib
+import logging
 import os
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from db.errors import Conflict
+from db.errors import Conflict, Unavailable
+
+_log = logging.getLogger(__name__)
 
 _MARK = "sealed:1:"
 _NONCE_BYTES = 12
@@ -61,6 +64,16 @@ class Sealer:
             raise Conflict(
                 "A secret does not open: RINGSIDE_SECRET_KEY is not the one it was sealed with. Set the secret again."
             ) from error
+
+    def reveal(self, stored: bytes | None, *, purpose: str) -> bytes | None:
+        """Return a secret for its use, `None` if there is none. Raises `Unavailable`; why stands in the log alone."""
+        if stored is None:
+            return None
+        try:
+            return self.open_bytes(stored, purpose=purpose)
+        except Conflict as error:
+            _log.error("a secret of %s cannot be used: %s", purpose, error.message)
+            raise Unavailable("This cannot be done: a secret does not open. The server's log says why.") from error
 
 
 def is_sealed(stored: object) -> bool:

@@ -2,6 +2,7 @@
 
 from db.access import tables as access
 from db.accounts import tables as accounts
+from db.backups import tables as backups
 from db.base import Base
 from db.flags import tables as flags
 from db.matches import tables as matches
@@ -25,6 +26,7 @@ __all__ = [
     "OF_ONE_DATABASE",
     "access",
     "accounts",
+    "backups",
     "flags",
     "matches",
     "metadata",

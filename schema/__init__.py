@@ -35,11 +35,17 @@ from schema.accounts.types import (
     Tag,
     Trigger,
 )
+from schema.backups.mutations import BackupMutations
+from schema.backups.queries import BackupQueries
+from schema.backups.subscriptions import BackupSubscriptions
+from schema.backups.types import BackupJob
 from schema.engine.executor import Engine, executor_for
 from schema.errors import SafeErrors
 from schema.flags.mutations import FlagMutations
 from schema.flags.queries import FlagQueries
 from schema.flags.types import Flag, FlagMapping, RecognitionAttempt
+from schema.housekeeping.mutations import HousekeepingMutations
+from schema.housekeeping.queries import HousekeepingQueries
 from schema.matches.mutations import MatchMutations
 from schema.matches.operator_mutations import OperatorMutations
 from schema.matches.planned_types import PlannedMatch, TournamentDay
@@ -95,6 +101,8 @@ class Query(
     PracticeStatisticsQueries,
     GoalTransferQueries,
     SettingQueries,
+    BackupQueries,
+    HousekeepingQueries,
     AccountQueries,
     ExecutionStatisticsQueries,
     AccessQueries,
@@ -128,6 +136,8 @@ class Mutation(
     ProviderMutations,
     SocialMutations,
     SettingMutations,
+    BackupMutations,
+    HousekeepingMutations,
     AccessMutations,
 ):
     """Everything that can be changed."""
@@ -143,6 +153,7 @@ class Subscription(
     PracticeSubscriptions,
     AccountSubscriptions,
     SettingSubscriptions,
+    BackupSubscriptions,
 ):
     """Everything that can be watched."""
 
@@ -217,7 +228,7 @@ def _joined() -> Schema:
             *(Stream, StreamSession, StreamGoal, StreamGoalChange, StreamSource),
             *(User, Token, Entry),
             *(Goal, PracticeSession, SessionTemplate),
-            *(Setting, SettingChange),
+            *(Setting, SettingChange, BackupJob),
             *(Account, Tag, Feed, Poll, Post, Action, Trigger, Provider, Service, Execution, Screenshot),
         ],
     )

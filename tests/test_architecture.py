@@ -27,6 +27,8 @@ _DOMAINS_MAY_KNOW: dict[str, set[str]] = {
     "social": {"access", "matches", "practice", "streams"},
     "practice": {"access"},
     "settings": {"access"},
+    "backups": {"access", "settings"},
+    "housekeeping": {"backups", "network", "settings", "streams"},
     "recordings": {"access", "matches"},
     "accounts": {"access"},
 }

@@ -9,6 +9,8 @@ import pytest
 from graphql import DocumentNode, FieldNode, NonNullTypeNode, OperationDefinitionNode, parse, validate
 
 from db.access.tables import User
+from db.backups import operations as backups
+from db.backups.vocabulary import BackupJobKind
 from db.flags.scanning import FlagFolder
 from db.matches import operations as matches
 from db.matches import planning, tournaments
@@ -225,6 +227,9 @@ async def _variables(graph: Graph, competition: Competition, admin: User) -> dic
         "TryOverlayOut": {"id": goals[0], "delta": 100},
         **await _social(graph, admin),
         "KeepMoreBackups": {"count": 30},
+        "OneBackupJob": {"id": (job := await _backup_job(graph))},
+        "FollowBackup": {"jobId": job},
+        **{one: {"name": "a.ringside.zip"} for one in ("DeleteBackup", "TryToRestoreBackup", "VerifyBackup")},
         "WatchSettings": {},
     }
 
@@ -273,6 +278,12 @@ async def _bare_tournament(graph: Graph, name: str, *, is_on: bool = False) -> s
         async with graph.db.transaction() as tx:
             await tournaments.start_tournament(tx, made.id)
     return encode_id("tournament", made.id)
+
+
+async def _backup_job(graph: Graph) -> str:
+    async with graph.db.transaction() as tx:
+        job = await backups.ask(tx, BackupJobKind.CREATE, viewer=None, now=graph.clock.now())
+    return encode_id("backupjob", job.id)
 
 
 async def _social(graph: Graph, admin: User) -> dict[str, dict[str, object]]:

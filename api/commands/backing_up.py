@@ -9,10 +9,11 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from api import backups
-from api.backups import Backup, Outcome, Target
+from api.backups import Backup, Outcome
 from api.commands.options import AsJSON, Database, plainly, run_plainly, url_of
 from api.commands.output import console, errors, plain, print_json, print_table
 from db.archive import BadArchive
+from db.backups.target import Target
 from db.clock import Clock, SystemClock
 from db.snapshot import Progress as Told
 

@@ -2,6 +2,7 @@
 
 import logging
 import tempfile
+from collections.abc import Callable
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 
@@ -13,9 +14,13 @@ from api.logs import configure_logs
 from api.occupied import serving
 from api.server import House, Server, first_admin, mat_named, open_house, run
 from api.settings import Settings
-from db.clock import SystemClock
+from api.workers.backups import Ended, Restoration, put_back
+from db.backups.operations import keep_job
+from db.clock import Clock, SystemClock
 from db.session import without_secret
 from schema.ids import encode_id
+
+_log = logging.getLogger(__name__)
 
 
 def serve(settings: Settings, *, is_demo: bool, as_json: bool) -> None:
@@ -35,7 +40,7 @@ async def _serve(settings: Settings, *, is_demo: bool, as_json: bool) -> None:
         if is_demo:
             feed_host = await stack.enter_async_context(serve_feed(speed=settings.speed))
             settings = _reading_often(settings, feed_host)
-        await _serve_house(settings, feed_host, as_json=as_json)
+        await _serve_on(settings, feed_host, as_json=as_json)
 
 
 def _reading_often(settings: Settings, feed_host: str) -> Settings:
@@ -46,31 +51,61 @@ def _reading_often(settings: Settings, feed_host: str) -> Settings:
     )
 
 
-async def _serve_house(settings: Settings, feed_host: str | None, *, as_json: bool) -> None:
-    """Serve; the demonstration where there is a feed for it."""
+async def _serve_on(settings: Settings, feed_host: str | None, *, as_json: bool) -> None:
+    """Serve until stopped; whenever a backup is to be put back, stop, do that, and serve what was in it."""
     clock = SystemClock()
+    ended: Ended | None = None
+    while True:
+        server, restoration = await _serve_once(settings, clock, ended, feed_host, as_json=as_json)
+        if server.was_asked_to_stop() or restoration.job is None or restoration.target is None:
+            return
+        settings = settings.model_copy(update={"port": server.port})
+        ended = await put_back(settings.database, restoration.job, restoration.target, clock)
+        if server.was_asked_to_stop():
+            return
+
+
+async def _serve_once(
+    settings: Settings, clock: Clock, ended: Ended | None, feed_host: str | None, *, as_json: bool
+) -> tuple[Server, Restoration]:
     async with serving(settings.database), open_house(settings, clock) as house:
         house.current.follow("logging.level", logging.getLogger().setLevel)
-        if feed_host is not None:
-            setup = await demo.set_up(house.db, clock, feed_host=feed_host)
-            listener = await house.listen(setup.mat_id)
-            work = demo.play(settings.pss_host, listener.wait_until_bound, speed=settings.speed)
-            house.supervisor.start("demo fight", work)
-            audience = demo.play_stream(house.db, clock, setup.stream_id, speed=settings.speed)
-            house.supervisor.start("demo stream", audience)
-            overlays = {
-                "Scoreboard": f"mat/{encode_id('mat', setup.mat_id)}",
-                "Fight": f"mat/{encode_id('mat', setup.mat_id)}?show=auto&look=arcade",
-                "Goals": f"stream/{encode_id('stream', setup.stream_id)}",
-            }
-            welcome = _Welcome(house, setup.admin_secret, overlays, setup.overlay_secret, as_json=as_json)
+        if ended is None:
+            welcome = await _welcome(house, clock, feed_host, as_json=as_json)
         else:
-            secret = await first_admin(house.db, clock)
-            mat_id = await mat_named(house.db, clock, settings.pss_mat)
-            await house.listen(mat_id)
-            welcome = _Welcome(house, secret, {}, None, as_json=as_json)
+            async with house.db.transaction() as tx:
+                await keep_job(tx, ended.job, error=ended.error, now=clock.now(), **ended.came)
+            await house.listen(await mat_named(house.db, clock, settings.pss_mat))
+            welcome = _say_nothing
         house.collector.begin()
-        await Server(house.app, settings, welcome, house.doorkeeper.close).run_until_stopped()
+        server = Server(house.app, settings, welcome, house.doorkeeper.close)
+        await server.run_until_stopped_or(house.restoration.asked)
+        return server, house.restoration
+
+
+def _say_nothing(port: int) -> None:
+    _log.info("the backup is put back; served again on port %s", port)
+
+
+async def _welcome(house: House, clock: Clock, feed_host: str | None, *, as_json: bool) -> Callable[[int], None]:
+    """Set up what is served the first time, and return who says where it is. A demonstration has a feed of its own."""
+    settings = house.settings
+    if feed_host is None:
+        secret = await first_admin(house.db, clock)
+        await house.listen(await mat_named(house.db, clock, settings.pss_mat))
+        return _Welcome(house, secret, {}, None, as_json=as_json)
+    setup = await demo.set_up(house.db, clock, feed_host=feed_host)
+    listener = await house.listen(setup.mat_id)
+    work = demo.play(settings.pss_host, listener.wait_until_bound, speed=settings.speed)
+    house.supervisor.start("demo fight", work)
+    audience = demo.play_stream(house.db, clock, setup.stream_id, speed=settings.speed)
+    house.supervisor.start("demo stream", audience)
+    overlays = {
+        "Scoreboard": f"mat/{encode_id('mat', setup.mat_id)}",
+        "Fight": f"mat/{encode_id('mat', setup.mat_id)}?show=auto&look=arcade",
+        "Goals": f"stream/{encode_id('stream', setup.stream_id)}",
+    }
+    return _Welcome(house, setup.admin_secret, overlays, setup.overlay_secret, as_json=as_json)
 
 
 class _Welcome:

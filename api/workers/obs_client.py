@@ -179,9 +179,16 @@ class OBSClient:
                 raise Refused("What answers there is no OBS: obs-websocket 5 greets, and this did not.")
             if hello.challenge is not None and self.machine.password is None:
                 raise Refused("This OBS asks for a password, and none is set.")
-            await socket.send(identify(hello, (self.machine.password or b"").decode()))
+            await socket.send(identify(hello, self._password()))
             if not isinstance(parse(await socket.recv()), Identified):
                 raise Refused("OBS did not let us in.")
+
+    def _password(self) -> str:
+        """Return the machine's password, empty if it has none. Raises `Refused` if it does not open."""
+        try:
+            return (self.db.sealer.reveal(self.machine.password, purpose=machines.PURPOSE) or b"").decode()
+        except Unavailable as refusal:
+            raise Refused(refusal.message) from refusal
 
     async def _give_up_sent(self, tx: Transaction) -> None:
         message = "The connection to OBS broke off before it was done."

@@ -238,29 +238,23 @@ class StreamSources:
 
 
 class GoalKeeper:
-    """Lets goals begin anew and end when their time has come, and lets go of history that is not to be kept."""
+    """Lets goals begin anew and end when their time has come."""
 
-    def __init__(self, db: Database, clock: Clock, *, kept: timedelta | None) -> None:
+    def __init__(self, db: Database, clock: Clock) -> None:
         self._db = db
         self._clock = clock
-        # For how long history is kept; `None` is for ever.
-        self.kept = kept
 
     async def run(self) -> None:
         """Look every second, until cancelled."""
-        looks = 0
         while True:
             with suppress(Unavailable):
-                await self.look(forgets=looks % _LOOKS_BETWEEN_FORGETTING == 0)
-            looks += 1
+                await self.look()
             await asyncio.sleep(_BETWEEN_LOOKS.total_seconds())
 
-    async def look(self, *, forgets: bool = False) -> None:
+    async def look(self) -> None:
         """Do what is due."""
         async with self._db.transaction() as tx:
             await operations.roll_periods(tx, now=self._clock.now())
-            if forgets and self.kept is not None:
-                await operations.forget(tx, kept=self.kept, now=self._clock.now())
 
 
 def _name(source: StreamSource) -> str:
@@ -270,4 +264,3 @@ def _name(source: StreamSource) -> str:
 # Somebody at the machine's own console may have changed something without our hearing of it.
 _LOOK_AGAIN = timedelta(seconds=10)
 _BETWEEN_LOOKS = timedelta(seconds=1)
-_LOOKS_BETWEEN_FORGETTING = 3600

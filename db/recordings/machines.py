@@ -27,6 +27,8 @@ from db.recordings.vocabulary import OBSMachineState
 from db.session import Session, Transaction
 from db.texts import checked
 
+# What such secrets are sealed for.
+PURPOSE = "obs_machines.password"
 MOST_MACHINES = 100
 LONGEST_HOST = 253
 LONGEST_PASSWORD = 200
@@ -59,7 +61,7 @@ async def create_machine(
     values = {
         "id": new_id(),
         "mat_id": mat_id,
-        **_columns({**NEW_MACHINE, **changes}),
+        **_sealed(tx, _columns({**NEW_MACHINE, **changes})),
         "is_enabled": True,
         "state": OBSMachineState.CONNECTING,
         "message": "",
@@ -88,7 +90,7 @@ async def update_machine(
 
     With the machine's clock, what its recordings show is corrected, those of before included.
     """
-    columns = _columns(changes)
+    columns = _sealed(tx, _columns(changes))
     before = await _configure(tx, machine_id, {})
     if "name" in columns:
         taken = col(OBSMachine.name) == columns["name"], col(OBSMachine.id) != machine_id
@@ -181,6 +183,11 @@ def _columns(changes: Mapping[str, Any]) -> dict[str, Any]:
         if field in said:
             columns[field] = bounded(said[field], field, least, most)
     return columns | {name: said[name] for name in ("records_matches", "saves_challenges") if name in said}
+
+
+def _sealed(tx: Transaction, columns: dict[str, Any]) -> dict[str, Any]:
+    password: bytes | None = columns.get("password")
+    return columns if password is None else {**columns, "password": tx.sealer.seal_bytes(password, purpose=PURPOSE)}
 
 
 def _host(text: str) -> str:

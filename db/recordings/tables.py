@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Index, LargeBinary, UniqueConstraint
 
-from db.base import UUID, Base, Field, JSONColumn, Stored, datetime, enum_type
+from db.base import IS_SECRET, UUID, Base, Field, JSONColumn, Stored, datetime, enum_type
 from db.recordings.vocabulary import (
     OBSCommandKind,
     OBSCommandState,
@@ -24,7 +24,7 @@ class OBSMachine(Stored, table=True):
     host: str
     port: int
     # It must be known to be proved, so it is no hash. Never shown.
-    password: bytes | None = Field(default=None, sa_type=LargeBinary)
+    password: bytes | None = Field(default=None, sa_type=LargeBinary, sa_column_kwargs={"info": IS_SECRET})
     is_enabled: bool = True
     # What it does when a fight is ready, when its winner is announced, and at a challenge.
     records_matches: bool = True

@@ -62,7 +62,6 @@ class Growing:
 
 
 GROWING = (
-    Growing(name="match_events", holds="the raw logs of mats, as far as their fights are over", counted_for="mat"),
     Growing(name="goal_changes", holds="the history of stream goals, and what was counted already"),
     Growing(name="listener_sessions", holds="the times that listeners listened", counted_for="listener"),
     Growing(name="setting_changes", holds="the history of settings", counted_for="setting"),

@@ -1,6 +1,5 @@
 """How streams may change: they themselves, their live sessions, their goals and their sources."""
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -13,7 +12,7 @@ from sqlmodel import col, select
 
 from db.access.tables import User
 from db.access.viewer import Role, Viewer
-from db.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
+from db.errors import Conflict, Forbidden, Invalid, NotFound
 from db.ids import new_id
 from db.session import Session, Transaction
 from db.statements import fixed
@@ -40,8 +39,6 @@ from db.texts import checked
 from db.zones import time_zone
 
 __all__ = ["Taken", "take_news"]
-
-_log = logging.getLogger(__name__)
 
 LONGEST_NAME = 200
 MOST_GOALS = 100
@@ -355,17 +352,6 @@ async def rotate_secret(tx: Transaction, source_id: UUID, *, viewer: Viewer | No
     secret = new_signing_secret()
     sealed = tx.sealer.seal_bytes(secret, purpose=PURPOSE)
     return MadeSource(source=await _configure(tx, source_id, {"secret": sealed}), secret=secret)
-
-
-def secret_of(session: Session, source: StreamSource) -> bytes | None:
-    """Return what a source's calls are signed with, `None` if it does not call. Raises `Unavailable`."""
-    if source.secret is None:
-        return None
-    try:
-        return session.sealer.open_bytes(source.secret, purpose=PURPOSE)
-    except Conflict as error:
-        _log.error("calls of source %s cannot be checked: %s", source.id, error.message)
-        raise Unavailable("Calls of this source cannot be checked now: see the server's log.") from error
 
 
 async def delete_source(tx: Transaction, source_id: UUID, *, viewer: Viewer | None) -> StreamSource:

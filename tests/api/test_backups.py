@@ -20,12 +20,12 @@ from hypothesis import strategies as st
 from sqlmodel import col, select
 
 from api import backups
-from api.backups import Target
 from api.migrate import migrate_down, migrate_up, standing
 from api.occupied import serving
 from db.access.tables import User
 from db.archive import BadArchive, Reader, Writer, verify
 from db.archive_columns import ColumnKind
+from db.backups.target import Target
 from db.errors import Conflict, Invalid, NotFound
 from db.session import Database, connect, sqlite_path
 from db.snapshot import plan

@@ -208,6 +208,8 @@ async def test_health_is_told_without_a_token_and_without_secrets(house: Running
     }
     assert workers == {
         "settings": well,
+        "backups": {**well, "done": 0},
+        "housekeeping": {**well, "retired": 0},
         "doorkeeper": {**well, "sockets": 0, "wrongTokens": 0},
         "stream sources": {**well, "sources": 0},
         "OBS machines": {**well, "machines": 0},

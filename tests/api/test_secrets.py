@@ -13,11 +13,15 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from api import backups
-from api.backups import Target
 from api.server import first_admin
 from api.settings import Settings
+from db.accounts import providers
+from db.accounts.vocabulary import ProviderKind
+from db.backups.target import Target
 from db.clock import SystemClock
 from db.errors import Conflict
+from db.matches import operations as matches
+from db.recordings import machines
 from db.resealing import purpose_of, seal_secrets, secret_columns
 from db.sealing import NO_KEY, Sealer, is_sealed
 from db.session import Database, connect, is_embedded, sqlite_path
@@ -31,17 +35,24 @@ from tests.support.streaming import make_stream
 MARK = "swordfish-0451"
 KEY = "the key of whoever runs this"
 # How each column that holds secrets comes to hold one with the mark in it.
-_PLANTED = {"settings.secret", "stream_sources.secret"}
+_PLANTED = {"settings.secret", "stream_sources.secret", "providers.url", "providers.secret", "obs_machines.password"}
 
 
 async def plant(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """Put the mark into every column that holds secrets, as they are put there."""
-    monkeypatch.setattr(streams, "new_signing_secret", MARK.encode)
+    for module in (streams, providers):
+        monkeypatch.setattr(module, "new_signing_secret", MARK.encode)
     stream = await make_stream(db, NOW)
     async with db.transaction() as tx:
         await streams.create_source(
             tx, stream.id, kind=StreamSourceKind.WEBHOOK, changes={"name": "Deck"}, viewer=None, now=NOW
         )
+        await providers.create_provider(
+            tx, kind=ProviderKind.WEBHOOK, changes={"name": "Tool", "url": f"https://tool.example/{MARK}"}, now=NOW
+        )
+        mat = await matches.create_mat(tx, name="Filmed", now=NOW)
+        said = {"name": "OBS", "host": "127.0.0.1", "password": MARK}
+        await machines.create_machine(tx, mat.id, changes=said, now=NOW)
     await configure(db, "backups.credentials", {"secret": MARK}, NOW)
 
 
@@ -85,6 +96,8 @@ _EVERYTHING = """
 {
   settings(first: 100) { nodes { id key value defaultValue isSet history { nodes { oldValue newValue reason } } } }
   streams(first: 100) { nodes { id name sources { id name url lastError } } }
+  obsMachines(first: 100) { nodes { id name host isPasswordSet message } }
+  providers(first: 100) { nodes { id name lastError } }
 }
 """
 

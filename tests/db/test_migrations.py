@@ -23,6 +23,8 @@ from api.migrate import Revision, Standing, _config, migrate_down, migrate_up, s
 from db.access import operations as access
 from db.access.tables import User
 from db.access.viewer import Role
+from db.backups import operations as backups
+from db.backups.vocabulary import BackupJobKind
 from db.errors import Unavailable
 from db.matches import by_hand, operations, taking_back
 from db.matches.held import By
@@ -134,6 +136,7 @@ async def populate(db: Database) -> None:
         await access.revoke_token(tx, overlay.token.id, viewer=None, now=NOW)
         await open_day(tx, competition.tournaments[0].id, NOW.date(), NOW)
         await plan(tx, competition.mats[0], NOW, "8", "9")
+        await backups.ask(tx, BackupJobKind.CREATE, viewer=None, now=NOW)
         await settings.set_setting(tx, "backups.keep", 7, reason="Small disk", viewer=None, now=NOW)
         await say(tx, competition.mats[0].id, NOW, *loaded_fight("8"), "wg1;1", "ch1", "nonsense")
     await correct_fight_on(db, competition.mats[0].id)

@@ -17,6 +17,8 @@ from api.workers.pss_protocol import parse
 from db.access import operations as access
 from db.access.secrets import Secret, hash_of
 from db.access.viewer import Role, Viewer
+from db.backups import operations as backups
+from db.backups.vocabulary import BackupJobKind
 from db.base import Base
 from db.batches import Pages, table_of
 from db.matches import operations as matches
@@ -323,6 +325,8 @@ async def _configure(db: Database, viewers: dict[str, Viewer | None]) -> None:
         async with db.transaction() as tx:
             await settings.set_setting(tx, key, value, reason="서울 🥋"[:number], viewer=viewers["admin"], now=at)
     async with db.transaction() as tx:
+        for kind in BackupJobKind:
+            await backups.ask(tx, kind, name="x.ringside.zip", viewer=viewers["admin"], now=BEGINNING)
         await settings.reset_setting(tx, "logging.level", reason="", viewer=None, now=BEGINNING)
 
 

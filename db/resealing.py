@@ -30,7 +30,7 @@ async def seal_secrets(tx: Transaction) -> int:
 
 async def _seal(tx: Transaction, table: Table, column: Column[Any]) -> int:
     found = await tx.tuples(select(table.c.id, column).where(column.is_not(None)))
-    plain = [(row_id, stored) for row_id, stored in found if not is_sealed(stored)]
+    plain = [(row_id, stored) for row_id, stored in found if stored and not is_sealed(stored)]
     for row_id, stored in plain:
         sealed = _sealed(tx, column, stored)
         # Whoever has set it again meanwhile has sealed it.

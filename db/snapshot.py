@@ -98,7 +98,7 @@ def _write(
     for found in raw:
         row = list(found)
         for place in secrets:
-            if row[place] is not None and not is_sealed(row[place]):
+            if row[place] and not is_sealed(row[place]):
                 row[place] = None
                 withheld += 1
         _convert(row, converters)

@@ -190,7 +190,7 @@ def _provider_columns(kind: ProviderKind, changes: Mapping[str, Any]) -> dict[st
 def _sealed(tx: Transaction, columns: Mapping[str, Any]) -> dict[str, Any]:
     """Return columns as they are stored: what is secret of them sealed, where there is a key."""
     sealed = dict(columns)
-    if sealed.get("url") is not None:
+    if sealed.get("url"):
         sealed["url"] = tx.sealer.seal(sealed["url"], purpose=_URL)
     if sealed.get("secret") is not None:
         sealed["secret"] = tx.sealer.seal_bytes(sealed["secret"], purpose=_SECRET)

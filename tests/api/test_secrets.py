@@ -61,7 +61,7 @@ async def stored(db: Database) -> dict[str, list[Any]]:
     async with db.read() as session:
         return {
             purpose_of(column): [
-                row[0] for row in await session.tuples(table.select().with_only_columns(column)) if row[0] is not None
+                row[0] for row in await session.tuples(table.select().with_only_columns(column)) if row[0]
             ]
             for table, column in secret_columns()
         }

@@ -12,13 +12,18 @@ from sqlmodel import col
 from db.batches import table_of
 from db.ids import new_id
 from db.matches import operations
-from db.matches.tables import Mat
+from db.matches.tables import Mat, Tournament
 from db.session import Database, Session, Transaction
 from db.tables import metadata
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 
 Rows = list[tuple[Any, ...]]
+
+
+def columns_of_tournament(name: str) -> dict[str, Any]:
+    """What stands in each column of a tournament of which no more than a name is known."""
+    return Tournament(name=name, created_at=NOW).model_dump()
 
 
 async def lay_mat(db: Database, name: str = "Mat 1") -> Mat:

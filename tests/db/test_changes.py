@@ -9,12 +9,11 @@ from sqlalchemy import bindparam, insert, literal, text, update
 from sqlmodel import col
 
 from db.errors import Conflict, Unavailable
-from db.ids import new_id
 from db.matches.tables import Mat, Tournament
 from db.session import Changes, Database, SQLiteDatabase, connect
 from db.statements import fixed
 from tests.db.ears import Ears, Happened
-from tests.db.stored import NOW, count_of, lay_mat, mat_names, unknown_id
+from tests.db.stored import columns_of_tournament, count_of, lay_mat, mat_names, unknown_id
 
 COUNT = fixed(update(Mat).where(col(Mat.id) == bindparam("mat")).values(last_seq=col(Mat.last_seq) + 1).returning(Mat))
 
@@ -154,7 +153,7 @@ async def test_an_event_that_cannot_be_made_is_the_callers_trouble_alone(db: Dat
 
 async def test_a_full_disk_refuses_all_who_share_the_commit_and_the_next_is_made(sqlite_db: SQLiteDatabase) -> None:
     mat, ears = await lay_mat(sqlite_db), Ears(sqlite_db)
-    values = {"id": new_id(), "name": "Open", "city": "x" * 10_000_000, "created_at": NOW}
+    values = columns_of_tournament("x" * 10_000_000)
     too_much = insert(Tournament).values(values).returning(Tournament)
     await sqlite_db._writer.run(lambda connection: _limit(connection, 0))
 

@@ -21,7 +21,7 @@ from db.matches import operations
 from db.matches.tables import Mat, Tournament
 from db.session import Database, SQLiteDatabase, Transaction, connect, without_secret
 from tests.db.ears import Ears, Happened
-from tests.db.stored import NOW, count_of, count_up, lay_mat, mat_names
+from tests.db.stored import NOW, columns_of_tournament, count_of, count_up, lay_mat, mat_names
 
 T = TypeVar("T")
 
@@ -168,7 +168,7 @@ async def test_a_transaction_inside_a_transaction_is_refused(db: Database) -> No
 
 
 async def test_a_contradiction_is_a_conflict_and_nothing_of_the_transaction_stays(db: Database) -> None:
-    values = {"id": new_id(), "name": "Open", "city": "", "created_at": NOW}
+    values = columns_of_tournament("Open")
 
     async def change() -> None:
         async with db.transaction() as tx:
@@ -184,7 +184,7 @@ async def test_a_contradiction_is_a_conflict_and_nothing_of_the_transaction_stay
 
 
 async def test_a_contradiction_among_many_rows_is_a_conflict(db: Database) -> None:
-    row = {"id": new_id(), "name": "Open", "city": "", "created_at": NOW}
+    row = columns_of_tournament("Open")
 
     async def change() -> None:
         async with db.transaction() as tx:
@@ -555,7 +555,7 @@ async def store_much(db: Database) -> None:
 
 
 async def _store_much(tx: Transaction) -> None:
-    await tx.execute(insert(Tournament).values(id=new_id(), name="x" * 1_000_000, city="", created_at=NOW))
+    await tx.execute(insert(Tournament).values(**columns_of_tournament("x" * 1_000_000)))
 
 
 def _fill_up(connection: sqlite3.Connection) -> None:
@@ -664,7 +664,7 @@ async def kill(url: str, process: int | None = None) -> None:
 
 
 async def test_a_session_for_reading_does_not_write(db: Database) -> None:
-    values = {"id": new_id(), "name": "Open", "city": "", "created_at": NOW}
+    values = columns_of_tournament("Open")
 
     async with db.read() as session:
         with pytest.raises(TypeError, match="A session for reading does not write"):

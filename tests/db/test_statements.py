@@ -21,6 +21,7 @@ from db.base import JSONColumn, enum_type
 from db.batches import table_of
 from db.ids import new_id
 from db.matches.tables import Mat, Match, MatchEvent
+from db.matches.vocabulary import SenderState
 from db.session import Database, Session
 from db.statements import POSTGRESQL, SQLITE, StatementCache, any_of
 from tests.db.stored import NOW, lay_mat, statements_of
@@ -151,7 +152,7 @@ async def test_rows_read_like_the_class_they_came_from_and_know_its_table(db: Da
     async with db.read() as session:
         row = await session.row(select(Mat))
 
-    assert row == (mat.id, None, "Mat 1", None, 0, NOW)
+    assert row == (mat.id, None, "Mat 1", None, 0, 0, SenderState.UNHEARD, "", None, 0, 0, NOW)
     assert row is not None
     assert (row.id, row.name, row.created_at) == (mat.id, "Mat 1", NOW)
     assert (type(row).__name__, type(row).table) == ("Mats", table_of(Mat))

@@ -400,7 +400,7 @@ async def test_what_is_watched_with_a_delay_comes_that_much_later_and_in_order(
     hall = Hall(timely)
     match = await tell(timely, mat, *loaded_fight("101"))
     loop = asyncio.get_running_loop()
-    state, entries = hall.enter(BOARD, matId=_id(mat), delayMs=150), hall.enter(EVENTS, matchId=match, delayMs=150)
+    state, entries = hall.enter(BOARD, matId=_id(mat), delayMs=1000), hall.enter(EVENTS, matchId=match, delayMs=1000)
     await state.is_live()
     await entries.is_live()
     began = loop.time()
@@ -412,7 +412,7 @@ async def test_what_is_watched_with_a_delay_comes_that_much_later_and_in_order(
     took = loop.time() - began
 
     assert early == ([(1, 0)], list(range(1, 10)))
-    assert took >= 0.15
+    assert took >= 1
     assert state.boards == [(1, 0), (2, 1), (3, 2)]
     assert entries.seqs == list(range(1, 14))
     await hall.close()

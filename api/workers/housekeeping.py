@@ -6,7 +6,7 @@ from api.occupied import sweeping
 from db.backups.target import target_of
 from db.clock import Clock
 from db.errors import Conflict, Refusal, Unavailable
-from db.housekeeping.operations import MOST_AT_ONCE, Retired, retire
+from db.housekeeping.retiring import MOST_AT_ONCE, Retired, retire
 from db.session import Database
 from db.settings.current import CurrentSettings
 from db.settings.operations import read_values

@@ -6,7 +6,7 @@ import strawberry
 
 from db.access.viewer import Role
 from db.backups.target import target_of
-from db.housekeeping.operations import retire
+from db.housekeeping.retiring import retire
 from db.settings.operations import read_values
 from schema.changes import change
 from schema.context import Asked

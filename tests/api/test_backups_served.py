@@ -9,7 +9,7 @@ import httpx
 import pytest
 from sqlmodel import col, select
 
-from api.backups import check, found
+from api.backups import check, create, found, restore
 from api.workers.backups import BackupKeeper, Restoration
 from db.access.viewer import Role, Viewer
 from db.backups import operations
@@ -19,14 +19,17 @@ from db.backups.target import Target
 from db.backups.vocabulary import BackupJobCause, BackupJobKind, BackupJobState
 from db.errors import Conflict, Forbidden
 from db.ids import new_id
-from db.session import Database
+from db.session import Database, connect
 from db.settings.current import CurrentSettings
+from db.streams import operations as streams
+from db.streams.tables import StreamGoal, StreamGoalChange
 from tests.conftest import ManualClock
 from tests.db.stored import NOW
 from tests.support.graph import Graph
 from tests.support.house import eventually
 from tests.support.process import Serving, serving
 from tests.support.setting import configure
+from tests.support.streaming import make_goal, make_stream
 
 JOB = "job { id kind state cause name isDryRun rowCount tables { name rowsBefore rowsAfter } error }"
 CREATE = f"mutation {{ backupCreate {{ {JOB} errors {{ code field message }} }} }}"
@@ -226,6 +229,48 @@ async def test_a_job_is_watched_to_its_end(graph: Graph, kept: Kept) -> None:
 
     # Whoever is slow gets the latest alone.
     assert shown == ["QUEUED", "DONE"]
+
+
+async def test_a_backup_under_writes_holds_what_was_committed_at_one_moment(
+    db: Database, database_url: str, tmp_path: Path
+) -> None:
+    goal = await make_goal(db, await make_stream(db, NOW), NOW, target=1_000_000)
+    target, written = Target(str(tmp_path / "kept")), asyncio.Event()
+    count = 0
+
+    async def write() -> None:
+        nonlocal count
+        while True:
+            async with db.transaction() as tx:
+                await streams.add_progress(tx, goal.id, 3, viewer=None, now=NOW)
+            count += 1
+            if count >= 20:
+                written.set()
+
+    writers = [asyncio.create_task(write()) for _ in range(8)]
+    try:
+        await written.wait()
+        least = count
+        made = await create(database_url, target, now=NOW, progress=lambda _table, _rows: None)
+        most = count + len(writers)
+    finally:
+        for writer in writers:
+            writer.cancel()
+        await asyncio.wait(writers)
+
+    into = f"sqlite:///{tmp_path / 'restored.db'}"
+    await restore(into, target, made.name, is_dry_run=False, now=NOW, progress=lambda _table, _rows: None)
+    restored = await connect(into)
+    try:
+        async with restored.read() as session:
+            (row,) = await session.rows(select(StreamGoal).where(col(StreamGoal.id) == goal.id))
+            history = await session.rows(select(StreamGoalChange).where(col(StreamGoalChange.goal_id) == goal.id))
+    finally:
+        await restored.close()
+
+    assert row.current == sum(one.delta for one in history) == 3 * len(history)
+    assert sorted(one.revision for one in history) == list(range(row.revision - len(history) + 1, row.revision + 1))
+    assert least <= len(history) <= most
 
 
 # Put back while it serves

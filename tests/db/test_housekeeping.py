@@ -11,7 +11,7 @@ from sqlmodel import col, select
 from db.archive import Reader, verify
 from db.backups.target import Target
 from db.errors import Unavailable
-from db.housekeeping.operations import KEPT, Retired, retire
+from db.housekeeping.retiring import KEPT, Retired, retire
 from db.housekeeping.status import check_database, read_status
 from db.network.tables import ListenerSession
 from db.session import Database

@@ -1,0 +1,96 @@
+"""The commands that keep a database: settings, backups' settings, housekeeping, and what it holds."""
+
+import shutil
+from pathlib import Path
+
+import orjson
+import pytest
+
+from db.settings.registry import KEYS
+from tests.api.test_cli import refusal, ringside
+
+
+@pytest.fixture(autouse=True)
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, migrated_file: Path) -> Path:
+    """A migrated file of this test's own, named by the environment."""
+    path = tmp_path / "ringside.db"
+    shutil.copy(migrated_file, path)
+    monkeypatch.setenv("RINGSIDE_DATABASE", f"sqlite:///{path}")
+    monkeypatch.delenv("RINGSIDE_SECRET_KEY", raising=False)
+    return path
+
+
+def test_a_setting_is_set_shown_and_reset() -> None:
+    told = ringside("settings", "set", "backups.keep", "30", "--reason", "A larger disk")
+    shown = {one["key"]: one for one in orjson.loads(ringside("settings", "list", "--json").stdout)}
+    back = orjson.loads(ringside("settings", "reset", "backups.keep", "--json").stdout)
+
+    assert told.stdout == "backups.keep is 30\n"
+    assert set(shown) == set(KEYS)
+    assert shown["backups.keep"] == {"key": "backups.keep", "kind": "INTEGER", "value": 30, "isSet": True}
+    assert back == {"key": "backups.keep", "kind": "INTEGER", "value": 14, "isSet": False}
+    assert "backups.keep" in ringside("settings", "list").stdout
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("backups.keeps", "3", "There is no setting 'backups.keeps'. Did you mean backups.keep?"),
+        ("backups.keep", "many", "backups.keep is a whole number."),
+        ("backups.keep", "0", "backups.keep is 1 to 10000."),
+        ("logging.level", "LOUD", "logging.level is one of DEBUG, INFO, WARNING, ERROR."),
+    ],
+)
+def test_what_cannot_be_set_is_refused_with_the_rule(key: str, value: str, told: str) -> None:
+    assert refusal("settings", "set", key, value) == told
+
+
+def test_a_secret_is_stored_and_not_shown() -> None:
+    secret = orjson.dumps({"secret": "swordfish"}).decode()
+    told = [
+        ringside("settings", "set", "backups.credentials", secret),
+        ringside("settings", "list"),
+        ringside("settings", "list", "--json"),
+    ]
+
+    assert [result.exit_code for result in told] == [0, 0, 0]
+    assert "It is stored as it is: set RINGSIDE_SECRET_KEY" in told[0].stdout
+    assert "swordfish" not in "".join(result.output for result in told)
+
+
+def test_what_would_be_let_go_is_told_and_then_let_go() -> None:
+    ringside("settings", "set", "backups.keep", "30")
+    ringside("settings", "set", "backups.keep", "31")
+    ringside("settings", "set", "retention.setting_changes_rows", "1")
+
+    trial = orjson.loads(ringside("housekeeping", "run", "--dry-run", "--json").stdout)
+    done = orjson.loads(ringside("housekeeping", "run", "--json").stdout)
+    again = orjson.loads(ringside("housekeeping", "run", "--json").stdout)
+
+    def rows(told: dict[str, list[dict[str, object]]]) -> list[object]:
+        return [one["rows"] for one in told["tables"] if one["name"] == "setting_changes"]
+
+    assert (rows(trial), rows(done), rows(again)) == ([1], [1], [0])
+    assert "setting_changes" in ringside("housekeeping", "run").stdout
+
+
+def test_a_database_says_where_it_stands_and_that_it_is_sound() -> None:
+    status = orjson.loads(ringside("database", "status", "--json").stdout)
+    sound = ringside("database", "check")
+
+    assert (status["engine"], status["pending"], status["revision"]) == ("sqlite", [], status["revision"])
+    assert {one["name"] for one in status["tables"]} >= {"settings", "mats", "backup_jobs"}
+    assert (sound.exit_code, sound.stdout) == (0, "Sound: every page and every reference is as it should be.\n")
+    assert "bytes" in ringside("database", "status").stdout
+
+
+def test_a_file_that_is_broken_is_said_to_be(kept: Path) -> None:
+    with kept.open("r+b") as file:
+        # Inside the second page and beyond the header: a page of some table or index.
+        file.seek(4096 + 1)
+        file.write(b"\xff" * 64)
+
+    result = ringside("database", "check")
+
+    assert result.exit_code == 1
+    assert "Sound" not in result.stdout

@@ -14,10 +14,15 @@ from starlette.types import ASGIApp
 
 from api import pages
 from api.auth import Doorkeeper
+from api.exports import ExportDoor
 from api.flags import Flags
 from api.health import Health
 from api.hooks import Hooks
+from api.imports import ImportDoor, ImportLimits
+from api.leaving import Leaving
+from api.logos import Logos
 from api.metrics import Measured, Metrics
+from api.pictures import Pictures
 from api.settings import Settings
 from api.tally import Tally
 from api.transport.events import EventDoor
@@ -28,14 +33,18 @@ from api.transport.persisted import Persisted, identity_of, read_trusted
 from api.transport.sockets import SocketDoor, SocketLimits
 from api.transport.under_way import UnderWay
 from api.watchdog import Watchdog
+from api.workers.budgets import SharedBudgets
+from api.workers.picture_files import PictureFiles
 from api.workers.supervisor import Supervisor
 from db.clock import Clock
+from db.database import Database
 from db.errors import Invalid
-from db.session import Database
+from db.replicas import Replica
 from db.settings.current import CurrentSettings
 from schema import Schema, build_schema
 from schema.engine.cost import Budgets, Rate
 from schema.engine.limits import Limits
+from schema.exporting import Exports
 from schema.live.groups import Groups
 
 
@@ -47,11 +56,13 @@ def build_app(
     current: CurrentSettings,
     supervisor: Supervisor,
     doorkeeper: Doorkeeper,
+    leaving: Leaving,
     under_way: UnderWay,
     tally: Tally,
     watchdog: Watchdog,
+    replica: Replica | None = None,
 ) -> ASGIApp:
-    """Put the doors together. Opens nothing and starts nothing."""
+    """Put the doors together. Opens nothing, and starts no more than what several processes tell each other."""
     schema = _schema(settings)
     current.follow("logging.slow_seconds", partial(setattr, schema.engine, "slow_seconds"))
     door = GraphQLDoor(
@@ -67,11 +78,16 @@ def build_app(
         trusted_only=settings.trusted_only,
         longest_entry=settings.longest_entry,
         longest_fight=settings.longest_fight,
+        most_listeners=settings.most_listeners,
         open_addresses=settings.open_addresses,
         flags=settings.flag_folder,
         rate=Rate("operations", per_second=settings.operations_per_second),
+        replica=replica,
     )
     under_way.on_look = partial(_refill, door, clock)
+    if settings.is_shared:
+        shared = {name: one for name, one in _budgets_of(door).items() if one is not None}
+        supervisor.start("budgets", SharedBudgets(db, clock, shared).run)
     groups = Groups(schema, topics_of_an_overlay=settings.topics_per_overlay)
     door.stream = EventDoor(door, groups, doorkeeper)
     measured = Measured(
@@ -84,11 +100,16 @@ def build_app(
         supervisor=supervisor,
         watchdog=watchdog,
     )
+    exports = Exports(build_schema())
     routes = [
-        *Health(db, clock, supervisor, doorkeeper).routes(),
+        *Health(db, clock, supervisor, doorkeeper, leaving).routes(),
         *Hooks(db, clock).routes(),
         *pages.routes(),
         *Flags(db).routes(),
+        *Logos(db).routes(),
+        *ExportDoor(exports, door, doorkeeper, clock, at_once=settings.exports_at_once).routes(),
+        *ImportDoor(exports, door, doorkeeper, clock, _import_limits(settings)).routes(),
+        *Pictures(db, doorkeeper, PictureFiles(settings.picture_folder)).routes(),
     ]
     routes += Metrics(measured).routes()
     return _behind_the_lane(settings, door, _sockets(settings, door, groups, doorkeeper), doorkeeper, routes)
@@ -115,6 +136,12 @@ def _behind_the_lane(
     return ShortLane(app, door, doorkeeper, sockets, hosts=hosts, origins=origins, largest_body=settings.largest_body)
 
 
+def _import_limits(settings: Settings) -> ImportLimits:
+    return ImportLimits(
+        at_once=settings.imports_at_once, size=settings.largest_import, rows=settings.served_import_rows
+    )
+
+
 def _schema(settings: Settings) -> Schema:
     """Join the schema, with the limits of this server."""
     schema = build_schema()
@@ -138,10 +165,16 @@ def _schema(settings: Settings) -> Schema:
 
 def _refill(door: GraphQLDoor, clock: Clock) -> None:
     """Give everybody what time has brought."""
-    engine, now = door.schema.engine, clock.now()
-    for budgets in (engine.budgets, engine.changes, door.rate):
+    now = clock.now()
+    for budgets in _budgets_of(door).values():
         if budgets is not None:
             budgets.refill(now)
+
+
+def _budgets_of(door: GraphQLDoor) -> dict[str, Budgets | None]:
+    """Return all that tokens may spend, by name."""
+    engine = door.schema.engine
+    return {"rows": engine.budgets, "changes": engine.changes, "operations": door.rate}
 
 
 def _persisted(settings: Settings, schema: Schema) -> Persisted:

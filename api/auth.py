@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -15,14 +16,15 @@ from api.transport.buckets import Buckets
 from db.access import operations
 from db.access.viewer import Viewer
 from db.clock import Clock
+from db.database import Database
 from db.errors import Refusal, Unauthenticated, Unavailable
-from db.session import Database
 
 if TYPE_CHECKING:
     from uuid import UUID
 
 RECHECK_SECONDS = 2.0
 TOKEN_ENDED = 4403
+_BETWEEN_FAREWELLS_SECONDS = 0.05
 _REMEMBERED_FOR = timedelta(seconds=RECHECK_SECONDS)
 _MOST_REMEMBERED = 10_000
 _NOBODY: tuple[Viewer | None, datetime] = (None, datetime.min.replace(tzinfo=UTC))
@@ -30,6 +32,11 @@ _NOBODY: tuple[Viewer | None, datetime] = (None, datetime.min.replace(tzinfo=UTC
 
 class Guest(Protocol):
     """Whoever stays: a socket, or a stream of events."""
+
+    @property
+    def is_answering(self) -> bool:
+        """Whether an answer to him is under way: to a question or a change, which ends by itself."""
+        ...
 
     def dismiss(self, reason: str) -> None:
         """Be told that the token works no more, and go."""
@@ -95,8 +102,8 @@ class Doorkeeper:
             )
         now = self._clock.now()
         key = hashlib.sha256(secret.encode("utf-8", "replace")).digest()
-        viewer, until = self._known.get(key, (None, now))
-        if viewer is None or until <= now:
+        viewer, known_at = self._known.get(key, (None, now))
+        if viewer is None or not _is_fresh(known_at, now):
             # Whoever was admitted before has not guessed.
             if viewer is None and self._wrong.left(address, now.timestamp()) < 1:
                 raise TooManyWrongTokens("Too many tokens that are none came from this address. Try again in a minute.")
@@ -110,8 +117,8 @@ class Doorkeeper:
 
     def known(self, secret: bytes) -> Viewer | None:
         """Return the viewer behind a secret that was admitted a moment ago, `None` if it was not."""
-        viewer, until = self._known.get(hashlib.sha256(secret).digest(), _NOBODY)
-        return viewer if viewer is not None and until > self._clock.now() else None
+        viewer, known_at = self._known.get(hashlib.sha256(secret).digest(), _NOBODY)
+        return viewer if viewer is not None and _is_fresh(known_at, self._clock.now()) else None
 
     def let_in(self, address: str) -> bool:
         """Count a guest from an address, before he has introduced himself; False if there are too many from there."""
@@ -177,10 +184,24 @@ class Doorkeeper:
             else:
                 guest.dismiss("The token was revoked or has expired.")
 
-    def close(self) -> None:
-        """Let all guests go, because the server stops."""
-        for guest in list(self._guests):
+    async def close(self, *, per_second: float, seconds: float) -> None:
+        """Let all guests go, because the server stops: so many in a second, or more if that takes too many `seconds`.
+
+        Whoever is being answered goes when he has his answer, and this returns when there is nobody like that.
+        """
+        guests = list(self._guests)
+        pace = max(per_second, len(guests) / max(seconds, _BETWEEN_FAREWELLS_SECONDS))
+        at_once = max(1, math.ceil(pace * _BETWEEN_FAREWELLS_SECONDS))
+        for place in range(0, len(guests), at_once):
+            for guest in guests[place : place + at_once]:
+                if guest in self._guests:
+                    guest.cut()
+            if place + at_once < len(guests):
+                await asyncio.sleep(_BETWEEN_FAREWELLS_SECONDS)
+        for guest in self._guests.keys() - guests:
             guest.cut()
+        while any(guest.is_answering for guest in self._guests):  # noqa: ASYNC110 -- it ends in many ways
+            await asyncio.sleep(_BETWEEN_FAREWELLS_SECONDS)
 
     def facts(self) -> dict[str, object]:
         """Say what health shows."""
@@ -211,8 +232,13 @@ class Doorkeeper:
 
     def _remember(self, key: bytes, viewer: Viewer, now: datetime) -> None:
         if len(self._known) >= _MOST_REMEMBERED:
-            self._known = {known: entry for known, entry in self._known.items() if entry[1] > now}
-        self._known[key] = (viewer, now + _REMEMBERED_FOR)
+            self._known = {known: entry for known, entry in self._known.items() if _is_fresh(entry[1], now)}
+        self._known[key] = (viewer, now)
+
+
+def _is_fresh(known_at: datetime, now: datetime) -> bool:
+    """Say whether what was known then still holds; not if the clock was set back, or it would hold for that long."""
+    return known_at <= now < known_at + _REMEMBERED_FOR
 
 
 def _less(counter: Counter[Any], key: Any) -> None:

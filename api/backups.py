@@ -20,13 +20,14 @@ from sqlalchemy import pool
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from api.archiving import write_archive, write_archive_beside
 from api.migrate import is_known, migrate_up, migrate_within, standing
 from api.occupied import nobody_serving
-from db.archive import SUFFIX, BadArchive, Manifest, Reader, Writer, look, verify
+from db.archive import SUFFIX, BadArchive, Manifest, Reader, look, verify
 from db.backups.target import Target
 from db.errors import Conflict, Invalid, Unavailable
-from db.session import is_embedded, sqlite_path
-from db.snapshot import Progress, count_rows, load_postgresql, load_sqlite, write_rows
+from db.snapshot import Progress, count_rows, load_postgresql, load_sqlite
+from db.urls import is_embedded, sqlite_path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,22 +51,20 @@ class Outcome:
     is_done: bool
 
 
-async def create(url: str, target: Target, *, now: datetime, progress: Progress) -> Backup:
-    """Back a database up while it is in use, and return the backup. Raises `Unavailable` and `Conflict`."""
+async def create(url: str, target: Target, *, now: datetime, progress: Progress, is_beside: bool = False) -> Backup:
+    """Back a database up while it is in use, and return the backup. Raises `Unavailable` and `Conflict`.
+
+    Whoever serves at the same time has it written `is_beside`, by another process.
+    """
     standing_ = await asyncio.to_thread(standing, url)
     if not standing_.is_current:
         raise Conflict("The database is not of this version: `ringside migrate up` first.")
     name = f"ringside-{now:%Y%m%d-%H%M%S-%f}{SUFFIX}"
     with tempfile.TemporaryDirectory(prefix="ringside-backup-") as folder:
         path = Path(folder) / name
-        writer = Writer(path)
-        try:
-            revision, engine, version = await write_rows(url, writer, progress)
-            manifest = await asyncio.to_thread(
-                writer.finish, revision=revision, made_at=now, engine=engine, version=version
-            )
-        finally:
-            writer.abandon()
+        write = write_archive_beside if is_beside else write_archive
+        await write(url, path, now=now, progress=progress)
+        manifest = await asyncio.to_thread(look, path)
         size = path.stat().st_size
         await asyncio.to_thread(target.put, path, name)
     return Backup(name=name, size=size, made_at=now, manifest=manifest)
@@ -94,12 +93,20 @@ def check(target: Target, name: str, told: Callable[[int], None] = lambda _rows:
 
 
 async def restore(
-    url: str, target: Target, name: str, *, is_dry_run: bool, now: datetime, progress: Progress
+    url: str,
+    target: Target,
+    name: str,
+    *,
+    is_dry_run: bool,
+    now: datetime,
+    progress: Progress,
+    patience_seconds: float = 0.0,
 ) -> Outcome:
     """Put a backup in the place of a database, or with `is_dry_run` say what that would do.
 
     All of it or nothing. A backup of an older version is brought up to this one; one of a newer is refused. A SQLite
-    file that stood there is kept beside it, under a name with the time. Raises `Conflict` if a server runs on it.
+    file that stood there is kept beside it, under a name with the time. Raises `Conflict` if a server runs on it for
+    longer than one is patient.
     """
     with _fetched(target, name) as path:
         manifest = await asyncio.to_thread(verify, path)
@@ -111,7 +118,7 @@ async def restore(
             )
         before = await _counted(url)
         if not is_dry_run:
-            async with nobody_serving(url):
+            async with nobody_serving(url, patience_seconds=patience_seconds):
                 await _put_back(url, path, progress, now)
         newest = (await asyncio.to_thread(standing, url)).newest
     then = {table.name: table.rows for table in manifest.tables}

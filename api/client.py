@@ -1,8 +1,10 @@
 """Asking a running server: what commands do that must be heard by whoever watches."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import httpx
@@ -14,6 +16,9 @@ from websockets.typing import Subprotocol
 from db.errors import Conflict, Invalid, Refusal, Unauthenticated, Unavailable
 
 _PATIENCE_SECONDS = 10.0
+# Whoever has read more than his budget is made to wait, and not for longer than this.
+_DOWNLOAD_SECONDS = 60.0
+_SENT_AT_ONCE = 65_536
 _PROTOCOL = Subprotocol("graphql-transport-ws")
 
 
@@ -45,6 +50,40 @@ class Client:
         return cast("dict[str, Any]", payload)
 
     @asynccontextmanager
+    async def download(self, path: str, parameters: Sequence[tuple[str, str]]) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Give a file part by part. Raises what the server refuses, and `Unavailable` for a file that is cut short."""
+        headers = {"Authorization": f"Bearer {self.token}"}
+        try:
+            async with (
+                httpx.AsyncClient(timeout=_DOWNLOAD_SECONDS, trust_env=False, headers=headers) as http,
+                http.stream("GET", f"{self._base}{path}", params=list(parameters)) as answer,
+            ):
+                if answer.status_code != httpx.codes.OK:
+                    _data_of(orjson.loads(await answer.aread()))
+                yield answer.aiter_bytes()
+        except (httpx.HTTPError, httpx.InvalidURL, orjson.JSONDecodeError) as error:
+            told = str(error) or type(error).__name__
+            raise Unavailable(f"The server at {self.url} did not send all of it: {told}") from error
+
+    async def upload(
+        self, path: str, file: Path, parameters: Mapping[str, str], progress: Callable[[int], None]
+    ) -> dict[str, Any]:
+        """Send a file, and return what the server answers. Raises what it refuses."""
+        size = await asyncio.to_thread(lambda: file.stat().st_size)
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Length": str(size)}
+        try:
+            async with httpx.AsyncClient(timeout=_DOWNLOAD_SECONDS, trust_env=False, headers=headers) as http:
+                parts = _parts_of(file, progress)
+                answer = await http.post(f"{self._base}{path}", params=dict(parameters), content=parts)
+                body = answer.json()
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            told = str(error) or type(error).__name__
+            raise Unavailable(f"The server at {self.url} did not take the file: {told}") from error
+        if not isinstance(body, dict) or "errors" in body:
+            _data_of(body)
+        return cast("dict[str, Any]", body)
+
+    @asynccontextmanager
     async def subscribe(self, operation: str, **variables: Any) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
         """Give the answers of a subscription as they come."""
         address = "ws" + f"{self._base}/graphql".removeprefix("http")
@@ -63,6 +102,15 @@ class Client:
     @property
     def _base(self) -> str:
         return self.url.rstrip("/")
+
+
+async def _parts_of(file: Path, progress: Callable[[int], None]) -> AsyncIterator[bytes]:
+    sent = 0
+    with file.open("rb") as opened:
+        while part := await asyncio.to_thread(opened.read, _SENT_AT_ONCE):
+            yield part
+            sent += len(part)
+            progress(sent)
 
 
 async def _send(socket: Any, message: dict[str, Any]) -> None:

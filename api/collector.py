@@ -26,6 +26,13 @@ def spare_the_collector() -> None:
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, 10, 10)
 
 
+def resume_collecting() -> None:
+    """Let the collector work again, if it was told to rest while everything was loaded: that stays, as above."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
+
+
 class Collector:
     """Python's own collector, told who has come to stay. There is one of it in a process, so it has to be begun."""
 

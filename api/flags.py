@@ -4,11 +4,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from db.database import Database
 from db.errors import Unavailable
 from db.flags import operations
 from db.flags.codes import code_of
 from db.flags.tables import Flag
-from db.session import Database
 
 # A flag that was replaced is seen within minutes; until then nobody is asked.
 _KEPT = "public, max-age=300"

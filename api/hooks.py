@@ -15,14 +15,14 @@ from db.accounts.providers import find_provider
 from db.accounts.signing import check_signature
 from db.accounts.working import WorkRules, take_callback
 from db.clock import Clock
+from db.database import Database
 from db.errors import Conflict, Invalid, NotFound, Refusal, Unauthenticated, Unavailable
-from db.session import Database
-from db.streams import operations
+from db.ids import decode_id
+from db.streams import operations, source_operations
 from db.streams.incoming import Decoded, Received, StreamEvent
 from db.streams.sources import PURPOSE as SOURCE_SECRET
 from db.streams.sources import check_call
 from db.streams.tables import StreamSource
-from schema.ids import decode_id
 
 _STATUSES: dict[type[Refusal], int] = {
     Unauthenticated: 401,
@@ -89,7 +89,7 @@ class Hooks:
     async def _take(self, source_id: str, headers: Mapping[str, str], body: bytes) -> operations.Taken:
         now = self._clock.now()
         async with self._db.read() as session:
-            source = await operations.find_source(session, _id_of(source_id))
+            source = await source_operations.find_source(session, _id_of(source_id))
             secret = None if source is None else session.sealer.reveal(source.secret, purpose=SOURCE_SECRET)
         call_id = headers.get("webhook-id", "")
         # Whoever cannot sign is not told whether there is such a source.

@@ -14,9 +14,14 @@ from api.tally import Line
 _MILLISECONDS = 1000.0
 
 
-def configure_logs(level: str, *, as_json: bool) -> None:
-    """Send every logger of the process through one printer, to standard error."""
+def configure_logs(level: str, *, as_json: bool, worker: int | None = None) -> None:
+    """Send every logger of the process through one printer, to standard error. Of several, lines tell the `worker`."""
+
+    def add_worker(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        return event if worker is None else {**event, "worker": worker}
+
     shared: list[structlog.typing.Processor] = [
+        add_worker,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -18,8 +18,8 @@ from api.transport.under_way import UnderWay
 from api.watchdog import Watchdog
 from api.workers.supervisor import Supervisor
 from db.access.viewer import Role
+from db.database import Database
 from db.errors import Refusal, Unauthenticated
-from db.session import Database
 from schema import Schema
 from schema.live.groups import Groups
 

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from db.errors import Unavailable
-from db.session import is_embedded, sqlite_path, without_secret
+from db.urls import is_embedded, sqlite_path, without_secret
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +40,11 @@ class Standing:
     def is_current(self) -> bool:
         """Whether the database has the shape this version of Ringside works with."""
         return self.current == self.newest
+
+    @property
+    def is_newer(self) -> bool:
+        """Whether a newer version of Ringside has migrated it: to a revision that this one does not know."""
+        return self.current is not None and self.current not in {one.name for one in self.revisions}
 
 
 def migrate_up(url: str, to: str = "head") -> None:

@@ -6,15 +6,17 @@ ends: on SQLite a lock on a file beside the database, on PostgreSQL an advisory 
 
 import asyncio
 import fcntl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import asyncpg
 
 from db.errors import Conflict, Unavailable
-from db.session import is_embedded, sqlite_path, without_secret
+from db.urls import is_embedded, sqlite_path, without_secret
+
+_Try = Callable[[], Awaitable[bool]]
 
 
 class _Lock(NamedTuple):
@@ -25,72 +27,86 @@ class _Lock(NamedTuple):
 
 
 _SERVING = _Lock(0x52494E53, ".serving")
-_KEEPING = _Lock(0x52494E4B, ".keeping")
-_SWEEPING = _Lock(0x52494E54, ".sweeping")
+# Held by the server that puts a backup back, from before it tells the others until all is over.
+_RESTORING = _Lock(0x52494E52, ".restoration")
+_BETWEEN_LOOKS_SECONDS = 0.1
 
 
 @asynccontextmanager
 async def serving(url: str) -> AsyncIterator[None]:
     """Say that a database is served. Raises `Conflict` while another is put in its place."""
-    async with _locked(url, is_alone=False):
+    told = "A backup is being put into this database. Try again when that is done."
+    async with _held(url, _SERVING, is_shared=True, told=told):
         yield
 
 
 @asynccontextmanager
-async def nobody_serving(url: str) -> AsyncIterator[None]:
-    """Keep servers from a database. Raises `Conflict` if one runs."""
-    async with _locked(url, is_alone=True):
+async def nobody_serving(url: str, *, patience_seconds: float = 0.0) -> AsyncIterator[None]:
+    """Keep servers from a database. Raises `Conflict` if one runs that is not gone in time."""
+    told = "A server runs on this database. Stop it first, or let it do this itself: `backupRestore` in its graph."
+    async with _held(url, _SERVING, is_shared=False, told=told, patience_seconds=patience_seconds):
         yield
 
 
 @asynccontextmanager
-async def keeping(url: str) -> AsyncIterator[None]:
-    """Be the only one who does what is asked of a database's backups.
+async def restoring(url: str) -> AsyncIterator[None]:
+    """Say that a backup is about to be put into a database, to whoever else serves it. Raises `Conflict`."""
+    async with _held(url, _RESTORING, is_shared=False, told="A backup is being put into this database already."):
+        yield
 
-    Raises `Conflict` while somebody else does, and `Unavailable`.
-    """
-    async with _held(url, _KEEPING, is_shared=False, told="Another server keeps this database."):
+
+async def is_restored(url: str) -> bool:
+    """Say whether nobody puts a backup into a database, or somebody did and it is over."""
+    try:
+        async with _held(url, _RESTORING, is_shared=True, told=""):
+            return True
+    except Conflict:
+        return False
+
+
+@asynccontextmanager
+async def _held(
+    url: str, lock: _Lock, *, is_shared: bool, told: str, patience_seconds: float = 0.0
+) -> AsyncIterator[None]:
+    take = _held_file if is_embedded(url) else _held_advisory
+    until = asyncio.get_running_loop().time() + patience_seconds
+    async with AsyncExitStack() as stack:
+        try_ = await stack.enter_async_context(take(url, lock, is_shared=is_shared))
+        while not await try_():
+            if asyncio.get_running_loop().time() >= until:
+                raise Conflict(told)
+            await asyncio.sleep(_BETWEEN_LOOKS_SECONDS)
         yield
 
 
 @asynccontextmanager
-async def sweeping(url: str) -> AsyncIterator[None]:
-    """Be the only one who lets go of what is too old. Raises as `keeping`."""
-    async with _held(url, _SWEEPING, is_shared=False, told="Another server sweeps this database."):
-        yield
+async def _held_file(url: str, lock: _Lock, *, is_shared: bool) -> AsyncIterator[_Try]:
+    path = sqlite_path(url)
+    with await asyncio.to_thread(_opened, path.with_name(path.name + lock.suffix)) as file:
 
-
-@asynccontextmanager
-async def _locked(url: str, *, is_alone: bool) -> AsyncIterator[None]:
-    told = (
-        "A server runs on this database. Stop it first, or let it do this itself: `backupRestore` in its graph."
-        if is_alone
-        else "A backup is being put into this database. Try again when that is done."
-    )
-    async with _held(url, _SERVING, is_shared=not is_alone, told=told):
-        yield
-
-
-@asynccontextmanager
-async def _held(url: str, lock: _Lock, *, is_shared: bool, told: str) -> AsyncIterator[None]:
-    if is_embedded(url):
-        path = sqlite_path(url)
-        with await asyncio.to_thread(_opened, path.with_name(path.name + lock.suffix)) as file:
+        async def take() -> bool:
             try:
                 fcntl.flock(file, (fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-            except OSError as error:
-                raise Conflict(told) from error
-            yield
-        return
+            except OSError:
+                return False
+            return True
+
+        yield take
+
+
+@asynccontextmanager
+async def _held_advisory(url: str, lock: _Lock, *, is_shared: bool) -> AsyncIterator[_Try]:
     try:
         connection = await asyncpg.connect(url, timeout=5)
     except (OSError, asyncpg.PostgresError, TimeoutError) as error:
         raise Unavailable(f"The database {without_secret(url)} cannot be reached: {error}") from error
+    shared = "_shared" if is_shared else ""
+
+    async def take() -> bool:
+        return bool(await connection.fetchval(f"SELECT pg_try_advisory_lock{shared}($1)", lock.number))
+
     try:
-        shared = "_shared" if is_shared else ""
-        if not await connection.fetchval(f"SELECT pg_try_advisory_lock{shared}($1)", lock.number):
-            raise Conflict(told)
-        yield
+        yield take
     finally:
         await connection.close()
 

@@ -2,12 +2,18 @@
 
 import gc
 
+from api.collector import resume_collecting
+
 
 def main() -> None:
-    """Run `ringside`. With the collector at work, loading takes a third longer, and so does ending."""
+    """Run `ringside`. With the collector at work, loading takes a third longer, and so does ending.
+
+    It rests until a command has loaded what it works with, and begins then: see `api.commands.options.plainly`.
+    """
     gc.disable()
     from api.cli import app  # noqa: PLC0415 -- loaded when the collector rests
 
-    gc.freeze()
-    gc.enable()
-    app()
+    try:
+        app()
+    finally:
+        resume_collecting()

@@ -41,5 +41,7 @@ JSONColumn: Any = JSON
 
 # What a column says of itself, as its `info`, if it holds a secret: a backup leaves out what is not sealed.
 IS_SECRET = {"is_secret": True}
+# And if it is nobody's business outside of this process, as a hash that is compared: no event carries it.
+IS_UNTOLD = {"is_untold": True}
 
-__all__ = ["IS_SECRET", "UUID", "Base", "Field", "JSONColumn", "Stored", "datetime", "enum_type"]
+__all__ = ["IS_SECRET", "IS_UNTOLD", "UUID", "Base", "Field", "JSONColumn", "Stored", "datetime", "enum_type"]

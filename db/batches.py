@@ -158,6 +158,24 @@ class ToMany(Generic[T]):
         found = _columns(table, columns).where(any_of(table.c[self.by], "keys"))
         return _seen(found, self.visible, kind).order_by(table.c[self.by], *ordering_of(table, self.order))
 
+    def tree_statement(self, kind: ViewerKind, columns: Sequence[str], key: str) -> Chosen:
+        """Select what hangs on all `keys`, `levels` deep, and behind the columns the level: 1 for their own rows.
+
+        A row's own rows name its column `key`. Those of one row come in their order; the rows come level by level.
+        For PostgreSQL: SQLite takes half as long again for it as for its levels one by one, which cost it no journey.
+        """
+        table, by = table_of(self.model), self.by
+        seen = self.visible(kind)
+        conditions = [] if seen is None else [seen]
+        names = [*dict.fromkeys((*columns, by, key, *self.order.columns))]
+        rows = _columns(table, names).where(*conditions)
+        first = rows.where(any_of(table.c[by], "keys")).order_by(*ordering_of(table, self.order)).subquery("first")
+        steps = select(*first.c, _number(1).label("tree_level")).cte("steps", recursive=True)
+        next_ = rows.where(table.c[by] == steps.c[key]).order_by(*ordering_of(table, self.order)).lateral("next")
+        further = select(*next_.c, steps.c.tree_level + _number(1)).select_from(steps).join(next_, true())
+        steps = steps.union_all(further.where(steps.c.tree_level < bindparam("levels", type_=_INTEGER)))
+        return select(*(steps.c[name] for name in columns), steps.c.tree_level)
+
     async def read(self, session: Session, viewer: Viewer, keys: Iterable[Key]) -> dict[Key, list[T]]:
         """Read the rows of all keys in one statement."""
         grouped: dict[Key, list[T]] = {}
@@ -244,7 +262,7 @@ class Pages(Generic[T]):
         """Select one page for each of `keys`: `limit` rows, which is one more than wanted, to know of a next page.
 
         PostgreSQL: a lateral top-N per key. SQLite: `rowid IN (SELECT … LIMIT n)` per key. Neither reads the rest. The
-        rows of one key come together, in the order of the keys.
+        rows of one key come in their order; the keys come in any.
         The columns chosen come first, then those that the statement itself needs.
         """
         table = table_of(self.model)
@@ -259,7 +277,7 @@ class Pages(Generic[T]):
             first = self.gathered.first_of_all(table, asked, seen).cte("first_of_all")
             by, parent = table.c[self.gathered.by], self.gathered.keys_unless(first)
             # What they are found and ordered by is read of all, and everything else of those that are on the page.
-            each = build(table, by, parent, conditions, order, ordering, limit, order.columns).subquery("each")
+            each = build(table, by, parent, conditions, asked, limit, order.columns).subquery("each")
             found = select(*first.c).where(_count_of(first) >= limit).union_all(select(*each.c)).subquery("found")
             place = select(*found.c).order_by(*ordering_of(found, order, is_reversed=asked.is_backward)).limit(limit)
             chosen = place.subquery("chosen")
@@ -268,7 +286,7 @@ class Pages(Generic[T]):
         if self.by is None:
             top = _columns(table, names).where(*conditions).order_by(*ordering).limit(limit)
             return _turned_round(top, order) if asked.is_backward else top
-        return build(table, table.c[self.by], None, conditions, order, ordering, limit, names)
+        return build(table, table.c[self.by], None, conditions, asked, limit, names)
 
     def count_statement(self, dialect: str, kind: ViewerKind, filters: frozenset[str]) -> Chosen:
         """Select how many rows there are for each of `keys`: key and count, or the count alone without `by`."""
@@ -425,8 +443,7 @@ def _top_of_each_on_postgresql(
     by: Column[Any],
     gathered: Subquery | None,
     conditions: Sequence[ColumnElement[bool]],
-    order: Order,
-    ordering: Sequence[ColumnElement[Any]],
+    asked: Asked,
     limit: ColumnElement[Any],
     columns: Sequence[str] | None,
 ) -> Chosen:
@@ -434,9 +451,14 @@ def _top_of_each_on_postgresql(
     given = keys.table_valued(column("key", by.type), with_ordinality="place", name="parent").render_derived()
     parent = given if gathered is None else gathered
     within = _columns(table, columns).where(by == parent.c.key, *conditions)
+    ordering = ordering_of(table, asked.order, is_reversed=asked.is_backward)
     top = within.order_by(*ordering).limit(limit).lateral("top")
     found = select(*top.c).select_from(parent).join(top, true())
-    return found if gathered is not None else found.order_by(parent.c.place, *ordering_of(top, order))
+    if gathered is None and asked.is_backward:
+        return found.order_by(parent.c.place, *ordering_of(top, asked.order))
+    # What is lateral is answered key by key, each key's rows in their order: to sort all of them once more would take
+    # a tenth of the time.
+    return found
 
 
 def _top_of_each_on_sqlite(
@@ -444,8 +466,7 @@ def _top_of_each_on_sqlite(
     by: Column[Any],
     gathered: Subquery | None,
     conditions: Sequence[ColumnElement[bool]],
-    order: Order,
-    ordering: Sequence[ColumnElement[Any]],
+    asked: Asked,
     limit: ColumnElement[Any],
     columns: Sequence[str] | None,
 ) -> Chosen:
@@ -453,10 +474,11 @@ def _top_of_each_on_sqlite(
     parent, key = (given, given.c.value) if gathered is None else (gathered, gathered.c.key)
     top = table.alias("top")
     # By the number that SQLite itself knows a row by: not every table has an id.
+    ordering = ordering_of(table, asked.order, is_reversed=asked.is_backward)
     rows = select(_rowid(table.name)).where(by == key, *conditions).order_by(*ordering).limit(limit)
     chosen = top.c if columns is None else [top.c[name] for name in columns]
     found = select(*chosen).select_from(parent).join(top, _rowid("top").in_(rows.correlate(parent)))
-    return found if gathered is not None else found.order_by(parent.c.key, *ordering_of(top, order))
+    return found if gathered is not None else found.order_by(parent.c.key, *ordering_of(top, asked.order))
 
 
 def _rowid(table: str) -> ColumnElement[int]:

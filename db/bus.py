@@ -1,12 +1,26 @@
-"""Who hears what happened: events go from a commit to bounded queues, one per listener."""
+"""Who hears what happened: events go from a commit to bounded queues, one per listener.
+
+`Bus` is that of one process. One that reaches others (`db.postgresql_bus`, `db.redis_bus`) brings events to the same
+queues; whoever listens sees no difference, but for a `Lagged` whenever the bus itself was away.
+"""
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
 from uuid import UUID
+
+
+class BusKind(StrEnum):
+    """What carries events. `AUTO` is the database itself where it can do that, and otherwise the process alone."""
+
+    AUTO = "auto"
+    LOCAL = "local"
+    POSTGRESQL = "postgresql"
+    REDIS = "redis"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,8 +34,24 @@ class Event:
         raise NotImplementedError
 
 
+@dataclass(frozen=True, kw_only=True)
+class MuchHappened(Event):
+    """More happened to these things than is told one by one: whoever listens to one of them is told of a gap."""
+
+    about: tuple[UUID, ...]
+
+    @property
+    def topics(self) -> tuple[UUID, ...]:
+        """All of them."""
+        return self.about
+
+
 class Lagged(Exception):
-    """A listener fell behind: `missed` events were let go. What was missed is in the database: read it there."""
+    """A listener fell behind: `missed` events were let go. What was missed is in the database: read it there.
+
+    It is also raised after the bus was away, and where more happened than was told one by one: it then counts as one
+    event, and may have been none or many.
+    """
 
     def __init__(self, missed: int) -> None:
         super().__init__(f"The listener fell behind and missed {missed} events.")
@@ -34,9 +64,10 @@ E_ = TypeVar("E_", bound=Event)
 class Listener(Generic[E_]):
     """One listener's queue.
 
-    With `latest_only` it keeps the newest event alone, as whoever shows a state wants; `Lagged` is then never raised.
-    Otherwise it holds `capacity` events, and on overflow is emptied: the next read raises `Lagged` once, and what
-    is published after that read is heard again. It never grows past its capacity and never slows the publisher.
+    With `latest_only` it keeps the newest event alone, as whoever shows a state wants; `Lagged` is then raised only
+    where the bus was away. Otherwise it holds `capacity` events, and on overflow is emptied: the next read raises
+    `Lagged` once, and what is published after that read is heard again. It never grows past its capacity and never
+    slows the publisher.
     """
 
     def __init__(self, of: type[E_], *, capacity: int, latest_only: bool) -> None:
@@ -70,11 +101,20 @@ class Listener(Generic[E_]):
 
     def hear(self, event: Event) -> None:
         """Put an event into the queue, if it is of the kind listened for."""
+        if isinstance(event, MuchHappened):
+            self.miss()
+            return
         if not isinstance(event, self._of):
             return
         if self._latest_only:
             self._events.clear()
         self._append(event)
+        self._wake()
+
+    def miss(self) -> None:
+        """Be told that something may have happened that nobody can tell: the next read raises `Lagged`."""
+        self._missed += len(self._events) + 1
+        self._events.clear()
         self._wake()
 
     def close(self) -> None:
@@ -106,18 +146,39 @@ class Listener(Generic[E_]):
 class Bus:
     """The bus of one process."""
 
+    kind = BusKind.LOCAL
+    # Whether everybody hears of a topic in the order of the commits. Where not, an event says that there is news, and
+    # what that is stands in the database.
+    is_ordered = True
+
     def __init__(self) -> None:
         self._listeners: dict[UUID, set[Listener[Event]]] = {}
         self._is_closed = False
 
-    def publish(self, events: Iterable[Event]) -> None:
-        """Tell every listener of each event's topics, in order, once each. Called after commit and by nobody else."""
+    async def open(self) -> None:
+        """Hear from now on what others publish. Raises `Unavailable` if that must work and does not."""
+
+    async def before_commit(self, connection: Any, events: Sequence[Event]) -> Any:
+        """Make ready inside a transaction what is heard if it is committed; `publish` is handed what it returns."""
+
+    def publish(self, events: Iterable[Event], told: Any = None) -> None:  # noqa: ARG002 -- for buses that make ready
+        """Tell whoever listens, in order. Called after the commit and by nobody else."""
+        self.deliver(events)
+
+    def deliver(self, events: Iterable[Event]) -> None:
+        """Tell every listener of this process that hears of an event's topics, once each."""
         for event in events:
-            heard: set[Listener[Event]] = set()
-            for topic in event.topics:
-                heard |= self._listeners.get(topic, set())
-            for listener in heard:
+            for listener in self._those_of(event.topics):
                 listener.hear(event)
+
+    def tell_gap(self, topics: Iterable[UUID] | None = None) -> None:
+        """Tell the listeners of topics, or all of them, that they may have missed something."""
+        for listener in self._those_of(self._listeners.copy() if topics is None else topics):
+            listener.miss()
+
+    def has_listener(self, topics: Iterable[UUID]) -> bool:
+        """Say whether anybody of this process listens to one of these."""
+        return any(topic in self._listeners for topic in topics)
 
     @contextmanager
     def listen(
@@ -146,11 +207,24 @@ class Bus:
             for listener in listeners:
                 listener.close()
 
+    async def let_go(self) -> None:
+        """Let go of what the bus holds beside its listeners, after `close`."""
+
+    def facts(self) -> dict[str, object]:
+        """Say what health shows: `status` is `ok`, or `away` while others are not heard."""
+        return {"kind": self.kind.value, "status": "ok"}
+
     @property
     def listener_count(self) -> int:
         """How many listeners there are beside the standing ones, one that hears two topics counted once."""
         everybody: set[Listener[Event]] = set().union(*self._listeners.values())
         return sum(not listener.is_standing for listener in everybody)
+
+    def _those_of(self, topics: Iterable[UUID]) -> set[Listener[Event]]:
+        found: set[Listener[Event]] = set()
+        for topic in topics:
+            found |= self._listeners.get(topic, set())
+        return found
 
     def _forget(self, topic: UUID, listener: Listener[Event]) -> None:
         listeners = self._listeners.get(topic, set())

@@ -1,5 +1,6 @@
 """What time it is: injected, so that a test can say so."""
 
+import time
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -11,6 +12,10 @@ class Clock(Protocol):
         """Return the present instant, aware and in UTC."""
         ...
 
+    def monotonic_ns(self) -> int:
+        """Return the nanoseconds on a clock that nobody sets, from a beginning of its own."""
+        ...
+
 
 class SystemClock:
     """The machine's own clock."""
@@ -18,3 +23,7 @@ class SystemClock:
     def now(self) -> datetime:
         """Return the present instant, aware and in UTC."""
         return datetime.now(UTC)
+
+    def monotonic_ns(self) -> int:
+        """Return the nanoseconds since about the machine's start."""
+        return time.monotonic_ns()

@@ -38,6 +38,12 @@ class Invalid(Refusal):
     code = "BAD_USER_INPUT"
 
 
+class Resync(Refusal):
+    """What is known is of a database that another has taken the place of: forget it, and begin anew."""
+
+    code = "RESYNC"
+
+
 class Unauthenticated(Refusal):
     """Nobody knows who asks."""
 

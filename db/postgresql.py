@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from contextvars import Context
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import asyncpg
 import orjson
@@ -26,6 +28,8 @@ LOST = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.TooManyConnectionsError,
+    # Of a connection that has been told that it ends, and has not ended yet.
+    asyncpg.InternalClientError,
 )
 # And for a statement that it gave up, with the transaction: a deadlock, a full disk, a standby.
 _GIVEN_UP = (
@@ -38,10 +42,27 @@ _SESSION_SETTINGS = {
     "application_name": "ringside",
     # A commit that was answered is on disk.
     "synchronous_commit": "on",
+    # Whoever stands still in the middle of a change, because its machine does, holds nobody up for longer.
+    "idle_in_transaction_session_timeout": "30s",
     "TimeZone": "UTC",
     # Our statements are short: compiling them to machine code takes longer than running them.
     "jit": "off",
 }
+
+
+class _Change(NamedTuple):
+    """A statement that is a whole change, and who waits for it; `until` is when it must have begun."""
+
+    sql: str
+    arguments: Sequence[Any]
+    committed: Callable[[Sequence[RawRow]], None]
+    done: "asyncio.Future[Sequence[RawRow]]"
+    until: float
+
+    def fail(self, error: BaseException) -> None:
+        """Tell him why it was not made, if he is still there."""
+        if not self.done.done():
+            self.done.set_exception(error)
 
 
 class Connections:
@@ -61,7 +82,13 @@ class Connections:
         self._for_transactions = asyncio.Semaphore(self._room // 2)
         self._idle: list[Connection[Any]] = []
         self._lent: set[Connection[Any]] = set()
-        self._changes: set[asyncio.Task[None]] = set()
+        # Changes that are not begun, oldest first, and who makes them: at most one for each connection. Those who have
+        # nothing to do rest, and are woken by the next: a task for each change would cost as much as its statement.
+        self._changes: deque[_Change] = deque()
+        self._changers: set[asyncio.Task[None]] = set()
+        self._resting: list[asyncio.Future[None]] = []
+        self._most = self._room
+        self._giving_up: asyncio.TimerHandle | None = None
         # Each is handed a connection, or none when there may be room for one.
         self._waiting: deque[asyncio.Future[Connection[Any] | None]] = deque()
         self._is_closed = False
@@ -100,35 +127,75 @@ class Connections:
     ) -> Sequence[RawRow]:
         """Run a statement that is a whole change: the server commits it as it answers, and `committed` is called.
 
-        A caller who is cancelled meanwhile leaves it running to its end: it would be stored and nobody told.
+        A caller who is cancelled meanwhile leaves it running to its end: it would be stored and nobody told. One that
+        was not begun then is not begun any more. Raises as `fetch` does.
         """
         done: asyncio.Future[Sequence[RawRow]] = self._loop.create_future()
-        task = asyncio.create_task(self._change(sql, arguments, committed, done))
-        self._changes.add(task)
-        task.add_done_callback(self._changes.discard)
+        self._changes.append(_Change(sql, arguments, committed, done, self._loop.time() + POOL_TIMEOUT_SECONDS))
+        if not self._wake_one():
+            if len(self._changers) < self._most:
+                # He outlives whoever came first, and is to know nothing of him.
+                self._changers.add(self._loop.create_task(self._work_off(), context=Context()))
+            elif self._giving_up is None:
+                self._giving_up = self._loop.call_at(self._changes[0].until, self._give_up_changes)
         return await done
 
-    async def _change(
-        self,
-        sql: str,
-        arguments: Sequence[Any],
-        committed: Callable[[Sequence[RawRow]], None],
-        done: "asyncio.Future[Sequence[RawRow]]",
-    ) -> None:
+    def _wake_one(self) -> bool:
+        """Wake somebody who rests, and say whether there was one."""
+        while self._resting:
+            resting = self._resting.pop()
+            if not resting.done():
+                resting.set_result(None)
+                return True
+        return False
+
+    async def _work_off(self) -> None:
+        """Make changes, and be counted no longer than that: whoever comes next must find somebody."""
         try:
-            with refusing():
-                found = await self._fetch(await self._another(), sql, arguments)
-            committed(found)
-        except BaseException as error:
-            if done.done():
-                # Nobody is left to be told how it ended.
-                return
-            done.set_exception(error)
-            if not isinstance(error, Exception):
-                raise
-        else:
-            if not done.done():
-                done.set_result(found)
+            await self._make_changes()
+        finally:
+            changer: asyncio.Task[None] | None = asyncio.current_task(self._loop)
+            if changer is not None:
+                self._changers.discard(changer)
+
+    async def _make_changes(self) -> None:
+        """Make one change after the other, and rest while none waits, until all is closed."""
+        while self._changes or not self._is_closed:
+            if not self._changes:
+                resting = self._loop.create_future()
+                self._resting.append(resting)
+                await resting
+                continue
+            change = self._changes.popleft()
+            try:
+                with refusing():
+                    found = await self._make(change)
+            except BaseException as error:
+                change.fail(error)
+                if not isinstance(error, Exception):
+                    raise
+            else:
+                if not change.done.done():
+                    change.done.set_result(found)
+
+    async def _make(self, change: _Change) -> Sequence[RawRow]:
+        connection = await self._another(change.until)
+        if change.done.done():
+            # Nobody waits for it any more.
+            self._take_back(connection, is_well=True)
+            return []
+        found = await self._fetch(connection, change.sql, change.arguments)
+        change.committed(found)
+        return found
+
+    def _give_up_changes(self) -> None:
+        """Tell those whose changes were not begun in time."""
+        self._giving_up = None
+        now = self._loop.time()
+        while self._changes and (self._changes[0].until <= now or self._changes[0].done.done()):
+            self._changes.popleft().fail(Unavailable(_ALL_BUSY))
+        if self._changes:
+            self._giving_up = self._loop.call_at(self._changes[0].until, self._give_up_changes)
 
     @asynccontextmanager
     async def lend(self) -> AsyncIterator["Connection[Any]"]:
@@ -154,7 +221,7 @@ class Connections:
     async def close(self) -> None:
         """Let go of the connections: of those that are lent when they come back."""
         self._is_closed = True
-        while self._hand(None):
+        while self._hand(None) or self._wake_one():
             pass
         while self._idle:
             await self._idle.pop().close(timeout=POOL_TIMEOUT_SECONDS)
@@ -204,9 +271,8 @@ class Connections:
         except TimeoutError as error:
             raise Unavailable(_ALL_BUSY) from error
 
-    async def _another(self) -> "Connection[Any]":
-        """Take an idle connection, open one if there is room for one more, or wait for one."""
-        until: float | None = None
+    async def _another(self, until: float | None = None) -> "Connection[Any]":
+        """Take an idle connection, open one if there is room for one more, or wait for one, no longer than `until`."""
         while True:
             while self._idle:
                 connection = self._idle.pop()
@@ -226,12 +292,7 @@ class Connections:
         self._room -= 1
         connection: Connection[Any] | None = None
         try:
-            connection = await asyncpg.connect(
-                self._url,
-                timeout=POOL_TIMEOUT_SECONDS,
-                statement_cache_size=1000,
-                server_settings=_SESSION_SETTINGS,
-            )
+            connection = await connect_once(self._url)
             await _speak(connection)
         except BaseException as error:
             if connection is not None:
@@ -290,6 +351,20 @@ def _give_up(waiting: "asyncio.Future[Any]") -> None:
         waiting.set_exception(Unavailable(_ALL_BUSY))
 
 
+async def connect_once(url: str, *, name: str = "ringside", **settings: str) -> "Connection[Any]":
+    """Open a connection of our manners, called `name` in the server's own tables. Raises what the driver does.
+
+    `settings` are the session's where they are not as ours are.
+    """
+    connection: Connection[Any] = await asyncpg.connect(
+        url,
+        timeout=POOL_TIMEOUT_SECONDS,
+        statement_cache_size=1000,
+        server_settings={**_SESSION_SETTINGS, "application_name": name, **settings},
+    )
+    return connection
+
+
 @asynccontextmanager
 async def transaction(connection: "Connection[Any]", *, committed: Callable[[], None]) -> AsyncIterator[None]:
     """Begin, and commit at the end of the block or roll back; `committed` is called at once after the commit.
@@ -314,17 +389,29 @@ async def transaction(connection: "Connection[Any]", *, committed: Callable[[], 
         await _undisturbed(connection, commit())
 
 
-@contextmanager
-def refusing() -> Iterator[None]:
+class _Refusing:
+    """Says in our words what the driver says of a statement. Around every statement, so it is no generator."""
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if error is None:
+            return
+        if isinstance(error, asyncpg.IntegrityConstraintViolationError):
+            raise Conflict("This would contradict what is stored already.") from error
+        if isinstance(error, _GIVEN_UP):
+            raise Unavailable("The database cannot do this now. Nothing was changed; try again.") from error
+        if isinstance(error, LOST):
+            raise unavailable(error) from error
+
+
+_REFUSING = _Refusing()
+
+
+def refusing() -> _Refusing:
     """Say in our words what the driver says of a statement."""
-    try:
-        yield
-    except asyncpg.IntegrityConstraintViolationError as error:
-        raise Conflict("This would contradict what is stored already.") from error
-    except _GIVEN_UP as error:
-        raise Unavailable("The database cannot do this now. Nothing was changed; try again.") from error
-    except LOST as error:
-        raise unavailable(error) from error
+    return _REFUSING
 
 
 async def _undisturbed(connection: "Connection[Any]", work: Coroutine[Any, Any, object]) -> None:

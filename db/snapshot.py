@@ -20,8 +20,8 @@ from db.archive import ArchivedTable, Reader, Row, Writer
 from db.archive_columns import INTO, OUT, ColumnKind, Convert, kind_of
 from db.errors import Conflict, Unavailable
 from db.sealing import is_sealed
-from db.session import is_embedded, sqlite_path, without_secret
-from db.tables import FILLING_TRIGGERS, metadata
+from db.tables import FILLING_TRIGGERS, OF_SERVERS, metadata
+from db.urls import is_embedded, sqlite_path, without_secret
 
 Columns = tuple[tuple[str, ColumnKind], ...]
 # Called with the name of a table and how many more of its rows are done.
@@ -56,8 +56,8 @@ class Plan:
 
 
 def plan() -> list[Plan]:
-    """Return what a backup holds: every table of ours, so that what refers stands behind what it refers to."""
-    return [_plan_of(table) for table in metadata.sorted_tables]
+    """Return what a backup holds: every table of things, so that what refers stands behind what it refers to."""
+    return [_plan_of(table) for table in metadata.sorted_tables if table.name not in OF_SERVERS]
 
 
 def _plan_of(table: Table) -> Plan:

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from db.bus import Event
 from db.errors import Unavailable
+from db.sqlite_file import FileConnection, open_file
 
 T = TypeVar("T")
 
@@ -23,7 +24,7 @@ _TAKEN_TOGETHER = 256
 _GROUP_LIMIT = 256
 _INTERRUPTED_AGAIN_SECONDS = 0.02
 
-_Job = tuple["asyncio.Future[Any]", Callable[[sqlite3.Connection], Any]]
+_Job = tuple["asyncio.Future[Any]", Callable[[FileConnection], Any]]
 _Outcome = tuple["asyncio.Future[Any]", Any, BaseException | None]
 
 
@@ -40,7 +41,7 @@ class SQLiteConnection:
         # What the thread is doing. It ends under the lock, so that whoever holds it knows that it goes on.
         self._now: asyncio.Future[Any] | None = None
         self._swap = threading.Lock()
-        self._connection: sqlite3.Connection | None = None
+        self._connection: FileConnection | None = None
         self.pending = 0
 
     async def open(self) -> None:
@@ -48,7 +49,7 @@ class SQLiteConnection:
         self._thread.start()
         await self.run(lambda _: None)
 
-    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def run(self, work: Callable[[FileConnection], T]) -> T:
         """Do work with the connection. If the caller is cancelled, a change is still made in its turn; a read ends."""
         future = self.submit(work)
         try:
@@ -66,7 +67,7 @@ class SQLiteConnection:
         # It may not have come to its statement yet.
         self._loop.call_later(_INTERRUPTED_AGAIN_SECONDS, self._interrupt, future)
 
-    def submit(self, work: Callable[[sqlite3.Connection], T]) -> "asyncio.Future[T]":
+    def submit(self, work: Callable[[FileConnection], T]) -> "asyncio.Future[T]":
         """Hand work in; it stands behind all that was handed in before."""
         future: asyncio.Future[T] = self._loop.create_future()
         if self._is_closed:
@@ -85,7 +86,7 @@ class SQLiteConnection:
         await asyncio.to_thread(self._thread.join)
 
     def _work(self) -> None:
-        connection: sqlite3.Connection | None = None
+        connection: FileConnection | None = None
         is_open = True
         while is_open:
             jobs = self._take()
@@ -131,22 +132,8 @@ class SQLiteConnection:
             else:
                 future.set_exception(error)
 
-    def _connect(self) -> sqlite3.Connection:
-        mode = "ro" if self._is_reader else "rw"
-        connection = sqlite3.connect(
-            f"{self._path.absolute().as_uri()}?mode={mode}",
-            uri=True,
-            timeout=BUSY_TIMEOUT_SECONDS,
-            isolation_level=None,
-            cached_statements=512,
-        )
-        for pragma in _PRAGMAS:
-            connection.execute(f"PRAGMA {pragma}")
-        return connection
-
-
-# FULL: a commit that was answered survives a power cut, not a crash of the process alone.
-_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-64000", "temp_store=MEMORY")
+    def _connect(self) -> FileConnection:
+        return open_file(self._path, is_reader=self._is_reader, patience=BUSY_TIMEOUT_SECONDS)
 
 
 class _Group:
@@ -164,14 +151,14 @@ class _Group:
 class _Change:
     """One statement that is committed without a transaction of its own: what it came to, and who waits for it."""
 
-    def __init__(self, work: Callable[[sqlite3.Connection], Any], committed: Callable[[Any], None]) -> None:
+    def __init__(self, work: Callable[[FileConnection], Any], committed: Callable[[Any], None]) -> None:
         self._work = work
         self._committed = committed
         self._result: Any = None
         self._error: BaseException | None = None
         self.done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
-    def make(self, connection: sqlite3.Connection) -> None:
+    def make(self, connection: FileConnection) -> None:
         """Run it, on the connection's thread. Raises only what ended the transaction for all in it."""
         try:
             self._result = self._work(connection)
@@ -205,18 +192,19 @@ class SQLiteWrite:
 
     def __init__(self, writer: SQLiteConnection, *, begins_group: bool) -> None:
         self._writer = writer
-        self._opening = ["BEGIN IMMEDIATE", "SAVEPOINT change"] if begins_group else ["SAVEPOINT change"]
+        self._begins_group = begins_group
         self.has_begun = False
 
-    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def run(self, work: Callable[[FileConnection], T]) -> T:
         """Do work inside the transaction."""
         if self.has_begun:
             return await self._writer.run(work)
         self.has_begun = True
 
-        def open_and_work(connection: sqlite3.Connection) -> T:
-            for statement in self._opening:
-                connection.execute(statement)
+        def open_and_work(connection: FileConnection) -> T:
+            if self._begins_group:
+                connection.begin()
+            connection.execute("SAVEPOINT change")
             return work(connection)
 
         return await self._writer.run(open_and_work)
@@ -237,6 +225,8 @@ class GroupCommit:
         self._group: _Group | None = None
         self._changes: list[_Change] = []
         self._endings: set[asyncio.Task[Any]] = set()
+        # Whether the last group could be stored.
+        self.is_well = True
 
     @asynccontextmanager
     async def transaction(self, events: list[Event]) -> AsyncIterator[SQLiteWrite]:
@@ -254,7 +244,7 @@ class GroupCommit:
         group = await self._end(write, events, keep=True)
         await asyncio.shield(group.committed)
 
-    async def change(self, work: Callable[[sqlite3.Connection], T], committed: Callable[[T], None]) -> T:
+    async def change(self, work: Callable[[FileConnection], T], committed: Callable[[T], None]) -> T:
         """Do work that is one statement, and commit it with all others that came meanwhile; then call `committed`.
 
         A statement is atomic by itself, so it needs no savepoint, and those that wait are run on the thread in one
@@ -350,12 +340,14 @@ class GroupCommit:
             await done
         except (sqlite3.Error, Unavailable) as error:
             # SQLite ended the transaction by itself, as it does when the disk is full: with it went the whole group.
+            self.is_well = False
             if self._group is group:
                 self._group = None
             if not group.committed.done():
                 group.committed.set_exception(unavailable(error))
             return
         if is_committed and not group.committed.done():
+            self.is_well = True
             for tell in group.told:
                 tell()
             group.committed.set_result(None)
@@ -375,10 +367,10 @@ def _ending(write: SQLiteWrite, *, keep: bool, commit: bool) -> list[str]:
     return [*ending, "COMMIT"] if commit else ending
 
 
-def _run_changes(connection: sqlite3.Connection, changes: Sequence[_Change], *, begins: bool, commits: bool) -> None:
+def _run_changes(connection: FileConnection, changes: Sequence[_Change], *, begins: bool, commits: bool) -> None:
     try:
         if begins:
-            connection.execute("BEGIN IMMEDIATE")
+            connection.begin()
         for change in changes:
             change.make(connection)
         if commits:
@@ -389,7 +381,7 @@ def _run_changes(connection: sqlite3.Connection, changes: Sequence[_Change], *, 
         raise
 
 
-def _run_ending(connection: sqlite3.Connection, ending: list[str]) -> None:
+def _run_ending(connection: FileConnection, ending: list[str]) -> None:
     try:
         for statement in ending:
             connection.execute(statement)

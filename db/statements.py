@@ -8,17 +8,19 @@ tuples that read like the table class they came from and know which table that i
 from collections import OrderedDict, namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from functools import cache, lru_cache
-from typing import Any, ClassVar, Protocol, TypeVar, cast
+from datetime import UTC, datetime
+from functools import cache, cached_property, lru_cache
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar, cast
 from uuid import UUID
 
 import orjson
 from sqlalchemy import (
     ARRAY,
+    JSON,
     BindParameter,
     ClauseElement,
     DateTime,
+    Enum,
     Executable,
     Float,
     Numeric,
@@ -26,15 +28,23 @@ from sqlalchemy import (
     Table,
     Uuid,
     bindparam,
+    func,
+    select,
+    update,
 )
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncpgDateTime
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
+from sqlalchemy.dialects.sqlite import DATETIME
 from sqlalchemy.dialects.sqlite.pysqlite import dialect as pysqlite_dialect
 from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import Boolean, TypeDecorator, TypeEngine, UserDefinedType
+from sqlmodel.sql.sqltypes import UTCDateTime
+
+from db.ids import id_of
 
 Convert = Callable[[Any], Any]
 RawRow = Sequence[Any]
@@ -59,7 +69,7 @@ class _UuidAsHex(Uuid[UUID]):
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Convert | None:  # noqa: ARG002 -- as above
         """Return what turns the driver's answer into a UUID."""
-        return lambda value: None if value is None else UUID(value)
+        return lambda value: None if value is None else id_of(value)
 
 
 class _InstantAsText(AsyncpgDateTime):
@@ -77,22 +87,52 @@ class _InstantAsText(AsyncpgDateTime):
         return lambda value: None if value is None else datetime.fromisoformat(value)
 
 
+class _InstantInFile(DATETIME):
+    """Instants stand in SQLite as SQLAlchemy writes them there, `2026-11-21 09:30:00.500000`, printed faster."""
+
+    def bind_processor(self, dialect: Dialect) -> Convert | None:  # noqa: ARG002 -- as above
+        """Return what turns an instant of UTC into what stands in the file."""
+        return lambda value: None if value is None else _instant_in_file(value)
+
+
+def _instant_in_file(value: datetime) -> str:
+    return value.isoformat(" ", "microseconds")[:_INSTANT_LENGTH]
+
+
+# Without the offset, which is none.
+_INSTANT_LENGTH = len("2026-11-21 09:30:00.500000")
+
 SQLITE: Dialect = pysqlite_dialect(json_serializer=dump_json, json_deserializer=orjson.loads)
+SQLITE.colspecs = {**SQLITE.colspecs, DateTime: _InstantInFile}
 POSTGRESQL: Dialect = cast("Callable[..., Dialect]", asyncpg_dialect)(
     json_serializer=dump_json, json_deserializer=orjson.loads
 )
 POSTGRESQL.colspecs = {**POSTGRESQL.colspecs, Uuid: _UuidAsHex, DateTime: _InstantAsText}
 
 
-class _UuidsAsText(UserDefinedType[str]):
-    """UUIDs in one text, which PostgreSQL takes apart: its driver would look long at each of them."""
+class _Listed(UserDefinedType[Any]):
+    """A list that PostgreSQL is handed as one type and makes another of: its driver would look long at each item."""
 
     cache_ok = True
     render_bind_cast = True
 
+    def __init__(self, spec: str) -> None:
+        super().__init__()
+        self.spec = spec
+
     def get_col_spec(self, **_: Any) -> str:
         """Say what the parameter is, and what is made of it."""
-        return "TEXT::UUID[]"
+        return self.spec
+
+
+# UUIDs come in one text. Others are texts already, as the driver is handed them one by one, too. A text of a bounded
+# length is none yet: as an array's it would be cut silently, and not refused as a column's.
+_LISTED: tuple[tuple[type[TypeEngine[Any]], _Listed], ...] = (
+    (Uuid, _Listed("TEXT::UUID[]")),
+    (DateTime, _Listed("TEXT[]::TIMESTAMP WITH TIME ZONE[]")),
+    (JSON, _Listed("TEXT[]::JSON[]")),
+    (Enum, _Listed("TEXT[]")),
+)
 
 
 class ListOf(TypeDecorator[Sequence[Any]]):
@@ -109,17 +149,21 @@ class ListOf(TypeDecorator[Sequence[Any]]):
         """Use the database's own arrays where it has them."""
         if dialect.name == "sqlite":
             return dialect.type_descriptor(String())
-        return _UuidsAsText() if isinstance(self.item, Uuid) else dialect.type_descriptor(ARRAY(self.item))
+        return self._listed() or dialect.type_descriptor(ARRAY(self.item))
 
     def process_bind_param(self, value: Iterable[Any] | None, dialect: Dialect) -> Any:
         """Turn any iterable into what the driver takes."""
         if value is None:
             return None
-        if dialect.name != "sqlite" and not isinstance(self.item, Uuid):
+        if dialect.name != "sqlite" and self._listed() is None:
             # The array converts its items itself.
             return list(value)
         convert = self.item.dialect_impl(dialect).bind_processor(dialect)
         return self.printer(dialect)([convert(item) if convert else item for item in value])
+
+    def _listed(self) -> _Listed | None:
+        item = self.item.impl_instance if isinstance(self.item, TypeDecorator) else self.item
+        return next((listed for kind, listed in _LISTED if isinstance(item, kind)), None)
 
     def printer(self, dialect: Dialect) -> Callable[[Sequence[Any]], Any]:
         """Return what makes the driver's argument of values that are as the driver gives and takes them."""
@@ -128,8 +172,8 @@ class ListOf(TypeDecorator[Sequence[Any]]):
         return _print_uuids if isinstance(self.item, Uuid) else list
 
 
-def _print_uuids(values: Sequence[str]) -> str:
-    return "{" + ",".join(values) + "}"
+def _print_uuids(values: Sequence[str | None]) -> str:
+    return "{" + ",".join([value or "NULL" for value in values]) + "}"
 
 
 class any_of(FunctionElement[bool]):  # noqa: N801 -- it reads as a function in a statement, as SQLAlchemy's own do
@@ -185,6 +229,51 @@ def fixed(statement: S) -> S:
     return statement
 
 
+def insert_many(table: Table, on_conflict: Callable[[Any], Any] = lambda statement: statement) -> Any:
+    """Write, once at a module's top, an insert of many rows for `Transaction.execute_many`; of each key one at most.
+
+    SQLite runs it for some rows after the other, in one call. PostgreSQL, where each row would be a round of messages,
+    runs one statement with a list for each column. `on_conflict` adds to either what is done with a row that is there
+    already.
+    """
+    names = list(table.c.keys())
+    by_row = fixed(
+        on_conflict(upsert(table).values({name: bindparam(name, type_=table.c[name].type) for name in names}))
+    )
+    lists = [bindparam(name, type_=ListOf(table.c[name].type)) for name in names]
+    told = func.unnest(*lists).table_valued(*names, name="told").render_derived()
+    _AT_ONCE[id(by_row)] = fixed(on_conflict(upsert(table).from_select(names, select(*told.c))))
+    return by_row
+
+
+def update_many(
+    table: Table,
+    *,
+    by: Sequence[str],
+    told: Mapping[str, TypeEngine[Any]],
+    values: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+) -> Any:
+    """Write, once at a module's top, an update of many rows for `Transaction.change_many`; of each row one at most.
+
+    `told` are the parameters that each row comes with, beside the columns it is found `by`; `values` makes of them what
+    is set. What is the same for all rows stands in it as a literal. It runs as an `insert_many` does.
+    """
+    kinds = {**{name: table.c[name].type for name in by}, **told}
+
+    def written(given: Mapping[str, Any]) -> Any:
+        found = (table.c[name] == given[name] for name in by)
+        return update(table).where(*found).values(values(given)).returning(*table.c)
+
+    by_row = fixed(written({name: bindparam(name, type_=kind) for name, kind in kinds.items()}))
+    lists = [bindparam(name, type_=ListOf(kind)) for name, kind in kinds.items()]
+    rows = func.unnest(*lists).table_valued(*kinds, name="told").render_derived()
+    _AT_ONCE[id(by_row)] = fixed(written(dict(rows.c.items())))
+    return by_row
+
+
+_AT_ONCE: dict[int, Executable] = {}
+
+
 class Row(Protocol):
     """A light row: a named tuple with the columns asked for, and the table they came from."""
 
@@ -198,7 +287,20 @@ def row_class(name: str, columns: tuple[str, ...], table: Table | None) -> type[
     return type(name, (base,), {"__slots__": (), "table": table})
 
 
-@dataclass(frozen=True, slots=True)
+class Bound(NamedTuple):
+    """A statement as it is run for many rows: the arguments of each run, and the SQL for several of them, if any."""
+
+    sql: str
+    rows: Sequence[Sequence[Any]]
+    of_several: str | None
+
+
+# How many rows SQLite is given at once. More are no faster: of the widest table that is a thousand parameters, and it
+# takes 32,766.
+ROWS_AT_ONCE = 50
+
+
+@dataclass(frozen=True)
 class CompiledStatement:
     """A statement as the driver takes it, and how values go in and rows come out."""
 
@@ -209,6 +311,8 @@ class CompiledStatement:
     printers: Mapping[str, Callable[[Sequence[Any]], Any]]
     converters: tuple[tuple[int, Convert], ...]
     make_row: Callable[[Iterable[Any]], Any]
+    # And what converts those values, each as a parameter of its own.
+    items: Mapping[str, Convert | None]
     # Values that stand in the statement itself, by the names they were given.
     constants: Mapping[str, Any]
     _compiled: SQLCompiler
@@ -224,6 +328,22 @@ class CompiledStatement:
             values[name] if bind is None else bind(values[name])
             for name, bind in zip(self.names, self.binders, strict=True)
         ]
+
+    def bind_many(self, rows: Sequence[Mapping[str, Any]] | Sequence["Row"]) -> list[tuple[Any, ...]]:
+        """Convert the named values of many rows, which are all alike."""
+        columns = _columns_of(rows, self.names, self.constants)
+        return list(zip(*map(_converted, self.binders, columns), strict=True))
+
+    @cached_property
+    def of_several(self) -> str:
+        """The SQL of an insert for `ROWS_AT_ONCE` rows, their values one behind the other."""
+        row = f"({', '.join('?' * len(self.names))})"
+        return self.sql.replace(f"VALUES {row}", f"VALUES {', '.join([row] * ROWS_AT_ONCE)}", 1)
+
+    def bind_lists(self, rows: Sequence[Mapping[str, Any]] | Sequence["Row"]) -> list[Any]:
+        """Convert the named values of many rows to a list for each name."""
+        columns = zip(self.names, _columns_of(rows, self.names, self.constants), strict=True)
+        return [self.printers[name](_converted(self.items[name], values)) for name, values in columns]
 
     def convert(self, rows: Iterable[RawRow]) -> list[RawRow]:
         """Convert what the driver answered to the columns' own types, still as plain sequences."""
@@ -242,6 +362,70 @@ class CompiledStatement:
         return values
 
 
+def _columns_of(rows: Sequence[Any], names: Sequence[str], constants: Mapping[str, Any]) -> list[Sequence[Any]]:
+    """Return the values of rows by column: of mappings, or of light rows, which are taken apart at once.
+
+    What the rows do not name is the statement's own.
+    """
+    if not rows:
+        return [[] for _ in names]
+    if isinstance(rows[0], tuple):
+        columns = dict(zip(rows[0]._fields, zip(*rows, strict=True), strict=True))  # type: ignore[attr-defined]  # light rows are named tuples
+        return [columns[name] for name in names]
+    own = constants.keys() - rows[0].keys()
+    return [[constants[name]] * len(rows) if name in own else [row[name] for row in rows] for name in names]
+
+
+def _converted(convert: Convert | None, values: Sequence[Any]) -> Sequence[Any]:
+    """Convert the values of a column. One that is the same object as the one before it is converted with that."""
+    if convert is None:
+        return values
+    if isinstance(convert, Known):
+        return [convert[value] for value in values]
+    last: Any = _NOTHING
+    known: Any = None
+    converted = []
+    for value in values:
+        if value is not last:
+            last, known = value, convert(value)
+        converted.append(known)
+    return converted
+
+
+_NOTHING = object()
+
+
+class Known(dict[Any, Any]):
+    """What converts values of which there are few: each is converted once, and found again."""
+
+    def __init__(self, convert: Convert) -> None:
+        super().__init__()
+        self._convert = convert
+
+    def __missing__(self, value: Any) -> Any:
+        """Convert a value that was not there before."""
+        # What is no value of theirs raises here, and is not kept.
+        converted = self[value] = self._convert(value)
+        return converted
+
+    __call__ = dict.__getitem__
+
+
+def _binder(kind: TypeEngine[Any], convert: Convert | None, dialect: Dialect) -> Convert | None:
+    """Return what makes of a column's values what the driver takes: as SQLAlchemy does it, or in fewer steps."""
+    if convert is None:
+        return None
+    if isinstance(kind, Enum):
+        return Known(convert)
+    if isinstance(kind, JSON):
+        return lambda value: convert(value) if value is None or value is JSON.NULL else dump_json(value)
+    if isinstance(kind, UTCDateTime) and dialect.name == "sqlite":
+        return lambda value: _instant_in_file(value) if value is not None and value.tzinfo is UTC else convert(value)
+    if isinstance(kind, UTCDateTime):
+        return lambda value: value.isoformat() if value is not None and value.tzinfo is UTC else convert(value)
+    return convert
+
+
 class StatementCache:
     """The compiled statements of one dialect, least recently used let go first."""
 
@@ -256,6 +440,20 @@ class StatementCache:
         if extracted is None:
             return compiled, compiled.bind({**compiled.constants, **parameters})
         return compiled, compiled.arguments(extracted, parameters)
+
+    def at_once(self, statement: Executable) -> CompiledStatement | None:
+        """Return what takes all rows of an `insert_many` as lists; `None` where it is run row by row."""
+        whole = None if self.dialect.name == "sqlite" else _AT_ONCE.get(id(statement))
+        return None if whole is None else self.compile(whole)[0]
+
+    def bind_rows(self, statement: Executable, rows: Sequence[Mapping[str, Any]] | Sequence["Row"]) -> "Bound":
+        """Return a statement with the driver's arguments for many rows, which are all alike."""
+        whole = self.at_once(statement)
+        if whole is not None:
+            return Bound(whole.sql, [whole.bind_lists(rows)], None)
+        compiled = self.compile(statement)[0]
+        is_long = id(statement) in _AT_ONCE and len(rows) >= ROWS_AT_ONCE
+        return Bound(compiled.sql, compiled.bind_many(rows), compiled.of_several if is_long else None)
 
     def compile(self, statement: Executable) -> tuple[CompiledStatement, Sequence[Any] | None]:
         """Compile a statement, or find it compiled: with it come the values that stand in this one.
@@ -294,14 +492,17 @@ def _compile(statement: ClauseElement, dialect: Dialect, key: Any) -> CompiledSt
     names = tuple(compiled.positiontup or ())
     processors = compiled._bind_processors  # noqa: SLF001 -- as above: how each parameter goes to the driver
     columns = tuple(getattr(statement, "exported_columns", ()))
+    lists = {name: bound.type for name, bound in compiled.binds.items() if isinstance(bound.type, ListOf)}
     return CompiledStatement(
         sql=compiled.string,
         names=names,
-        binders=tuple(cast("Convert | None", processors.get(name)) for name in names),
-        printers={
-            name: bound.type.printer(dialect)
-            for name, bound in compiled.binds.items()
-            if isinstance(bound.type, ListOf)
+        binders=tuple(
+            _binder(compiled.binds[name].type, cast("Convert | None", processors.get(name)), dialect) for name in names
+        ),
+        printers={name: kind.printer(dialect) for name, kind in lists.items()},
+        items={
+            name: _binder(kind.item, kind.item.dialect_impl(dialect).bind_processor(dialect), dialect)
+            for name, kind in lists.items()
         },
         converters=tuple(_converters(columns, dialect)),
         make_row=_row_maker(columns),

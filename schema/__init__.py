@@ -20,6 +20,7 @@ from schema.accounts.execution_mutations import ExecutionMutations
 from schema.accounts.mutations import AccountMutations, FeedMutations
 from schema.accounts.provider_mutations import ProviderMutations
 from schema.accounts.queries import AccountQueries
+from schema.accounts.screenshot_mutations import ScreenshotMutations
 from schema.accounts.statistics import ExecutionStatisticsQueries
 from schema.accounts.subscriptions import AccountSubscriptions
 from schema.accounts.types import (
@@ -46,6 +47,8 @@ from schema.flags.queries import FlagQueries
 from schema.flags.types import Flag, FlagMapping, RecognitionAttempt
 from schema.housekeeping.mutations import HousekeepingMutations
 from schema.housekeeping.queries import HousekeepingQueries
+from schema.importing import ImportMutations
+from schema.leases.queries import LeaseQueries
 from schema.matches.mutations import MatchMutations
 from schema.matches.operator_mutations import OperatorMutations
 from schema.matches.planned_types import PlannedMatch, TournamentDay
@@ -103,6 +106,7 @@ class Query(
     SettingQueries,
     BackupQueries,
     HousekeepingQueries,
+    LeaseQueries,
     AccountQueries,
     ExecutionStatisticsQueries,
     AccessQueries,
@@ -134,10 +138,12 @@ class Mutation(
     ActionMutations,
     ExecutionMutations,
     ProviderMutations,
+    ScreenshotMutations,
     SocialMutations,
     SettingMutations,
     BackupMutations,
     HousekeepingMutations,
+    ImportMutations,
     AccessMutations,
 ):
     """Everything that can be changed."""

@@ -14,16 +14,24 @@ from sqlalchemy import BigInteger
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from db.batches import Key, Order, Page, Pages, Position, ToOne, Window, table_of
-from db.errors import Invalid
+from db.errors import Invalid, Resync
 from schema.context import Loaders
 
 T = TypeVar("T")
 
 DEFAULT_PAGE = 20
 _LARGEST_INTEGER = (1 << 31) - 1
+# Between a place and the epoch it is of; no letter of base64.
+_OF = "."
+BEGIN_ANEW = (
+    "A backup was put in place of the database that this cursor is of. Forget what you have, and ask again without it."
+)
 
 
-@strawberry.type(description="Where a page stands among all rows.")
+@strawberry.type(
+    description="Where a page stands among all rows. If a backup was put in place of the database since, its cursors "
+    "are refused with the code RESYNC: forget what you have, and begin anew."
+)
 class PageInfo:
     """Where a page stands among all rows."""
 
@@ -64,8 +72,15 @@ class PageArguments:
     last: int | None = None
     before: str | None = None
 
-    def page(self, batch: Pages[Any], order: Order) -> Page:
-        """Check the arguments. Raises `Invalid` for sizes out of bounds and cursors that are not of this order."""
+    def page(self, batch: Pages[Any], order: Order, epoch: str) -> Page:
+        """Check the arguments. Raises `Invalid` for sizes out of bounds and cursors that are not of this order.
+
+        Raises `Resync` for cursors of a database that a backup has taken the place of since: a page behind one would
+        leave out and repeat what nobody could tell.
+        """
+        for cursor, field in ((self.after, "after"), (self.before, "before")):
+            if cursor is not None and is_of_another(cursor, epoch):
+                raise Resync(BEGIN_ANEW, field=field)
         if self.first is not None and self.last is not None:
             raise Invalid("Ask for the `first` rows or the `last`, not both.", field="last")
         return Page(
@@ -114,7 +129,7 @@ class Connected(Generic[T]):
         return await self.loaders.count(self.batch, self.key, self.wanted)
 
     def _cursor(self, row: T) -> str:
-        return write_cursor(self.order.position(row))
+        return write_cursor(self.order.position(row), self.loaders.epoch)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,16 +181,29 @@ class Linked:
         return self.found.loaders.one(self.batch, getattr(link, self.key))
 
 
-def write_cursor(position: Position) -> str:
-    """Print a place in an order."""
-    return urlsafe_b64encode(orjson.dumps([_printed(value) for value in position])).decode().rstrip("=")
+def write_cursor(position: Position, epoch: str = "") -> str:
+    """Print a place in an order. With an epoch it says of which database it is: see `db.backups.epochs`."""
+    place = urlsafe_b64encode(orjson.dumps([_printed(value) for value in position])).decode().rstrip("=")
+    return f"{place}{_OF}{epoch}" if epoch else place
+
+
+def epoch_of(cursor: str) -> str:
+    """Return the epoch that a cursor says, empty if it says none."""
+    return cursor.partition(_OF)[2]
+
+
+def is_of_another(cursor: str, epoch: str) -> bool:
+    """Say whether a cursor is of another database than the one of this epoch, as far as either is known."""
+    of = epoch_of(cursor)
+    return bool(of and epoch and of != epoch)
 
 
 def read_cursor(cursor: str, batch: Pages[Any], order: Order, *, field: str) -> Position:
     """Read a place in an order. Raises `Invalid`, naming `field`, if it is not a cursor of this order."""
     columns = table_of(batch.model).c
+    place = cursor.partition(_OF)[0]
     try:
-        values = orjson.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        values = orjson.loads(urlsafe_b64decode(place + "=" * (-len(place) % 4)))
         types = [columns[name].type for name in order.columns]
         return tuple(_parsed(value, of) for value, of in zip(_listed(values), types, strict=True))
     except (ValueError, TypeError, OverflowError, NotBase64) as error:

@@ -5,6 +5,7 @@ ours to refuse, and masked behind an id if it was a bug, so that no text of an e
 """
 
 import logging
+import re
 from collections.abc import Awaitable, Callable, Iterable
 from itertools import islice
 from typing import Any
@@ -23,6 +24,9 @@ from db.errors import Forbidden, Refusal, Stale, Unauthenticated, Unavailable
 _log = logging.getLogger(__name__)
 
 MOST_ERRORS = 5
+
+# Where a message of graphql-core begins to quote what does not fit. Plain numbers, and names of enums, may stay.
+_QUOTED = re.compile(r"(?:, found|(?<=value)): [\"'\[{].*", re.DOTALL)
 
 # Strawberry's own words for a document without the operation that was asked for.
 _NOTHING_TO_RUN = (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError)
@@ -63,8 +67,12 @@ class RefusalsAsData(FieldExtension):
         self, next_: Callable[..., Awaitable[Any]], source: Any, info: Info, **arguments: Any
     ) -> Any:
         """Run the mutation, catching refusals."""
+        return await self.catching(next_(source, info, **arguments))
+
+    async def catching(self, change: Awaitable[Any]) -> Any:
+        """Return what a mutation came to; of one that is refused, the payload that says why."""
         try:
-            return await next_(source, info, **arguments)
+            return await change
         except (Unauthenticated, Forbidden, Unavailable):
             raise
         except Refusal as refusal:
@@ -119,11 +127,16 @@ def _judge(error: GraphQLError, operation_name: str | None) -> GraphQLError:
         cause = cause.original_error
     if cause is None or isinstance(cause, _NOTHING_TO_RUN):
         # The document or its variables: GraphQL's own words, with a code beside them.
-        return _told(error, error.message, {"code": "BAD_USER_INPUT", **(error.extensions or {})})
+        return _told(error, _without_values(error.message), {"code": "BAD_USER_INPUT", **(error.extensions or {})})
     if isinstance(cause, Refusal):
         field = {"field": _graphql_name(cause.field)} if cause.field else {}
         return _told(error, cause.message, {"code": cause.code, **field, **_revision(cause)})
     return _masked(error, cause, operation_name)
+
+
+def _without_values(message: str) -> str:
+    """Return GraphQL's own words without the text, list or object that they quote: it may be a password."""
+    return _QUOTED.sub(".", message)
 
 
 def _masked(error: GraphQLError, cause: BaseException, operation_name: str | None) -> GraphQLError:

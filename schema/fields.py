@@ -361,7 +361,7 @@ async def _connect(context: Context, batch: Pages[Any], key: UUID | None, argume
     order_by = arguments.pop("order_by", None)
     wanted = filter_values(arguments.pop("filter", None))
     order = batch.order(order_by)
-    page = PageArguments(**arguments).page(batch, order)
+    page = PageArguments(**arguments).page(batch, order, context.db.epoch)
     window = await context.loaders.page(batch, key, page, order_by, wanted)
     return Connected(
         window=window, page=page, order=order, batch=batch, key=key, wanted=wanted, loaders=context.loaders

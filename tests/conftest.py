@@ -1,24 +1,38 @@
 """What every test may ask for: a database of its own on either engine, a clock that is told the time, and the graph."""
 
+import asyncio
 import os
 import shutil
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from api import pages
+from api.collector import spare_the_collector
 from api.migrate import migrate_up
+from db import postgresql, sqlite, sqlite_file
 from db.access import operations as access
 from db.access.tables import User
 from db.access.viewer import Role, Viewer
+from db.bus import BusKind
+from db.connecting import connect
+from db.database import Database
 from db.ids import new_id
-from db.session import Database, connect
+from schema.engine.descending import Descending
+from schema.engine.documents import Document, Documents
+from tests.support.figures import FIGURE
 from tests.support.graph import Graph
-from tests.support.postgresql import Server, find_server
+from tests.support.house import PATIENCE_SECONDS
+from tests.support.pauses import PausingLoops
+from tests.support.postgresql import Emptying, Server, find_server
+from tests.support.redis import OwnRedis, own_redis
 
 # A shared machine is sometimes slow: what a test finds out must not hang on that.
 settings.register_profile("ringside", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -33,10 +47,48 @@ def pytest_configure(config: pytest.Config) -> None:
 
     They share what Python compiled, or most of their time would go into that.
     """
-    if os.environ.pop("PYTHONDONTWRITEBYTECODE", None) and config.cache is not None:
+    # Whoever runs without pytest's cache has not even the name of it.
+    has_cache = config.pluginmanager.hasplugin("cacheprovider") and config.cache is not None
+    if os.environ.pop("PYTHONDONTWRITEBYTECODE", None) and has_cache:
         os.environ["PYTHONPYCACHEPREFIX"] = str(config.cache.mkdir("bytecode"))
     # How wide the terminal is, tests say themselves; one of several processes is told it before.
     os.environ.pop("COLUMNS", None)
+    # What runs in this process waits by a clock that stands still whenever it does.
+    asyncio.set_event_loop_policy(PausingLoops())
+    _be_hasty_and_patient()
+
+
+def _be_hasty_and_patient() -> None:
+    """Have this process wait for no disk when it commits, and for long for its turn.
+
+    Both hang on the machine, and are no test's matter but of those that ask for them (`as_served`): what a commit was
+    worth shows only when a machine dies, and fifty who want the same at once take as long as they take. Servers that
+    tests begin are processes of their own, and as any other.
+    """
+    postgresql._SESSION_SETTINGS["synchronous_commit"] = "off"
+    sqlite_file._PRAGMAS = tuple(one.replace("synchronous=FULL", "synchronous=OFF") for one in sqlite_file._PRAGMAS)
+    postgresql.POOL_TIMEOUT_SECONDS = sqlite.BUSY_TIMEOUT_SECONDS = PATIENCE_SECONDS
+    Documents._read = _once(Documents._read)  # type: ignore[method-assign, assignment]
+
+
+def _once(read: Callable[[Documents, str], Document]) -> Callable[[Documents, str], Document]:
+    """Read what our own pages ask once for all servers of this process, which all read it as they begin.
+
+    To parse and validate it is half of what it takes to begin one. What it comes to hangs on nothing but the schema
+    and what a document may hold, and nobody changes it.
+    """
+    ours = frozenset(pages.documents())
+    known: dict[Any, Document] = {}
+
+    def read_once(documents: Documents, text: str) -> Document:
+        if text not in ours:
+            return read(documents, text)
+        asked = (documents._schema, documents.limits, documents.gives_hints, text)
+        if asked not in known:
+            known[asked] = read(documents, text)
+        return known[asked]
+
+    return read_once
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -53,9 +105,54 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         config.option.dist = "worksteal"
 
 
+def pytest_collectstart(collector: pytest.Collector) -> None:
+    """Have several processes begin to load tests at different places.
+
+    What one has loaded and compiled by the time the others come to it they find compiled: on a machine that runs them
+    for the first time, that is two thirds of what they do before the first test.
+    """
+    told: dict[str, Any] | None = getattr(collector.config, "workerinput", None)
+    if told is None or not isinstance(collector, pytest.Session):
+        return
+    files = sorted({file for named in collector.config.args for file in Path(named).rglob("test_*.py")})
+    first = len(files) * int(told["workerid"].removeprefix("gw")) // int(told["workercount"])
+    for file in (*files[first:], *files[:first]):
+        # Whatever is wrong with it is said when it is collected.
+        with suppress(Exception):
+            import_module(".".join(file.resolve().relative_to(collector.path).with_suffix("").parts))
+
+
+def pytest_collection_finish() -> None:
+    """Have the garbage collector look away from all that is loaded, as a server does: it was a tenth of all work."""
+    spare_the_collector()
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--operations", type=int, default=700, help="how many operations tests.schema.test_equality runs")
     parser.addoption("--increments", type=int, default=20, help="how often each of fifty writers adds to a goal")
+    full = "give tests/faults its full size, which takes hours, or so much of it"
+    parser.addoption("--full", nargs="?", type=float, default=0.0, const=1.0, metavar="SHARE", help=full)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what was measured, if anything was."""
+    reports = [one for found in terminalreporter.stats.values() for one in found if isinstance(one, pytest.TestReport)]
+    told: list[Any] = [text for one in reports for name, text in one.user_properties if name == FIGURE]
+    figures = sorted({(fault, text) for fault, text in told})
+    if figures:
+        terminalreporter.section("measured")
+    for fault, text in figures:
+        terminalreporter.write_line(f"{fault:<4} {text}")
+
+
+@pytest.fixture
+def as_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the database used as a server uses it: commits wait for the disk, and nobody waits long for his turn."""
+    monkeypatch.setitem(postgresql._SESSION_SETTINGS, "synchronous_commit", "on")
+    pragmas = tuple(one.replace("synchronous=OFF", "synchronous=FULL") for one in sqlite_file._PRAGMAS)
+    monkeypatch.setattr(sqlite_file, "_PRAGMAS", pragmas)
+    monkeypatch.setattr(postgresql, "POOL_TIMEOUT_SECONDS", 5.0)
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_SECONDS", 5.0)
 
 
 class ManualClock:
@@ -63,12 +160,17 @@ class ManualClock:
 
     def __init__(self) -> None:
         self.time = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
+        self.ticks = 0
 
     def now(self) -> datetime:
         return self.time
 
+    def monotonic_ns(self) -> int:
+        return self.ticks
+
     def move(self, by: timedelta) -> None:
         self.time += by
+        self.ticks += by // timedelta(microseconds=1) * 1_000
 
 
 @pytest.fixture
@@ -104,19 +206,19 @@ class Databases:
         self._free: list[str] = []
         self.template = self._make(None)
         migrate_up(server.url(self.template))
-        self._shape = server.shape(self.template)
+        self._emptying = Emptying(server, server.shape(self.template))
 
     @contextmanager
     def borrow(self) -> Iterator[str]:
         """The URL of an empty one."""
         name = self._free.pop() if self._free else self._make(self.template)
         yield self._server.url(name)
-        if self._server.empty(name, shape=self._shape):
+        if self._emptying.empty(name):
             self._free.append(name)
 
     def drop(self) -> None:
-        for name in self._made:
-            self._server.drop(name)
+        self._emptying.close()
+        self._server.drop_all(self._made)
 
     def _make(self, template: str | None) -> str:
         name = f"ringside_test_{uuid4().hex[:12]}"
@@ -152,8 +254,27 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 
 
 @pytest.fixture
+def postgresql_url(postgresql_databases: Databases) -> Iterator[str]:
+    """The URL of a migrated, empty PostgreSQL database."""
+    with postgresql_databases.borrow() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[OwnRedis]:
+    """A Redis that carries news. Skips where there is no program of it, and fails in CI."""
+    if shutil.which("redis-server") is None:
+        if os.environ.get("CI"):
+            pytest.fail("There is no redis-server, and in CI no bus may be skipped.")
+        pytest.skip("There is no redis-server here: it comes with the package redis-server.")
+    with own_redis() as server:
+        yield server
+
+
+@pytest.fixture
 async def db(database_url: str) -> AsyncIterator[Database]:
-    database = await connect(database_url, pool_size=5)
+    # What is published is heard at once: what other buses do beside that has tests of its own.
+    database = await connect(database_url, pool_size=5, bus=BusKind.LOCAL)
     yield database
     await database.close()
 
@@ -168,3 +289,9 @@ async def admin(db: Database, clock: ManualClock) -> User:
 async def graph(db: Database, clock: ManualClock, admin: User) -> Graph:
     """The graph as an admin sees it; `graph.as_viewer(…)` for others."""
     return Graph(db, clock, Viewer(user_id=admin.id, token_id=new_id(), role=Role.ADMIN))
+
+
+@pytest.fixture
+def level_by_level(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have each level of a question read by itself, on PostgreSQL too, where many rows come with what hangs on them."""
+    monkeypatch.setattr(Descending, "asked", lambda *_: None)

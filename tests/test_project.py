@@ -13,7 +13,17 @@ from api.settings import Settings
 _ROOT = Path(__file__).parents[1]
 _README = (_ROOT / "README.md").read_text()
 _LOCK = (_ROOT / "requirements.lock").read_text()
-_PAPERS = ["README.md", "CHANGELOG.md", "DECISIONS.md", "graphql-examples/README.md", "requirements.lock", ".ci/run"]
+_PAPERS = [
+    "README.md",
+    "CHANGELOG.md",
+    "DECISIONS.md",
+    "graphql-examples/README.md",
+    "docs/operations.md",
+    "docs/webhooks.md",
+    "tests/faults/README.md",
+    "requirements.lock",
+    ".ci/run",
+]
 _CLIENTS = _ROOT / "tests" / "clients"
 
 

@@ -3,72 +3,18 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from api import backups
 from api.backups import Backup, Outcome
-from api.commands.options import AsJSON, Database, plainly, run_plainly, url_of
 from api.commands.output import console, errors, plain, print_json, print_table
 from db.archive import BadArchive
 from db.backups.target import Target
-from db.clock import Clock, SystemClock
+from db.clock import Clock
 from db.snapshot import Progress as Told
-
-backup = typer.Typer(help="Back a database up while it is in use, and put it back.", no_args_is_help=True)
-
-Kept = Annotated[
-    str,
-    typer.Option(
-        "--target",
-        help="Where backups are kept: a folder, or a URL that fsspec reads, as s3://bucket/ringside.",
-        envvar="RINGSIDE_BACKUP_TARGET",
-    ),
-]
-Name = Annotated[str, typer.Argument(help="The name of a backup, as `backup list` shows it, or latest.")]
-_TARGET = "backups"
-
-
-@backup.command(epilog="Example: ringside backup create --target /mnt/stick --keep 14")
-def create(
-    *,
-    target: Kept = _TARGET,
-    keep: Annotated[
-        int | None, typer.Option(help="Delete all but so many of the newest afterwards.", min=1, max=10_000)
-    ] = None,
-    database: Database = None,
-    as_json: AsJSON = False,
-) -> None:
-    """Back the database up as it stands now. Whoever uses it goes on."""
-    run_plainly(lambda: make(url_of(database), SystemClock(), Target(target), keep=keep, as_json=as_json))
-
-
-@backup.command("list", epilog="Example: ringside backup list --json")
-def list_(*, target: Kept = _TARGET, as_json: AsJSON = False) -> None:
-    """List the backups there are, newest first."""
-    plainly(lambda: show(Target(target), as_json=as_json))
-
-
-@backup.command(epilog="Example: ringside backup verify latest")
-def verify(*, name: Name = "latest", target: Kept = _TARGET, as_json: AsJSON = False) -> None:
-    """Read a backup from end to end. Ends with 1 if a single bit is not as it was written."""
-    plainly(lambda: read_through(Target(target), name, as_json=as_json))
-
-
-@backup.command(epilog="Example: ringside backup restore latest --dry-run")
-def restore(
-    *,
-    name: Name,
-    target: Kept = _TARGET,
-    is_dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would do, and do nothing.")] = False,
-    database: Database = None,
-    as_json: AsJSON = False,
-) -> None:
-    """Put a backup in the place of the database: all of it or nothing. No server may run on it."""
-    url = url_of(database)
-    run_plainly(lambda: put_back(url, SystemClock(), Target(target), name, is_dry_run=is_dry_run, as_json=as_json))
 
 
 async def make(url: str, clock: Clock, target: Target, *, keep: int | None, as_json: bool) -> None:
@@ -117,6 +63,15 @@ def read_through(target: Target, name: str, *, as_json: bool) -> None:
         return
     rows = 0 if found.manifest is None else found.manifest.rows
     console.print(f"[bold green]Whole:[/] {plain(name)}, {rows:,} rows, each as it was written", soft_wrap=True)
+
+
+def delete(target: Target, name: str, *, as_json: bool) -> None:
+    """Delete a backup, and report."""
+    target.remove(name)
+    if as_json:
+        print_json({"name": name})
+        return
+    console.print(f"[bold green]Deleted[/] {plain(name)}", soft_wrap=True)
 
 
 async def put_back(url: str, clock: Clock, target: Target, name: str, *, is_dry_run: bool, as_json: bool) -> None:

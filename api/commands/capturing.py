@@ -6,10 +6,10 @@ from pathlib import Path
 
 from api.capture import CapturedMessage, print_capture
 from api.commands.output import console, plain, print_json
+from db.connecting import connect
 from db.errors import Conflict
+from db.ids import decode_id
 from db.matches.wire import read_wire
-from db.session import connect
-from schema.ids import decode_id
 
 
 async def write(url: str, match: str, out: Path, *, overwrites: bool, as_json: bool) -> None:

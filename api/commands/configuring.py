@@ -2,55 +2,20 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated, Any
+from typing import Any
 
 import orjson
-import typer
 
-from api.commands.options import AsJSON, Database, run_plainly, settings_of
 from api.commands.output import console, plain, print_json, print_table
+from api.opening import open_database
 from api.settings import Settings
-from db.clock import Clock, SystemClock
-from db.session import Database as Opened
-from db.session import connect
+from db.clock import Clock
+from db.database import Database as Opened
 from db.settings import operations
 from db.settings.registry import KEYS, Key, known_key
 from db.settings.vocabulary import SettingKind
 
-configuring = typer.Typer(help="Look at what may be set while a server runs, and set it.", no_args_is_help=True)
-
-Name = Annotated[str, typer.Argument(metavar="KEY", help="The setting's key, as backups.keep.")]
-Reason = Annotated[str, typer.Option(help="Why, for the history.")]
 _HIDDEN = "(not shown)"
-
-
-@configuring.command("list", epilog="Example: ringside settings list --json")
-def list_(*, database: Database = None, as_json: AsJSON = False) -> None:
-    """List all settings with their values. Secrets are not shown."""
-    settings = settings_of(database=database)
-    run_plainly(lambda: show(settings, as_json=as_json))
-
-
-@configuring.command("set", epilog="Example: ringside settings set backups.keep 30 --reason 'A larger disk'")
-def set_(
-    *,
-    key: Name,
-    value: Annotated[str, typer.Argument(help="Its value: a text, or JSON. - reads it from standard input.")],
-    reason: Reason = "",
-    database: Database = None,
-    as_json: AsJSON = False,
-) -> None:
-    """Set a setting. A server that runs hears of it within ten seconds."""
-    settings = settings_of(database=database)
-    given = typer.get_text_stream("stdin").read().strip() if value == "-" else value
-    run_plainly(lambda: change(settings, SystemClock(), key, given, reason=reason, as_json=as_json))
-
-
-@configuring.command(epilog="Example: ringside settings reset backups.keep")
-def reset(*, key: Name, reason: Reason = "", database: Database = None, as_json: AsJSON = False) -> None:
-    """Bring a setting's default back."""
-    settings = settings_of(database=database)
-    run_plainly(lambda: change(settings, SystemClock(), key, None, reason=reason, as_json=as_json))
 
 
 async def show(settings: Settings, *, as_json: bool) -> None:
@@ -113,7 +78,7 @@ def _read(key: Key, given: str) -> Any:
 
 @asynccontextmanager
 async def _opened(settings: Settings) -> AsyncIterator[Opened]:
-    db = await connect(settings.database, pool_size=2, sealer=settings.sealer)
+    db = await open_database(settings, pool_size=2)
     try:
         yield db
     finally:

@@ -12,9 +12,9 @@ from rich.tree import Tree
 from api.commands.output import console, print_json
 from db.access.viewer import Role, Viewer
 from db.clock import Clock
+from db.connecting import connect
 from db.errors import Invalid
 from db.ids import new_id
-from db.session import connect
 from schema import build_schema
 from schema.context import Context
 from schema.engine.executor import Asked
@@ -55,9 +55,10 @@ async def explain(
 
 
 def _show(name: str, data: dict[str, Any], steps: list[Step], seconds: float, *, shows_sql: bool) -> None:
+    count = data["statementCount"]
     head = Text.assemble(
         (name, "bold"),
-        f"  {data['path']}, {data['statementCount']} statements, {seconds * _MILLISECONDS:.1f} ms in all",
+        f"  {data['path']}, {count} statement{'' if count == 1 else 's'}, {seconds * _MILLISECONDS:.1f} ms in all",
     )
     shown = Tree(head)
     for step in steps:
@@ -69,7 +70,10 @@ def _grow(above: Tree, step: Step, *, shows_sql: bool) -> None:
     branch = above.add(Text(step.name, "bold cyan"))
     for one in step.statements:
         keys = "" if one.keys == 1 else f" for {one.keys} parents"
-        branch.add(f"{one.rows} rows{keys}, {one.seconds * _MILLISECONDS:.2f} ms")
+        below = "".join(f", {path.removeprefix(one.path + '.')}" for path in one.below)
+        branch.add(
+            f"{one.rows} rows{keys}, {one.seconds * _MILLISECONDS:.2f} ms{below and ', together with' + below[1:]}"
+        )
         if shows_sql:
             branch.add(Syntax(one.sql, "sql", background_color="default", word_wrap=True))
     for inner in step.steps:

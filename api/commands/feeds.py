@@ -1,20 +1,12 @@
 """`ringside feeds`: the feeds of accounts, asked of the server that runs, which reads them."""
 
-from typing import Annotated, Any
-
-import typer
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
 
 from api.client import Client
-from api.commands.options import AsJSON, run_plainly
 from api.commands.output import console, plain, print_json, print_table
-from db.errors import NotFound
-
-feed = typer.Typer(help="Add, read and list feeds, on a server that runs.", no_args_is_help=True)
-
-Server = Annotated[str, typer.Option("--url", help="Where the server is.", envvar="RINGSIDE_URL")]
-Secret = Annotated[str, typer.Option("--token", help="The token to ask it with.", envvar="RINGSIDE_TOKEN")]
-
-_URL = "http://127.0.0.1:8000"
+from db.errors import Invalid, NotFound, Unavailable
 
 _FEED = "id title url state nextCheckAt intervalSeconds errorCount lastError postCount account { id username }"
 _LIST = f"""
@@ -25,49 +17,16 @@ _ADD = f"""
 mutation ($account: ID, $input: FeedInput!) {{
   feedCreate(accountId: $account, input: $input) {{ feed {{ {_FEED} }} errors {{ field message }} }}
 }}"""
-_ONE = "query ($id: ID!) { feed(id: $id) { account { id } polls(first: 1) { nodes { id cursor } } } }"
+_POLL_SHOWN = "state foundCount newCount triggeredCount durationMs httpStatus error feed { id }"
+_ONE = f"""
+query ($id: ID!) {{
+  feed(id: $id) {{ state account {{ id }} polls(first: 1) {{ nodes {{ id cursor {_POLL_SHOWN} }} }} }}
+}}"""
 _POLL = f"mutation ($id: ID!) {{ feedPoll(id: $id) {{ feed {{ {_FEED} }} errors {{ field message }} }} }}"
-_POLLED = """
-subscription ($account: ID!, $after: String) {
-  feedPolled(accountId: $account, after: $after) {
-    poll { state foundCount newCount triggeredCount durationMs httpStatus error feed { id } }
-  }
-}"""
-
-
-@feed.command("list", epilog="Example: ringside feeds list --token rs_…")
-def list_feeds(*, url: Server = _URL, token: Secret = "", as_json: AsJSON = False) -> None:
-    """List feeds, and what is wrong with them."""
-    run_plainly(lambda: show_all(Client(url=url, token=token), as_json=as_json))
-
-
-@feed.command("add", epilog="Example: ringside feeds add https://example.org/feed.xml --account account_…")
-def add_feed(
-    *,
-    feed_url: Annotated[str, typer.Argument(metavar="URL", help="Address of a feed, or of a page that names one.")],
-    account: Annotated[str | None, typer.Option(help="Id of the account it is for; none if not said.")] = None,
-    title: Annotated[str | None, typer.Option(help="What it is called; as it calls itself if not said.")] = None,
-    keyword: Annotated[str | None, typer.Option(help="What a title must contain.")] = None,
-    url: Server = _URL,
-    token: Secret = "",
-    as_json: AsJSON = False,
-) -> None:
-    """Add a feed. What stands in it now triggers nothing."""
-    terms = {"title": title, "keyword": keyword}
-    client = Client(url=url, token=token)
-    run_plainly(lambda: add(client, url=feed_url, account=account, terms=terms, as_json=as_json))
-
-
-@feed.command("poll", epilog="Example: ringside feeds poll feed_…")
-def poll_feed(
-    *,
-    feed_id: Annotated[str, typer.Argument(metavar="FEED", help="Id of the feed.")],
-    url: Server = _URL,
-    token: Secret = "",
-    as_json: AsJSON = False,
-) -> None:
-    """Have a feed read now, and say what came of it."""
-    run_plainly(lambda: poll(Client(url=url, token=token), feed=feed_id, as_json=as_json))
+_POLLED = f"""
+subscription ($account: ID!, $after: String) {{
+  feedPolled(accountId: $account, after: $after) {{ poll {{ {_POLL_SHOWN} }} }}
+}}"""
 
 
 async def show_all(client: Client, *, as_json: bool) -> None:
@@ -83,7 +42,7 @@ async def show_all(client: Client, *, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    columns = ["Feed", "Id", "Account", "State", "Posts", "Next (UTC)", "What is wrong"]
+    columns = ["Feed, its account, id and trouble", "State", "Posts", "Next (UTC)"]
     print_table("Feeds", columns, [_row(feed) for feed in found])
 
 
@@ -94,31 +53,64 @@ async def add(client: Client, *, url: str, account: str | None, terms: dict[str,
 
 
 async def poll(client: Client, *, feed: str, as_json: bool) -> None:
-    """Have a feed read, and wait for what comes of it where it is of an account."""
+    """Have a feed read, and wait for what comes of it."""
     found = (await client.execute(_ONE, id=feed))["feed"]
     if found is None:
         raise NotFound(f"There is no feed {feed}. `ringside feeds list` shows those there are.")
+    last = next(iter(found["polls"]["nodes"]), None)
     if found["account"] is None:
-        _report((await client.change(_POLL, id=feed))["feed"], as_json=as_json)
-        return
-    last = next((one["cursor"] for one in found["polls"]["nodes"]), None)
-    async with client.subscribe(_POLLED, account=found["account"]["id"], after=last) as answers:
+        await _ask(client, feed, found["state"])
+        done = await _looked_for(client, feed, last)
+    else:
+        after = None if last is None else last["cursor"]
+        async with client.subscribe(_POLLED, account=found["account"]["id"], after=after) as answers:
+            await _ask(client, feed, found["state"])
+            done = await _heard_of(answers, feed)
+    _say(done, as_json=as_json)
+
+
+async def _ask(client: Client, feed: str, state: str) -> None:
+    try:
         await client.change(_POLL, id=feed)
-        async for answer in answers:
-            done = answer["feedPolled"]["poll"]
-            if done["feed"]["id"] == feed:
-                _say(done, as_json=as_json)
-                return
+    except Invalid:
+        if state in _NEVER_READ:
+            raise
+        # It is being read already: what comes of that will do.
+
+
+async def _heard_of(answers: AsyncIterator[dict[str, Any]], feed: str) -> dict[str, Any]:
+    async for answer in answers:
+        done: dict[str, Any] = answer["feedPolled"]["poll"]
+        if done["feed"]["id"] == feed:
+            return done
+    raise Unavailable("The server hung up before the feed was read. `ringside feeds list` shows how it stands.")
+
+
+async def _looked_for(client: Client, feed: str, last: dict[str, Any] | None) -> dict[str, Any]:
+    """Look until there is another poll: only what is of an account is told of."""
+    while True:
+        found = (await client.execute(_ONE, id=feed))["feed"]
+        newest = next(iter(found["polls"]["nodes"]), None) if found else None
+        if newest is not None and (last is None or newest["id"] != last["id"]):
+            return dict(newest)
+        if found is None:
+            raise NotFound(f"The feed {feed} was removed meanwhile.")
+        await asyncio.sleep(_BETWEEN_LOOKS_SECONDS)
+
+
+_BETWEEN_LOOKS_SECONDS = 0.25
+_NEVER_READ = {"GONE", "STOPPED", "DISABLED"}
 
 
 def _say(done: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         print_json(done)
         return
-    counts = f"{done['foundCount']} entries, {done['newCount']} new, {done['triggeredCount']} triggered"
-    console.print(
-        f"[bold]{done['state'].lower()}[/] in {done['durationMs']} ms: {counts} {plain(done['error'])}", highlight=False
-    )
+    found = f"{done['foundCount']} entries, {done['newCount']} new, {done['triggeredCount']} triggered"
+    # What has not changed was not looked into.
+    counts = {"UNCHANGED": "", "FAILED": plain(done["error"])}.get(done["state"], found)
+    said = f"[bold]{done['state'].lower()}[/] in {done['durationMs']} ms"
+    console.print(f"{said}: {counts}" if counts else said, highlight=False, soft_wrap=True)
 
 
 def _report(feed: dict[str, Any], *, as_json: bool) -> None:
@@ -130,6 +122,8 @@ def _report(feed: dict[str, Any], *, as_json: bool) -> None:
 
 
 def _row(feed: dict[str, Any]) -> list[object]:
-    account = feed["account"]["username"] if feed["account"] else ""
-    due = (feed["nextCheckAt"] or "")[:19].replace("T", " ")
-    return [feed["title"] or feed["url"], feed["id"], account, feed["state"], feed["postCount"], due, feed["lastError"]]
+    # Few columns, so that an id has room in a terminal of 80.
+    account = f", {feed['account']['username']}" if feed["account"] else ""
+    due = tuple((feed["nextCheckAt"] or "")[:19].split("T"))
+    cell = (f"{feed['title'] or feed['url']}{account}", feed["id"], feed["lastError"] or None)
+    return [cell, feed["state"].lower(), feed["postCount"], due]

@@ -2,42 +2,19 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
 
-import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from api.commands import tokens
-from api.commands.options import AsJSON, Database, plainly, run_plainly, settings_of
 from api.commands.output import console, errors, plain, print_json, print_table
-from db.clock import Clock, SystemClock
+from api.opening import open_database
+from api.settings import Settings
+from db.clock import Clock
 from db.flags.scanning import Scan, scan
-from db.session import connect
-
-flag = typer.Typer(help="Look after the flags that overlays show.", no_args_is_help=True)
 
 
-@flag.command("scan", epilog="Example: ringside flags scan ~/flags")
-def scan_folder(
-    *,
-    directory: Annotated[
-        Path,
-        typer.Argument(help="A folder of images, each named by a code or a country.", exists=True, file_okay=False),
-    ],
-    database: Database = None,
-    as_json: AsJSON = False,
-) -> None:
-    """Store the flags of a folder, and recognise each by its file's name."""
-    settings = settings_of(database=database)
-    plainly(lambda: tokens.prepare(settings.database, may_make=True))
-    run_plainly(
-        lambda: find(settings.database, SystemClock(), directory, largest=settings.largest_flag, as_json=as_json)
-    )
-
-
-async def find(url: str, clock: Clock, path: Path, *, largest: int, as_json: bool) -> None:
+async def find(settings: Settings, clock: Clock, path: Path, *, as_json: bool) -> None:
     """Store the flags of a folder, showing how far it is."""
-    db = await connect(url)
+    db = await open_database(settings)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     try:
         with Progress(*columns, console=errors, disable=as_json) as progress:
@@ -46,7 +23,8 @@ async def find(url: str, clock: Clock, path: Path, *, largest: int, as_json: boo
             def note(name: str, total: int) -> None:
                 progress.update(task, advance=1, total=total, description=plain(name[:24].ljust(24)))
 
-            done = await scan(db, path, largest=largest, now=clock.now(), on_file=note)
+            most, largest = settings.most_flags, settings.largest_flag
+            done = await scan(db, path, largest=largest, most=most, now=clock.now(), on_file=note)
             progress.update(task, description=path.name.ljust(24))
     finally:
         await db.close()

@@ -6,7 +6,8 @@ from alembic.util import CommandError
 
 from api.commands.output import console, fail, print_json, print_table
 from api.migrate import Standing, migrate_down, migrate_up, standing
-from db.session import is_embedded, without_secret
+from db.sqlite_file import find_damage
+from db.urls import is_embedded, sqlite_path, without_secret
 
 
 def up(url: str, *, to: str, as_json: bool) -> None:
@@ -29,12 +30,26 @@ def status(url: str, *, as_json: bool) -> bool:
 
 
 def bring_up_to_date(url: str) -> None:
-    """Migrate a file of ours; a server's database is somebody's to decide about. Ends with the command to type."""
+    """Migrate a file of ours; a server's database is somebody's to decide about. Ends with the command to type.
+
+    A database that is newer is left to newer versions. One that was migrated while it is served goes on being served:
+    migrations keep the version before at work.
+    """
+    damage = find_damage(sqlite_path(url)) if is_embedded(url) else None
+    if damage is not None:
+        fail(
+            f"The database {url} is damaged: {damage}. Nothing was changed. Put a backup in its place "
+            "(ringside backup restore), or see what sqlite3's .recover saves of a copy of it."
+        )
+    found = standing(url)
+    if found.is_newer:
+        fail(
+            f"The database {without_secret(url)} is at revision {found.current}, which this version does not know: the "
+            f"newest it knows is {found.newest}. A newer version made it; serve it with that one."
+        )
     if is_embedded(url):
         migrate_up(url)
-        return
-    found = standing(url)
-    if not found.is_current:
+    elif not found.is_current:
         fail(
             f"The database {without_secret(url)} is at revision {found.current or 'none'}, this version works with "
             f"{found.newest}. Bring it up to date first: ringside migrate up --database {without_secret(url)}"

@@ -21,13 +21,29 @@ def print_json(value: object) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print a table; what is `None` is left blank."""
-    table = Table(title=title, title_justify="left")
+    """Print a table; what is `None` is left blank, and a tuple is a cell of several lines.
+
+    Where no terminal reads it, no line is broken: an id would not be found again.
+    """
+    has_lines = any(isinstance(value, tuple) for row in rows for value in row)
+    table = Table(show_lines=has_lines)
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*("" if value is None else plain(value) for value in row))
-    console.print(table)
+        table.add_row(*(_cell(value) for value in row))
+    shown_on = console if console.is_terminal else Console(width=_WIDE)
+    # Above the table and not as its title, which would be broken where the table is narrow.
+    shown_on.print(title, style="italic", highlight=False, soft_wrap=True)
+    shown_on.print(table)
+
+
+def _cell(value: object) -> str:
+    lines = value if isinstance(value, tuple) else (value,)
+    return "\n".join(plain(line) for line in lines if line is not None)
+
+
+# Columns are as wide as what they hold.
+_WIDE = 2000
 
 
 def plain(value: object) -> str:

@@ -3,16 +3,17 @@
 from sqlmodel import col, select
 
 from api.commands.output import console, print_json, print_table
+from api.opening import open_database
+from api.settings import Settings
 from db.clock import Clock
+from db.ids import decode_id, encode_id
 from db.matches.rebuilding import Rebuilt, rebuild_mat
 from db.matches.tables import Mat
-from db.session import connect
-from schema.ids import decode_id, encode_id
 
 
-async def rebuild(url: str, clock: Clock, *, mat: str | None, as_json: bool) -> None:
+async def rebuild(settings: Settings, clock: Clock, *, mat: str | None, as_json: bool) -> None:
     """Fold the logs of all mats again, or that of one, each in a transaction of its own."""
-    db = await connect(url, pool_size=2)
+    db = await open_database(settings, pool_size=2)
     try:
         async with db.read() as session:
             every = [row.id for row in await session.rows(select(Mat).order_by(col(Mat.name), col(Mat.id)))]

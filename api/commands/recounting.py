@@ -3,16 +3,17 @@
 import typer
 
 from api.commands.output import console, print_json, print_table
+from api.opening import open_database
+from api.settings import Settings
 from db.access.tables import User
 from db.batches import table_of
-from db.session import connect
+from db.ids import encode_id
 from db.social.recount import Drift, find_drift, repair
-from schema.ids import encode_id
 
 
-async def recount(url: str, *, repairs: bool, as_json: bool) -> None:
+async def recount(settings: Settings, *, repairs: bool, as_json: bool) -> None:
     """Compare the counters with what they count; end with 1 if one is wrong and was not mended."""
-    db = await connect(url, pool_size=2)
+    db = await open_database(settings, pool_size=2)
     try:
         async with db.read() as session:
             found = await find_drift(session)

@@ -7,17 +7,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
-from typing import Annotated
 
-import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from api.capture import CapturedMessage, read_capture
 from api.commands.output import errors, plain, print_json
 from api.replay import Network, over, replay, shorten
 from db.errors import Invalid
-
-Speed = Annotated[float, typer.Option(help="2 is twice as fast as it was.", min=0.001, max=10_000)]
 
 _LARGEST_PORT = 65_535
 # Between one time and the next of a capture that is sent for ever.

@@ -6,20 +6,23 @@ from uuid import UUID
 
 from api.commands.migrations import bring_up_to_date
 from api.commands.output import console, plain, print_json, print_table
+from api.opening import open_database
+from api.settings import Settings
 from db.access import operations
 from db.access.operations import NewToken
 from db.access.tables import Token, User
 from db.access.viewer import Role
 from db.clock import Clock
+from db.database import Database
 from db.errors import Invalid, NotFound
-from db.session import Database, connect, is_embedded, sqlite_path
-from schema.ids import decode_id, encode_id, kind_of
+from db.ids import decode_id, encode_id, kind_of
+from db.urls import is_embedded, sqlite_path
 
 _BINDABLE = ("mat", "match", "stream", "streamgoal", "goal")
 
 
 async def create(
-    url: str,
+    settings: Settings,
     clock: Clock,
     *,
     user: str,
@@ -32,7 +35,7 @@ async def create(
 ) -> None:
     """Make a token, and its user if there is none of that name; show the secret, this once."""
     nodes = [_node(text) for text in overlay_of] or None
-    db = await _open(url)
+    db = await _open(settings)
     try:
         made = await _create(
             db, clock, user=user, role=role, label=label, nodes=nodes, days=days, is_trusted_only=is_trusted_only
@@ -49,9 +52,9 @@ async def create(
     console.print(made.secret, soft_wrap=True, highlight=False)
 
 
-async def show(url: str, *, as_json: bool) -> None:
+async def show(settings: Settings, *, as_json: bool) -> None:
     """List tokens. The secrets are nowhere."""
-    db = await _open(url)
+    db = await _open(settings)
     try:
         async with db.read() as session:
             tokens = await operations.list_tokens(session)
@@ -64,9 +67,9 @@ async def show(url: str, *, as_json: bool) -> None:
     print_table("Tokens", columns, [_row(token, user) for token, user in tokens])
 
 
-async def revoke(url: str, clock: Clock, *, prefix: str, as_json: bool) -> None:
+async def revoke(settings: Settings, clock: Clock, *, prefix: str, as_json: bool) -> None:
     """Make a token stop working; sockets that hold it are closed by the server within seconds."""
-    db = await _open(url)
+    db = await _open(settings)
     try:
         async with db.transaction() as tx:
             token = await operations.find_token(tx, prefix[: len("rs_") + 8])
@@ -107,8 +110,8 @@ async def _create(
         )
 
 
-async def _open(url: str) -> Database:
-    return await connect(url, pool_size=2)
+async def _open(settings: Settings) -> Database:
+    return await open_database(settings, pool_size=2)
 
 
 def prepare(url: str, *, may_make: bool) -> None:

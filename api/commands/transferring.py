@@ -1,33 +1,29 @@
-"""`ringside import` and `ringside export`: files of goals, into a database and out of it."""
+"""Documents of goals, as other programs write and read them: into a database and out of it."""
 
 import asyncio
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from api.client import Client
-from api.commands import tokens
-from api.commands.options import AsJSON, Database, plainly, run_plainly, url_of
-from api.commands.output import console, errors, fail, plain, print_json, print_table
+from api.commands.output import console, errors, plain, print_json, print_table
+from api.opening import open_database
+from api.settings import Settings
 from db.access import operations as access
 from db.access.tables import User
-from db.clock import Clock, SystemClock
+from db.clock import Clock
+from db.connecting import connect
 from db.errors import NotFound
 from db.practice.document import Refused
 from db.practice.importing import Progress as Told
 from db.practice.importing import Report, export_goals, import_goals
 from db.practice.templates import zone_of
-from db.session import Session, connect
+from db.session import Session
 
-importing = typer.Typer(help="Take in what other programs wrote.", no_args_is_help=True)
-exporting = typer.Typer(help="Give out what other programs read.", no_args_is_help=True)
-
-Owner = Annotated[str, typer.Option("--user", help="Whose goals they are.")]
 _MOST_SHOWN = 20
 _IMPORT = """
 mutation ($document: String!, $isDryRun: Boolean!) {
@@ -38,64 +34,9 @@ mutation ($document: String!, $isDryRun: Boolean!) {
 }"""
 
 
-@importing.callback()
-def _import() -> None:
-    """Take in what other programs wrote."""
-
-
-@exporting.callback()
-def _export() -> None:
-    """Give out what other programs read."""
-
-
-@importing.command("goals", epilog="Example: ringside import goals goals_db.json --user anna --dry-run")
-def goals_in(
-    *,
-    file: Annotated[Path, typer.Argument(help="A file as `export goals` writes it.", exists=True, dir_okay=False)],
-    user: Annotated[str | None, typer.Option("--user", help="Whose goals they are: admin's if not said.")] = None,
-    is_dry_run: Annotated[bool, typer.Option("--dry-run", help="Look at it, and store nothing.")] = False,
-    database: Database = None,
-    server: Annotated[
-        str | None, typer.Option("--url", help="A server that runs, to take it in: whoever watches there hears of it.")
-    ] = None,
-    token: Annotated[
-        str,
-        typer.Option("--token", help="The token to ask it with: its user's goals they are.", envvar="RINGSIDE_TOKEN"),
-    ] = "",
-    as_json: AsJSON = False,
-) -> None:
-    """Merge a file of goals by id: all of it or, with anything wrong, nothing. Ends with 1 if it was refused."""
-    if server is not None:
-        if user is not None:
-            fail("With --url the token says whose goals they are: leave out --user.")
-        client = Client(url=server, token=token)
-        run_plainly(lambda: send(client, file.read_bytes(), is_dry_run=is_dry_run, as_json=as_json))
-        return
-    url = url_of(database)
-    plainly(lambda: tokens.prepare(url, may_make=False))
-    owner = user or "admin"
-    run_plainly(
-        lambda: take_in(url, SystemClock(), file.read_bytes(), user=owner, is_dry_run=is_dry_run, as_json=as_json)
-    )
-
-
-@exporting.command("goals", epilog="Example: ringside export goals --user anna > goals_db.json")
-def goals_out(
-    *,
-    file: Annotated[Path | None, typer.Argument(help="Where to write it; to the screen if not said.")] = None,
-    user: Owner = "admin",
-    database: Database = None,
-    as_json: AsJSON = False,
-) -> None:
-    """Write all goals and sessions of a user to a file."""
-    url = url_of(database)
-    plainly(lambda: tokens.prepare(url, may_make=False))
-    run_plainly(lambda: give_out(url, file, user=user, as_json=as_json))
-
-
-async def take_in(url: str, clock: Clock, text: bytes, *, user: str, is_dry_run: bool, as_json: bool) -> None:
+async def take_in(settings: Settings, clock: Clock, text: bytes, *, user: str, is_dry_run: bool, as_json: bool) -> None:
     """Import, and report."""
-    db = await connect(url, pool_size=2)
+    db = await open_database(settings, pool_size=2)
     try:
         async with db.read() as session:
             owner = await _user(session, user)

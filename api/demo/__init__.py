@@ -24,9 +24,11 @@ from api.simulation import Audience, simulated
 from db.access import operations as access
 from db.access.viewer import Role, Viewer
 from db.clock import Clock
+from db.database import Database
 from db.matches import operations as matches
-from db.session import Database, Transaction
+from db.session import Transaction
 from db.streams import operations as streams
+from db.streams import source_operations
 from db.streams.rules import Milestone
 from db.streams.tables import Stream
 from db.streams.vocabulary import (
@@ -98,7 +100,7 @@ def play_stream(db: Database, clock: Clock, stream_id: UUID, *, speed: float) ->
     async def work() -> None:
         frames = Audience(start_ms=int(clock.now().timestamp() * 1000)).frames()
         async with simulated(frames, rate=_FRAMES_PER_SECOND * speed) as port, db.transaction() as tx:
-            await streams.create_source(
+            await source_operations.create_source(
                 tx,
                 stream_id,
                 kind=StreamSourceKind.TIKFINITY,

@@ -12,8 +12,8 @@ from db.accounts.tables import Execution
 from db.accounts.vocabulary import ProviderKind
 from db.accounts.words import Report
 from db.clock import Clock
+from db.database import Database
 from db.errors import Unavailable
-from db.session import Database
 
 _PRICES: Mapping[str, Decimal] = {one["key"]: one["price_per_thousand"] for one in SERVICES[ProviderKind.SANDBOX]}
 

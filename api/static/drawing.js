@@ -79,9 +79,23 @@ export function drawCountry(element, countryCode) {
   else flag.removeAttribute("src");
 }
 
+/** Show a logo wherever there is a place for it, and leave it out where it does not come. */
+export function drawLogos(scene, address) {
+  for (const logo of scene.querySelectorAll(".logo")) {
+    if ((logo.dataset.address ?? "") === (address ?? "")) continue;
+    mark(logo, "address", address);
+    logo.hidden = true;
+    logo.onload = () => (logo.hidden = false);
+    logo.onerror = () => (logo.hidden = true);
+    if (address) logo.src = address;
+    else logo.removeAttribute("src");
+  }
+}
+
 /** Ask again for flags that did not come: the server may have them by now. */
 export function askForFlagsAgain() {
   for (const flag of document.querySelectorAll(".flag[hidden]")) delete flag.dataset.code;
+  for (const logo of document.querySelectorAll(".logo[hidden]")) delete logo.dataset.address;
 }
 
 function showFlag(element, flag, isThere) {

@@ -9,7 +9,9 @@ const scene = document.getElementById("introduction");
 
 /** Draw who fights in a match. */
 export function drawIntroduction(match) {
-  write(scene, "tournament", tournamentOf(match));
+  const tournament = write(scene, "tournament", tournamentOf(match));
+  // Its place stays, so that nothing moves when it is named.
+  tournament.parentElement.classList.toggle("nothing", !tournament.textContent);
   write(scene, "number", matchNumber(match));
   write(scene, "line", matchLine(match, { isShort: false }));
   for (const side of ["blue", "red"]) {

@@ -211,7 +211,9 @@ export function subscribeToAddress({ watched, onStatus }) {
   function start() {
     stop();
     const { kind, variables } = named();
-    const found = watched.filter(({ kinds }) => kinds.includes(kind)).map(({ query, onNext }) => ({ query, variables, onNext }));
+    const found = watched
+      .filter(({ kinds }) => kinds.includes(kind))
+      .map(({ query, given = {}, onNext }) => ({ query, variables: { ...variables, ...given }, onNext }));
     const known = [...new Set(watched.flatMap(({ kinds }) => kinds))];
     if (!found.length) return onStatus("error", `This address names no ${known.join(" and no ")}`);
     stop = subscribe({ url: socketURL(), token: tokenOfAddress(), watched: found, onStatus });

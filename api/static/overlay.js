@@ -1,38 +1,50 @@
 /**
  * The page of a fight: watches one match or one mat and draws what the server says, as a scoreboard, as an introduction,
- * as a winner, or as each in its time.
+ * as a winner, or as each in its time; or what was before, the ceremony behind, and what happens, as banners or a table.
  *
  * The page keeps its last picture, with its clocks counting, for as long as it is without the server.
  */
 
-import { anchor, remaining, settle } from "/static/clock.js";
+import { announce, forgetBanners } from "/static/banners.js";
+import { drawCeremony, hasMedals } from "/static/ceremony.js";
+import { anchor, settle } from "/static/clock.js";
 import { paint } from "/static/colours.js";
 import { delayed } from "/static/delay.js";
-import { MAT_STATUS, SCOREBOARD } from "/static/documents.js";
-import { askForFlagsAgain, mark, write } from "/static/drawing.js";
+import { MAT_STATUS, RECORDINGS, SCOREBOARD } from "/static/documents.js";
+import { askForFlagsAgain, drawLogos, mark, write } from "/static/drawing.js";
+import { drawEvents } from "/static/events.js";
 import { drawIntroduction } from "/static/introduction.js";
 import { subscribeToAddress } from "/static/live.js";
 import { flag, oneOf, readOptions, wholeNumber } from "/static/options.js";
+import { drawResults } from "/static/results.js";
 import { drawClocks, drawScoreboard, tellOfChange } from "/static/scoreboard.js";
 import { trouble } from "/static/troubles.js";
 import { drawWinner, isDecided } from "/static/winner.js";
-import { hasEnded, isResting, sameMatch, tidy } from "/static/words.js";
+import { hasEnded, isResting, logoOf, sameMatch, tidy } from "/static/words.js";
 
 const OPTIONS = {
-  show: oneOf("scoreboard", "introduction", "winner", "auto"),
+  show: oneOf("scoreboard", "introduction", "winner", "auto", "results", "ceremony", "banners", "events"),
   look: oneOf("modern", "olympic", "arcade"),
   left: oneOf("blue", "red"),
-  names: oneOf("full", "short", "code"),
+  names: oneOf("full", "short", "code", "country"),
   delayMs: wholeNumber(0, 60_000, 0),
   debug: flag(),
 };
-const DRAWN = { scoreboard: drawScoreboard, introduction: drawIntroduction, winner: drawWinner };
+const DRAWN = {
+  scoreboard: drawScoreboard,
+  introduction: drawIntroduction,
+  winner: drawWinner,
+  results: drawResults,
+  ceremony: drawCeremony,
+  banners: () => {},
+  events: drawEvents,
+};
 const END_SHOWN_MS = 5_000;
 // A clock that ran out is stopped by the scoring program within a second or so.
 const OVERDUE_MS = 3_000;
 
 const waiting = document.getElementById("waiting");
-const scenes = ["scoreboard", "introduction", "winner"].map((name) => document.getElementById(name));
+const scenes = Object.keys(DRAWN).map((name) => document.getElementById(name));
 const debug = document.getElementById("debug");
 const { options, errors } = readOptions(location.search, OPTIONS);
 const late = delayed(options.delayMs, show);
@@ -41,6 +53,7 @@ let shown = null;
 let clocks = { fight: null, rest: null, injury: null };
 let connection = { status: "connecting", message: "" };
 let sender = null;
+let recorded = new Set();
 let ticking = null;
 let endedAt = -Infinity;
 let heardAt = null;
@@ -61,6 +74,11 @@ function heardOfSender(data) {
   tick();
 }
 
+function heardOfRecordings(data) {
+  recorded = new Set((data.recordingChanged?.recordings ?? []).map(({ kind }) => kind));
+  mark(document.body, "recording", recorded.has("RECORDING") ? "yes" : "");
+}
+
 function show(scoreboard, sentAt, first) {
   const before = shown;
   shown = scoreboard;
@@ -73,10 +91,18 @@ function show(scoreboard, sentAt, first) {
     else if (continued && !hasEnded(before)) endedAt = performance.now();
     draw();
     tellOfChange(continued && !first ? before : null, shown);
+    tellOfBanners(continued && !first ? before : null, continued);
     document.body.dataset.revision = String(shown.revision);
   }
   drawScene();
   drawWaiting();
+}
+
+/** A banner is for what happens while one looks: neither for what was, nor for what another match left behind. */
+function tellOfBanners(before, continued) {
+  if (options.show !== "banners") return;
+  if (!continued) forgetBanners();
+  if (before) announce(before, shown);
 }
 
 function readClocks(sentAt, continued) {
@@ -106,6 +132,7 @@ function draw() {
   drawScene();
   // What is hidden has no size, so that nothing could be made to fit in it.
   DRAWN[document.body.dataset.scene]?.(shown, options);
+  for (const scene of scenes) drawLogos(scene, logoOf(shown));
   tick();
 }
 
@@ -117,6 +144,7 @@ function drawScene() {
 }
 
 function sceneOf(match) {
+  if (options.show === "ceremony") return hasMedals(match) ? "ceremony" : null;
   if (options.show === "winner") return isDecided(match) ? "winner" : null;
   if (options.show !== "auto") return options.show;
   if (match.state === "LOADED") return "introduction";
@@ -179,6 +207,16 @@ function drawDebug(now) {
 
 // --- The page --------------------------------------------------------------------------------------------------------
 
+/** What this page shows that has to be looked up. */
+function lookedUp() {
+  return {
+    countries: options.names === "country",
+    medals: options.show === "ceremony",
+    results: options.show === "results",
+    told: options.show === "banners" || options.show === "events",
+  };
+}
+
 /** Put red on the left where that is asked for. */
 function takeSides() {
   const page = document.documentElement.style;
@@ -200,8 +238,9 @@ if (errors.length) {
   window.addEventListener("resize", () => shown && draw());
   document.addEventListener("visibilitychange", tick);
   const watched = [
-    { kinds: ["match", "mat"], query: SCOREBOARD, onNext: arrived },
+    { kinds: ["match", "mat"], query: SCOREBOARD, given: lookedUp(), onNext: arrived },
     { kinds: ["mat"], query: MAT_STATUS, onNext: heardOfSender },
+    { kinds: ["mat"], query: RECORDINGS, onNext: heardOfRecordings },
   ];
   subscribeToAddress({ watched, onStatus: connectionChanged });
 }

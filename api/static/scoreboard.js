@@ -2,7 +2,7 @@
 
 import { format, remaining, untilNextSecond } from "/static/clock.js";
 import { drawCountry, field, fit, make, mark, partOf, restart, write } from "/static/drawing.js";
-import { CLOSED_CHALLENGES, OPEN_CHALLENGES, hasEnded, isResting, isUndecided, label, matchLine, matchNumber, resultCode, roundsOver, roundsWon, tidy, tournamentOf, winnerOf } from "/static/words.js";
+import { CLOSED_CHALLENGES, OPEN_CHALLENGES, countryOf, hasEnded, isResting, isUndecided, label, matchLine, matchNumber, resultCode, roundsOver, roundsWon, tidy, tournamentOf, winnerOf } from "/static/words.js";
 
 const MOST_PIPS = 5;
 const TOLD_MS = 6_000;
@@ -10,6 +10,7 @@ const NAMES = {
   full: (athlete) => [athlete.longName || athlete.name, athlete.name],
   short: (athlete) => [athlete.name || athlete.longName],
   code: (athlete) => [athlete.countryCode || athlete.name],
+  country: (athlete, country) => [country || athlete.countryCode || athlete.name, athlete.countryCode],
 };
 
 const scene = document.getElementById("scoreboard");
@@ -17,7 +18,7 @@ const injury = document.getElementById("injury");
 const challenge = document.getElementById("challenge");
 let forgetting = null;
 
-/** Draw a match. `names` says which: `full`, `short` or `code`. */
+/** Draw a match. `names` says which: `full`, `short`, `code` or `country`. */
 export function drawScoreboard(match, { names }) {
   write(scene, "tournament", tournamentOf(match));
   write(scene, "number", matchNumber(match));
@@ -74,7 +75,7 @@ function drawSide(side, match, names) {
 
   drawPips(field(element, "pips"), roundsWon(match, side), Math.ceil((match.roundCount ?? 3) / 2));
   drawRounds(field(element, "roundScores"), match, side);
-  fit(field(element, "name"), NAMES[names](athlete));
+  fit(field(element, "name"), NAMES[names](athlete, countryOf(match, side)));
 }
 
 function drawPips(element, won, needed) {

@@ -15,6 +15,15 @@ const PHASES = [
   [/^round of (\d+)$/i, "R$1"],
   [/^bronze medal (contest|match|fight)s?$/i, "BMD"],
 ];
+const MONTHS = "January February March April May June July August September October November December".split(" ");
+/** Ways to score: how a list calls them, and how a person does. */
+export const KINDS_OF_POINTS = {
+  PUNCH: ["P", "Punch"],
+  BODY: ["K", "Body kick"],
+  HEAD: ["H", "Head kick"],
+  TURNING_BODY: ["TB", "Turning kick to the body"],
+  TURNING_HEAD: ["TH", "Turning kick to the head"],
+};
 const UNDECIDED = { NOT_FOUGHT: "Not fought", ABANDONED: "Abandoned" };
 // The codes that are known; another is shown as it came.
 const WAYS_TO_WIN = {
@@ -72,6 +81,23 @@ export function tournamentOf(match) {
   return tidy(match.match?.mat?.tournament?.name);
 }
 
+/** Where the server has the tournament's logo, `null` if there is none. */
+export function logoOf(match) {
+  return match.match?.mat?.tournament?.logoUrl ?? null;
+}
+
+/** A date such as `2026-11-21`, in words; "" if there is none. */
+export function dateInWords(date) {
+  const [, year, month, day] = /^(\d{4})-(\d\d)-(\d\d)$/.exec(date ?? "") ?? [];
+  return year ? `${Number(day)} ${MONTHS[month - 1] ?? ""} ${year}` : "";
+}
+
+/** The name of a side's country, as far as anybody knows its code. */
+export function countryOf(match, side) {
+  const found = match.match?.sides?.find((one) => String(one.side).toLowerCase() === side);
+  return tidy(found?.athlete?.country?.countryName);
+}
+
 /** What the clock is of. */
 export function label(match) {
   if (isUndecided(match)) return UNDECIDED[match.state];
@@ -82,6 +108,11 @@ export function label(match) {
 /** The code by which it was won, without the round score that some results begin with: that is shown on its own. */
 export function resultCode(match) {
   return tidy(match.resultCode).replace(/^\d+\s*-\s*\d+\s+/, "");
+}
+
+/** A phase in short. */
+export function phaseInShort(phase) {
+  return shorten(tidy(phase), PHASES);
 }
 
 /** How it was won, in words where the code is known. */

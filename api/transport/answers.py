@@ -34,7 +34,8 @@ class Media(StrEnum):
     EVENTS = "text/event-stream"
 
 
-@dataclass(frozen=True, kw_only=True)
+# Not frozen: what is raised is given its place by whoever it goes through.
+@dataclass(eq=False, kw_only=True)
 class Fault(Exception):
     """A request that is none, or that is not for the one who sends it: told by its status, whatever he accepts."""
 

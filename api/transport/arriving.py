@@ -12,17 +12,21 @@ from http import HTTPStatus
 from typing import Any
 
 import orjson
+from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.transport.answers import Fault
 from api.transport.buckets import Buckets
 from api.transport.line import Impatient
 
+Headers = list[tuple[bytes, bytes]]
+
 # Where a request's scope holds its connection.
 CONNECTION = "ringside.connection"
 _LOOK_SECONDS = 0.25
 _MOST_HEADERS = 100
 _AT_ONCE = 10
+_OK = b"HTTP/1.1 200 OK\r\n"
 _FULL = Fault(status=503, code="UNAVAILABLE", message="As many are connected as may be. Try again later.")
 _TOO_FAST = Fault(status=429, code="RATE_LIMITED", message="Too many connections come from this address: keep them.")
 
@@ -60,6 +64,8 @@ class Arrivals:
         self._awaited: dict[Arriving, float] = {}
         # By address, how many connections may come now.
         self._welcome = Buckets(most=max(1.0, limits.per_second * _AT_ONCE), per_second=limits.per_second)
+        # The headers of every answer, as uvicorn has them, for a second as one is the date; and as they are sent.
+        self._always: tuple[Headers, bytes] = ([], b"")
 
     def __len__(self) -> int:
         """How many there are."""
@@ -79,10 +85,21 @@ class Arrivals:
         self.refused += 1
         return _TOO_FAST
 
+    def printed(self, always: Headers) -> bytes:
+        """Return the headers of every answer as they are sent."""
+        if always is not self._always[0]:
+            self._always = always, b"".join(b"%s: %s\r\n" % one for one in always)
+        return self._always[1]
+
     def begin(self, arriving: "Arriving", now: float) -> None:
         """Wait for a request."""
         self._awaited.pop(arriving, None)
         self._awaited[arriving] = now
+
+    def wait_anew(self, arriving: "Arriving", now: float) -> None:
+        """Wait as long again for a request that is waited for."""
+        if arriving in self._awaited:
+            self.begin(arriving, now)
 
     def end(self, arriving: "Arriving") -> None:
         """It is there, or will never be."""
@@ -182,12 +199,49 @@ class Arriving(Impatient, HttpToolsProtocol):
         self._arrivals.end(self)
         super().on_message_complete()
 
+    def wait_anew(self) -> None:
+        """Wait as long again for the rest: called by who reads a request that may be long, and sees it come."""
+        self._arrivals.wait_anew(self, self.loop.time())
+
     def give_up(self) -> None:
         """Let go of a request that does not come to its end."""
         if self._head or self._is_head_read:
             seconds = self._arrivals.limits.seconds
             self._answer(HTTPStatus.REQUEST_TIMEOUT, f"The request was not there after {seconds:g} s.")
         self.transport.close()
+
+    def whole_body(self, scope: Scope, *, most: int) -> bytes | None:
+        """Return the body of a request that is there to its end; `None` while it is not, or of more than `most` bytes.
+
+        It is received once more all the same: whoever listens behind it, for its sender to leave, hears it first.
+        """
+        cycle = self.cycle
+        return None if cycle.scope is not scope or cycle.more_body or len(cycle.body) > most else bytes(cycle.body)
+
+    def send_whole(self, scope: Scope, headers: bytes, body: bytes) -> bool:
+        """Send a whole answer with status 200, if it can be sent in one piece; say whether it was.
+
+        Uvicorn would look at each header anew, and write head and body by two calls. `headers` are printed already.
+        """
+        cycle = self.cycle
+        if cycle.scope is not scope or cycle.response_started or cycle.disconnected:
+            # Another request of this connection is being read already, or nobody is there.
+            return False
+        if self.flow.write_paused or not cycle.keep_alive or cycle.access_log:
+            return False
+        cycle.response_started = cycle.response_complete = True
+        cycle.waiting_for_100_continue = False
+        if not self.transport.is_closing():
+            told = (
+                _OK,
+                self._arrivals.printed(cycle.default_headers),
+                headers,
+                b"content-length: %d\r\n\r\n" % len(body),
+            )
+            self.transport.write(b"".join((*told, body)))
+        cycle.message_event.set()
+        cycle.on_response()
+        return True
 
     def cut(self) -> None:
         """End the connection if its client does not read: whoever waits to send would wait for ever."""

@@ -19,6 +19,9 @@ class Buckets:
     def left(self, key: Hashable, now: float) -> float:
         """Return how much there is."""
         left, counted_at = self._counted.get(key, (self._most, now))
+        if now < counted_at:
+            # The clock was set back: nobody waits until it is as late again.
+            self._counted[key] = left, now
         return min(self._most, left + max(0.0, now - counted_at) * self._per_second)
 
     def take(self, key: Hashable, now: float) -> bool:

@@ -20,9 +20,11 @@ from api.transport.answers import Fault, refused
 from api.transport.arriving import CONNECTION, Arriving
 from api.transport.graphql import GraphQLDoor
 from api.transport.under_way import ClientLeft
+from db.errors import Resync
 from schema.context import Context
 from schema.engine.executor import Asked
-from schema.live.groups import Errors, Groups, Over, Reader
+from schema.live.group import Errors, Over, Reader
+from schema.live.groups import Groups
 from schema.live.rings import Payload
 from schema.live.watching import is_subscription
 from schema.scalars import print_answer
@@ -73,6 +75,7 @@ class EventDoor:
         if is_subscription(self._door.schema.engine, asked):
             await stream.follow(self._groups, asked, context, last)
         else:
+            stream.has_one_answer = True
             await stream.answer(await self._door.execute_in_time(asked, context, stream.receive))
 
 
@@ -103,11 +106,18 @@ class Stream:
         self._news = asyncio.Event()
         self._room = asyncio.Event()
         self._reader: Reader | None = None
+        # Whether what is asked has one answer, with which the stream ends.
+        self.has_one_answer = False
 
     @property
     def is_waiting(self) -> bool:
         """Whether the client does not read what was sent to him."""
         return self._connection is not None and self._connection.flow.write_paused
+
+    @property
+    def is_answering(self) -> bool:
+        """Whether its one answer is under way, to somebody who reads it."""
+        return self.has_one_answer and not self.is_waiting
 
     def dismiss(self, reason: str) -> None:
         """End because the client's token works no more."""
@@ -118,7 +128,15 @@ class Stream:
         self.cut()
 
     def cut(self) -> None:
-        """End without a word: the client comes back and goes on, as after any interruption."""
+        """End without a word: the client comes back and goes on, as after any interruption.
+
+        An answer that is under way is the end of its stream by itself.
+        """
+        if self.is_answering:
+            return
+        self._cut()
+
+    def _cut(self) -> None:
         self._is_cut = True
         self._end()
         if self._connection is not None:
@@ -199,7 +217,9 @@ class Stream:
 
     async def _write_end(self) -> None:
         if self._errors:
-            await self._write(_event(orjson.dumps({"errors": self._errors}), None))
+            # Whoever is to begin anew must not go on from where he was.
+            is_anew = any(one.get("extensions", {}).get("code") == Resync.code for one in self._errors)
+            await self._write(_event(orjson.dumps({"errors": self._errors}), "" if is_anew else None))
         await self._write(_COMPLETE)
 
     @asynccontextmanager
@@ -220,7 +240,7 @@ class Stream:
     async def _listen(self) -> None:
         while (await self.receive())["type"] != "http.disconnect":
             pass
-        self.cut()
+        self._cut()
 
     async def _write(self, text: bytes) -> None:
         """Send. Who does not read for too long is cut off by his connection."""

@@ -10,19 +10,21 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from api.auth import Doorkeeper, TooManyWrongTokens, address_of, bearer_of
+from api.auth import Doorkeeper
 from api.pages import page
 from api.tally import Tally
+from api.transport.admitting import admit
 from api.transport.answers import Fault, Media, acceptable, answered, refused, status_of
 from api.transport.persisted import Persisted
 from api.transport.requests import PersistedQueryNotFound, Reader
 from api.transport.under_way import ClientLeft, TookTooLong, UnderWay, Work
 from db.access.viewer import Role, Viewer
 from db.clock import Clock
-from db.errors import Refusal, Unauthenticated
+from db.database import Database
 from db.flags.scanning import FlagFolder
 from db.matches.past import LONGEST_FIGHT
-from db.session import Database
+from db.network.operations import MOST_LISTENERS
+from db.replicas import Replica
 from db.social.drafts import LONGEST_CONTENT
 from schema import Schema
 from schema.context import Context
@@ -37,7 +39,7 @@ _MOST_DIGITS = 9
 # How long an operation may take where nobody says otherwise.
 _PATIENCE_SECONDS = 10.0
 # What nobody is there to receive.
-_CLIENT_LEFT = 499
+CLIENT_LEFT = 499
 
 # Answers a subscription as a stream of events.
 Stream = Callable[[Request, Asked, Context], Awaitable[Response]]
@@ -61,9 +63,11 @@ class GraphQLDoor:
         trusted_only: bool = False,
         longest_entry: int = LONGEST_CONTENT,
         longest_fight: int = LONGEST_FIGHT,
+        most_listeners: int = MOST_LISTENERS,
         open_addresses: Collection[str] = (),
         flags: FlagFolder | None = None,
         rate: Rate | None = None,
+        replica: Replica | None = None,
     ) -> None:
         self.schema = schema
         self.reader = Reader(Persisted({}) if persisted is None else persisted)
@@ -73,33 +77,35 @@ class GraphQLDoor:
         self.rate = rate
         # Answers those that want a stream of events, if anybody does.
         self.stream: Stream | None = None
-        self._db = db
-        self._clock = clock
+        # What the operations of everybody have in common.
+        self._context = Context(
+            db=db,
+            replica=replica,
+            clock=clock,
+            longest_entry=longest_entry,
+            longest_fight=longest_fight,
+            most_listeners=most_listeners,
+            open_addresses=open_addresses,
+            flags=flags or FlagFolder(),
+        )
         self._doorkeeper = doorkeeper
         self._largest_body = largest_body
         self._is_draft = is_draft
         self._trusted_only = trusted_only
-        self._longest_entry = longest_entry
-        self._longest_fight = longest_fight
-        self._open_addresses = open_addresses
-        self._flags = flags or FlagFolder()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         response = await self.answer(Request(scope, receive))
         await response(scope, receive, send)
 
+    @property
+    def is_trusted_only(self) -> bool:
+        """Whether the documents that were given to the server are run, and no others."""
+        return self._trusted_only
+
     def context_of(self, viewer: Viewer) -> Context:
         """Make the context of a viewer's operation."""
-        return Context(
-            db=self._db,
-            clock=self._clock,
-            asker=viewer,
-            longest_entry=self._longest_entry,
-            longest_fight=self._longest_fight,
-            open_addresses=self._open_addresses,
-            flags=self._flags,
-        )
+        return self._context.of(viewer)
 
     async def answer(self, request: Request) -> Response:
         """Answer a request, whatever it is."""
@@ -115,7 +121,7 @@ class GraphQLDoor:
         except PersistedQueryNotFound:
             return self.refused("PERSISTED_QUERY_NOT_FOUND", "PersistedQueryNotFound", media[0])
         except ClientDisconnect:
-            return Response(status_code=_CLIENT_LEFT)
+            return Response(status_code=CLIENT_LEFT)
         return await self._answer(request, asked, context, media)
 
     async def _answer(self, request: Request, asked: Asked, context: Context, media: tuple[Media, ...]) -> Response:
@@ -169,7 +175,7 @@ class GraphQLDoor:
             self.tally.note(work.context, seconds, reason.code)
             return self.refused(reason.code, reason.message, media)
         self.tally.note(work.context, seconds, "CLIENT_LEFT")
-        return Response(status_code=_CLIENT_LEFT)
+        return Response(status_code=CLIENT_LEFT)
 
     async def execute(self, asked: Asked, context: Context) -> dict[str, Any]:
         """Return the answer to a query or a mutation: by plan if there is one, and else as graphql-core says it."""
@@ -228,16 +234,7 @@ class GraphQLDoor:
 
     async def _admit(self, request: Request) -> Context:
         """Return the context of a request, which is that of the one who sends it."""
-        try:
-            viewer = await self._doorkeeper.admit(bearer_of(request), address_of(request))
-        except Unauthenticated as refusal:
-            raise Fault(
-                status=401, code=refusal.code, message=refusal.message, headers={"WWW-Authenticate": "Bearer"}
-            ) from None
-        except TooManyWrongTokens as refusal:
-            raise Fault(status=429, code=refusal.code, message=refusal.message, headers={"Retry-After": "60"}) from None
-        except Refusal as refusal:
-            raise Fault(status=503, code=refusal.code, message=refusal.message, headers={"Retry-After": "1"}) from None
+        viewer = await admit(self._doorkeeper, request)
         tried: Context | None = request.scope.get("state", {}).get(CONTEXT)
         return tried or self.context_of(viewer)
 

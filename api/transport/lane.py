@@ -6,13 +6,14 @@ unusual about a request, however slightly, goes the long way, with its body put 
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from time import perf_counter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.auth import Doorkeeper
 from api.transport.answers import Fault, Media, acceptable
+from api.transport.arriving import CONNECTION, Arriving
 from api.transport.graphql import CONTEXT, GraphQLDoor
 from api.transport.requests import PersistedQueryNotFound
 from schema.context import Context
@@ -25,7 +26,19 @@ _BEARER = b"Bearer "
 # The headers that may ask for the long way, two of which say where a request comes from.
 _TELLING = frozenset([b"content-length", b"origin", b"sec-fetch-site"])
 _CROSS_SITE = b"cross-site"
-_CONTENT_TYPES = {media: f"{media}; charset=utf-8".encode() for media in Media}
+# By what an answer is sent as, and whether a plan gave it.
+_HEADERS = {
+    (media, is_planned): (
+        (b"content-type", f"{media}; charset=utf-8".encode()),
+        (b"cache-control", b"no-store"),
+        (b"x-content-type-options", b"nosniff"),
+        (b"x-ringside-path", b"planned" if is_planned else b"unplanned"),
+    )
+    for media in Media
+    for is_planned in (True, False)
+}
+# The same, as they are sent.
+_PRINTED = {kind: b"".join(b"%s: %s\r\n" % one for one in headers) for kind, headers in _HEADERS.items()}
 
 
 class ShortLane:
@@ -60,11 +73,17 @@ class ShortLane:
         if admitted is None:
             await self._app(scope, receive, send)
             return
-        context, media = admitted
-        door = self._door
-        body, messages = await self._read(receive)
+        await self._answer(*admitted, scope, receive, send)
+
+    async def _answer(self, context: Context, media: Media, scope: Scope, receive: Receive, send: Send) -> None:
+        connection: Arriving | None = scope.get("extensions", {}).get(CONNECTION)
+        body = None if connection is None else connection.whole_body(scope, most=self._largest_body)
+        if body is None:
+            body, messages = await self._read(receive)
+        else:
+            messages = [{"type": "http.request", "body": body, "more_body": False}]
+        door, data = self._door, None
         asked = self._asked(body, context)
-        data = None
         if asked is not None:
             began = perf_counter()
             work = door.under_way.begin(context, receive)
@@ -73,8 +92,7 @@ class ShortLane:
             except asyncio.CancelledError:
                 if work.ended_by is None:
                     raise
-                response = door.ended(work, media, perf_counter() - began)
-                await response(scope, receive, send)
+                await door.ended(work, media, perf_counter() - began)(scope, receive, send)
                 return
             finally:
                 door.under_way.end(work)
@@ -84,7 +102,9 @@ class ShortLane:
             await self._app(scope, _again(messages, receive), send)
             return
         door.tally.note(context, perf_counter() - began)
-        await _send(send, media, print_answer({"data": data}))
+        printed, kind = print_answer({"data": data}), (media, context.path == "planned")
+        if connection is None or not connection.send_whole(scope, _PRINTED[kind], printed):
+            await _send(send, _HEADERS[kind], printed)
 
     def _is_ours(self, scope: Scope) -> bool:
         host = next((value for name, value in scope["headers"] if name == b"host"), b"")
@@ -165,13 +185,7 @@ def _name_of(host: bytes) -> bytes:
     return name if separator and port.isdigit() else host
 
 
-async def _send(send: Send, media: Media, body: bytes) -> None:
-    headers = [
-        (b"content-type", _CONTENT_TYPES[media]),
-        (b"content-length", b"%d" % len(body)),
-        (b"cache-control", b"no-store"),
-        (b"x-content-type-options", b"nosniff"),
-        (b"x-ringside-path", b"planned"),
-    ]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
+async def _send(send: Send, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
+    length = (b"content-length", b"%d" % len(body))
+    await send({"type": "http.response.start", "status": 200, "headers": [*headers, length]})
     await send({"type": "http.response.body", "body": body})

@@ -1,7 +1,6 @@
 """Requests: what a client asks, read from a body or an address; all that could be wrong with it is said here."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -78,10 +77,10 @@ class Reader:
             raise _bad("`documentId` is not a string.")
         if extensions:
             is_explained, is_cost_told = extensions.get("explain") is True, extensions.get("cost") is True
-            asked = replace(asked, wants_explaining=is_explained, wants_cost=is_cost_told)
+            asked = asked._replace(wants_explaining=is_explained, wants_cost=is_cost_told)
             identity = identity or _automatic(extensions)
         if identity is not None:
-            return replace(asked, text=self._named(identity, text))
+            return asked._replace(text=self._named(identity, text))
         if text is None:
             raise _bad("`query` is missing.")
         return asked

@@ -23,7 +23,8 @@ from api.transport.requests import PersistedQueryNotFound
 from db.errors import Refusal, Unauthenticated
 from schema.context import Context
 from schema.engine.executor import Asked
-from schema.live.groups import Errors, Groups, Over, Reader
+from schema.live.group import Errors, Over, Reader
+from schema.live.groups import Groups
 from schema.live.rings import Payload
 from schema.live.watching import is_subscription
 from schema.scalars import print_answer
@@ -135,6 +136,7 @@ class Socket:
         self.waiting: dict[Operation, None] = {}
         self.operations: dict[str, Operation] = {}
         self._has_begun = False
+        self._is_cut = False
         self._loop = asyncio.get_running_loop()
         self._patience = self._loop.call_later(hall.limits.init_seconds, self._lose_patience)
         # Messages that may come now, and when that was counted.
@@ -158,9 +160,22 @@ class Socket:
         """Let the client go because his token opens something else: he comes back."""
         self.line.hang_up(TOKEN_CHANGED, reason)
 
+    @property
+    def is_answering(self) -> bool:
+        """Whether a query or a mutation is under way."""
+        return any(operation.is_answering for operation in self.operations.values())
+
     def cut(self) -> None:
-        """Let the client go because the server stops: he comes back."""
-        self.line.hang_up(RESTART, "The server stops.")
+        """Let the client go because the server stops: he comes back. What is being answered is answered before."""
+        self._is_cut = True
+        if not self.is_answering:
+            self.line.hang_up(RESTART, "The server stops.")
+
+    def forget(self, number: str) -> None:
+        """An operation is over."""
+        del self.operations[number]
+        if self._is_cut:
+            self._loop.call_soon(self.cut)
 
     def say(self, message: dict[str, Any]) -> None:
         """Send a message of the protocol."""
@@ -222,6 +237,9 @@ class Socket:
     def _subscribe(self, number: str, payload: dict[str, Any]) -> None:
         if self.viewer is None:
             raise _Fault(UNAUTHORIZED, "Unauthorized")
+        if self._is_cut:
+            # He asks again when he has come back.
+            return
         if number in self.operations:
             raise _Fault(SUBSCRIBER_EXISTS, f"Subscriber for {number} already exists")
         if len(self.operations) >= self.hall.limits.operations:
@@ -269,6 +287,11 @@ class Operation:
         self._head = b'{"id":' + orjson.dumps(number) + b',"type":"next","payload":'
         self._reader: Reader | None = None
         self._task: asyncio.Task[None] | None = None
+
+    @property
+    def is_answering(self) -> bool:
+        """Whether this is a question or a change whose answer is under way."""
+        return self._task is not None and self._reader is None
 
     def begin(self, context: Context) -> None:
         """Join the group of a subscription, or begin to answer anything else."""
@@ -319,7 +342,6 @@ class Operation:
     async def _answer(self, context: Context) -> None:
         """Answer a query or mutation, by plan or by graphql-core."""
         answered = await self._hall.door.execute_in_time(self._asked, context, None)
-        self._task = None
         if "data" in answered:
             await self._next(print_answer(answered))
             self._finish()
@@ -344,7 +366,7 @@ class Operation:
         """Say that nothing more comes, and why if it should have."""
         if self._socket.operations.get(self._number) is not self:
             return
-        del self._socket.operations[self._number]
+        self._socket.forget(self._number)
         self._socket.waiting.pop(self, None)
         self._leave()
         if errors:

@@ -60,7 +60,7 @@ class UnderWay:
 
     def begin(self, context: Context, receive: Receive | None) -> Work:
         """Note that the present task answers an operation. Whoever says so says `end` in any case."""
-        work = Work(asyncio.current_task(), self._loop.time(), context, receive)
+        work = Work(asyncio.current_task(self._loop), self._loop.time(), context, receive)
         self._work[work] = None
         return work
 
@@ -106,8 +106,10 @@ class UnderWay:
                 work.listener = asyncio.create_task(self._listen(work, work.receive))
 
     async def _listen(self, work: Work, receive: Receive) -> None:
-        # The request was read to its end, so what comes now is that its sender has left.
-        if (await receive())["type"] == "http.disconnect" and work in self._work:
+        # What comes behind the request, if that is still to be handed over, is that its sender has left.
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        if work in self._work:
             self._cancel(work, ClientLeft())
 
     def _cancel(self, work: Work, reason: Exception) -> None:

@@ -3,44 +3,77 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 
 from api import backups
 from api.backups import Outcome
-from api.occupied import keeping
+from api.occupied import is_restored, restoring
 from db.backups import operations
-from db.backups.events import ALL_JOBS, BackupJobChanged
+from db.backups.events import ALL_JOBS, BackupJobChanged, RestorationBegun
+from db.backups.schedule import due_since
 from db.backups.tables import BackupJob
 from db.backups.target import Target, target_of
 from db.backups.vocabulary import BackupJobKind
 from db.bus import Lagged
 from db.clock import Clock
-from db.errors import Conflict, Refusal, Unavailable
-from db.session import Database
+from db.database import Database
+from db.errors import Refusal, Unavailable
 from db.settings.current import CurrentSettings
 
 _log = logging.getLogger(__name__)
 
-# Somebody else may keep the database now and be gone then; and time goes on.
+# Time goes on, and with it what is due.
 _LOOK_AGAIN_SECONDS = 10.0
 _SECONDS_BETWEEN_NEWS = 0.5
+_SCHEDULED_BY = ("backups.every_hours", "backups.at", "backups.time_zone")
 
 
 @dataclass
 class Restoration:
-    """A backup that is to be put in place of the database: by whoever serves, once nobody is served any more."""
+    """A backup that is to be put in place of the database, once nobody is served any more.
 
+    By whoever serves here if it has a `job`, else by another server. While one does it he holds the `lock`.
+    """
+
+    url: str
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     job: BackupJob | None = None
     target: Target | None = None
+    lock: AsyncExitStack = field(default_factory=AsyncExitStack)
 
-    def ask(self, job: BackupJob, target: Target) -> None:
-        """Ask for it. From now on the server is about to stop."""
+    async def ask(self, job: BackupJob, target: Target, db: Database) -> None:
+        """Ask for it, here and everywhere: from now on all servers of the database are about to stop.
+
+        Raises `Conflict` if somebody does so already.
+        """
+        await self.lock.enter_async_context(restoring(self.url))
         self.job, self.target = job, target
+        try:
+            async with db.transaction() as tx:
+                tx.record(RestorationBegun(job=job))
+        except BaseException:
+            self.job = None
+            await self.lock.aclose()
+            raise
         self.asked.set()
+
+    async def hear(self, db: Database) -> None:
+        """Leave when another server asks for it, until cancelled."""
+        with db.bus.listen(ALL_JOBS, of=RestorationBegun, is_standing=True) as heard:
+            while True:
+                try:
+                    await anext(heard)
+                    is_asked = True
+                except Lagged:
+                    is_asked = not await is_restored(self.url)
+                except StopAsyncIteration:
+                    break
+                if is_asked and self.job is None:
+                    _log.info("another server puts a backup in place of the database")
+                    self.asked.set()
+        await asyncio.Event().wait()
 
 
 class BackupKeeper:
@@ -63,11 +96,10 @@ class BackupKeeper:
         self.done = 0
 
     async def run(self) -> None:
-        """Do what is asked and what is due, until cancelled; wait while another server does."""
+        """Do what is asked and what is due, until cancelled. Nobody else does so at the same time."""
         while True:
-            with suppress(Conflict, Unavailable):
-                async with keeping(self._url):
-                    await self._keep()
+            with suppress(Unavailable):
+                await self._keep()
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
     def facts(self) -> dict[str, object]:
@@ -101,12 +133,13 @@ class BackupKeeper:
             await self._do(job)
 
     async def _schedule(self) -> None:
-        hours = self._current.value("backups.every_hours")
-        if not hours:
+        now = self._clock.now()
+        values = {key: self._current.value(key) for key in _SCHEDULED_BY}
+        since = due_since(values, now)
+        if since is None:
             return
         async with self._db.transaction() as tx:
-            now = self._clock.now()
-            if await operations.is_due(tx, every=timedelta(hours=hours), now=now):
+            if await operations.is_due(tx, since=since):
                 await operations.ask(tx, BackupJobKind.CREATE, viewer=None, now=now)
 
     async def _do(self, job: BackupJob) -> None:
@@ -142,7 +175,8 @@ class BackupKeeper:
                         await operations.note_progress(tx, job.id, rows=told, table=progress.table)
 
     async def _create(self, job: BackupJob, target: Target, progress: "_Progress") -> dict[str, Any]:
-        made = await backups.create(self._url, target, now=self._clock.now(), progress=progress)
+        now = self._clock.now()
+        made = await backups.create(self._url, target, now=now, progress=progress, is_beside=True)
         if job.asked_by_id is None:
             await asyncio.to_thread(backups.prune, target, keep=self._current.value("backups.keep"))
         return {"name": made.name, "size": made.size}
@@ -162,7 +196,7 @@ class BackupKeeper:
         )
         if job.is_dry_run:
             return came_of(would)
-        self._restoration.ask(job, target)
+        await self._restoration.ask(job, target, self._db)
         return None
 
 
@@ -175,11 +209,20 @@ class Ended:
     came: Mapping[str, Any] = field(default_factory=dict)
 
 
-async def put_back(url: str, job: BackupJob, target: Target, clock: Clock) -> Ended:
-    """Put a backup in the place of a database that nobody serves any more. What is refused leaves it as it was."""
+async def put_back(url: str, job: BackupJob, target: Target, clock: Clock, *, patience_seconds: float) -> Ended:
+    """Put a backup in the place of a database that nobody serves any more. What is refused leaves it as it was.
+
+    Other servers are given so much time to leave.
+    """
     try:
         outcome = await backups.restore(
-            url, target, job.name, is_dry_run=False, now=clock.now(), progress=lambda _table, _rows: None
+            url,
+            target,
+            job.name,
+            is_dry_run=False,
+            now=clock.now(),
+            progress=lambda _table, _rows: None,
+            patience_seconds=patience_seconds,
         )
     except Refusal as refusal:
         _log.error("backup %s could not be put back: %s", job.name, refusal.message)

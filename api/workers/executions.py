@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -27,9 +28,9 @@ from db.accounts.words import Report
 from db.accounts.working import WorkRules
 from db.bus import Lagged
 from db.clock import Clock
+from db.database import Database
 from db.errors import Conflict, NotFound, Unavailable
 from db.ids import new_id
-from db.session import Database
 
 _log = logging.getLogger(__name__)
 
@@ -90,6 +91,10 @@ class Executor:
         sent = await self._send(client)
         asked = await self._ask(client)
         return fired or sent or asked
+
+    def set_limits(self, **changes: Any) -> None:
+        """Do other than before from the next look on, in what is named."""
+        self.limits = replace(self.limits, **changes)
 
     def facts(self) -> dict[str, object]:
         """Say what health shows."""

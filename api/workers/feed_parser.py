@@ -1,12 +1,15 @@
 """Reading documents in a process of its own: whatever a document does to it costs a deadline, and nobody else anything.
 
-The process is told `length, content type, address` in a line of JSON, then the document, and answers with a line.
+The process says when it is ready. It is told `length, seconds, content type, address` in a line of JSON, then the
+document, and answers with a line. The deadline is of its own work: on a machine that is busy with others, a document
+takes longer and is read all the same.
 """
 
 import asyncio
 import contextlib
 import logging
 import resource
+import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from datetime import datetime
@@ -22,14 +25,19 @@ _log = logging.getLogger(__name__)
 
 _MEMORY = 512 * 1024 * 1024
 _LONGEST_LINE = 16 * 1024 * 1024
+_READY = b"ready\n"
 _PROGRAM = "from api.workers.feed_parser import main; main()"
 
 
 class FeedParser:
-    """A few processes that read documents, each one at a time; one that takes too long is killed and replaced."""
+    """A few processes that read documents, each one at a time; one that takes too long is killed and replaced.
 
-    def __init__(self, *, processes: int = 1, seconds: float = 5.0) -> None:
+    A document may take so many `seconds` of a processor, and is waited for no longer than for `patience`.
+    """
+
+    def __init__(self, *, processes: int = 1, seconds: float = 5.0, patience: float = 30.0) -> None:
         self._seconds = seconds
+        self._patience = patience
         self._free: asyncio.Queue[Process | None] = asyncio.Queue()
         for _ in range(processes):
             self._free.put_nowait(None)
@@ -64,9 +72,10 @@ class FeedParser:
         """Return what a process answers, `None` if it does not in time."""
         if process.stdin is None or process.stdout is None:
             raise TypeError("the process was begun without pipes")
-        asked = orjson.dumps({"length": len(body), "content_type": content_type, "url": url})
+        told = {"length": len(body), "seconds": self._seconds, "content_type": content_type, "url": url}
+        asked = orjson.dumps(told)
         try:
-            async with asyncio.timeout(self._seconds):
+            async with asyncio.timeout(self._patience):
                 process.stdin.write(asked + b"\n" + body)
                 await process.stdin.drain()
                 line = await process.stdout.readline()
@@ -80,9 +89,20 @@ class FeedParser:
 
 
 async def _begin() -> Process:
-    return await asyncio.create_subprocess_exec(
+    """Begin a process, and wait until it is ready: no document is at fault for how long that takes."""
+    process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", _PROGRAM), stdin=PIPE, stdout=PIPE, stderr=DEVNULL, limit=_LONGEST_LINE
     )
+    ready = b""
+    try:
+        if process.stdout is not None:
+            ready = await process.stdout.readline()
+    finally:
+        if ready != _READY:
+            await _end(process)
+    if ready != _READY:
+        raise OSError("The process that reads documents could not be started.")
+    return process
 
 
 async def _end(process: Process) -> None:
@@ -97,9 +117,15 @@ def main() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY if hard < 0 else min(_MEMORY, hard), hard))
     source, sink = sys.stdin.buffer, sys.stdout.buffer
+    sink.write(_READY)
+    sink.flush()
     while line := source.readline():
         asked = orjson.loads(line)
-        found = parse(source.read(asked["length"]), content_type=asked["content_type"], url=asked["url"])
+        body = source.read(asked["length"])
+        # It ends the process where it is, whatever that is doing.
+        signal.setitimer(signal.ITIMER_PROF, asked["seconds"])
+        found = parse(body, content_type=asked["content_type"], url=asked["url"])
+        signal.setitimer(signal.ITIMER_PROF, 0)
         sink.write(_written(found) + b"\n")
         sink.flush()
 

@@ -2,12 +2,11 @@
 
 import logging
 
-from api.occupied import sweeping
 from db.backups.target import target_of
 from db.clock import Clock
-from db.errors import Conflict, Refusal, Unavailable
+from db.database import Database
+from db.errors import Refusal, Unavailable
 from db.housekeeping.retiring import MOST_AT_ONCE, Retired, retire
-from db.session import Database
 from db.settings.current import CurrentSettings
 from db.settings.operations import read_values
 from db.settings.registry import KEYS
@@ -21,8 +20,7 @@ _WATCHED = [name for name in KEYS if name.startswith("retention.")]
 class Housekeeper:
     """Lets go of what settings say is not kept."""
 
-    def __init__(self, url: str, db: Database, clock: Clock, current: CurrentSettings) -> None:
-        self._url = url
+    def __init__(self, db: Database, clock: Clock, current: CurrentSettings) -> None:
         self._db = db
         self._clock = clock
         self._current = current
@@ -32,12 +30,11 @@ class Housekeeper:
         """Look now and every so many hours, until cancelled."""
         while True:
             try:
-                async with sweeping(self._url):
-                    has_more = True
-                    while has_more:
-                        has_more = any(one.rows >= MOST_AT_ONCE for one in await self.look())
-            except (Conflict, Unavailable):
-                # Another server does it now, or the database is away.
+                has_more = True
+                while has_more:
+                    has_more = any(one.rows >= MOST_AT_ONCE for one in await self.look())
+            except Unavailable:
+                # The database is away: the next look does it.
                 pass
             except Refusal as refusal:
                 _log.error("what is too old stays: %s", refusal.message)

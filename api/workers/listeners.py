@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
+from api.workers.following import follow
 from api.workers.pss import PSSListener
 from api.workers.supervisor import Supervisor
-from db.bus import Lagged
 from db.clock import Clock
+from db.database import Database
 from db.errors import Refusal, Unavailable
 from db.ids import new_id
 from db.network import operations
@@ -23,12 +24,8 @@ from db.network.events import ALL_LISTENERS, ListenerConfigured
 from db.network.operations import ListenerReport, SenderReport, SessionReport
 from db.network.tables import UDPListener
 from db.network.vocabulary import ListenerSessionState, ListenerState
-from db.session import Database
 
 _log = logging.getLogger(__name__)
-
-# Somebody at the machine's own console may have changed something without our hearing of it.
-_LOOK_AGAIN_SECONDS = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +67,7 @@ class ListenerRun:
             self._end(ListenerState.STOPPED, ListenerSessionState.STOPPED, "")
             raise
         except Exception as error:
+            # Noted, and raised again for the supervisor.
             self._end(ListenerState.ERROR, ListenerSessionState.FAILED, _words_of(error))
             raise
 
@@ -166,10 +164,25 @@ class ListenerRun:
 
 
 class Listeners:
-    """Keeps a port for each listener that is switched on, and writes down what is heard on it."""
+    """Keeps a port for each listener of a machine that is switched on, and writes down what is heard on it.
 
-    def __init__(self, db: Database, clock: Clock, supervisor: Supervisor, terms: Terms) -> None:
+    `host` is the name of the machine; `None` is for listeners that belong to none.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        supervisor: Supervisor,
+        terms: Terms,
+        *,
+        host: str | None = None,
+        notes: Database | None = None,
+    ) -> None:
         self._db = db
+        # Where it is noted how they do; what they hear is stored by whoever heard it, however late.
+        self._notes = notes or db
+        self._host = host
         self._clock = clock
         self._supervisor = supervisor
         self._terms = terms
@@ -180,26 +193,21 @@ class Listeners:
         self._stopped: list[ListenerRun] = []
         self._changed = asyncio.Event()
         self._following = asyncio.Lock()
+        self._writing = asyncio.Lock()
         self._has_begun = False
+        self._may_listen = asyncio.Event()
 
     async def run(self) -> None:
         """Follow what is configured until cancelled, then stop all of it."""
-        listening = self._db.bus.listen(ALL_LISTENERS, of=ListenerConfigured, latest_only=True, is_standing=True)
+        self._may_listen.set()
         try:
-            with listening as heard:
-                while True:
-                    with suppress(Unavailable):
-                        await self._follow()
-                    try:
-                        async with asyncio.timeout(_LOOK_AGAIN_SECONDS):
-                            await anext(heard)
-                    except (TimeoutError, Lagged):
-                        continue
-                    except StopAsyncIteration:
-                        return
-        except asyncio.CancelledError:
+            await follow(self._db, ALL_LISTENERS, ListenerConfigured, self._look)
+        finally:
             await self._stop_all()
-            raise
+
+    async def _look(self) -> None:
+        with suppress(Unavailable):
+            await self._follow()
 
     async def report(self) -> None:
         """Write down what is new, at once where a listener's state changed and else now and then, until cancelled."""
@@ -211,13 +219,18 @@ class Listeners:
 
     async def write_down(self) -> None:
         """Write down what is new of all listeners. What the database cannot take now is written the next time."""
+        # One after the other: what is being written is not written twice.
+        async with self._writing:
+            await self._write_down()
+
+    async def _write_down(self) -> None:
         self._changed.clear()
         runs = [*self._stopped, *self._running.values()]
         news = [(run, reports) for run in runs if (reports := run.news(self._clock.now()))]
         if not news or not self._has_begun:
             return
         try:
-            async with self._db.transaction() as tx:
+            async with self._notes.transaction() as tx:
                 for report in (one for _, reports in news for one in reports):
                     await operations.note_listener(tx, report)
         except Unavailable as refusal:
@@ -228,7 +241,8 @@ class Listeners:
         self._stopped = [run for run in self._stopped if run.news(self._clock.now())]
 
     async def of(self, listener_id: UUID) -> PSSListener:
-        """Return a listener that is switched on."""
+        """Return a listener that is switched on, once it is this process that listens."""
+        await self._may_listen.wait()
         await self._follow()
         return self._running[listener_id].pss
 
@@ -242,7 +256,7 @@ class Listeners:
             await self._begin()
             async with self._db.read() as session:
                 rows = await operations.list_listeners(session)
-            wanted = {row.id: row for row in rows if row.is_enabled}
+            wanted = {row.id: row for row in rows if row.is_enabled and row.host == self._host}
             for listener_id, run in list(self._running.items()):
                 row = wanted.get(listener_id)
                 if row is None or not run.follow(row):
@@ -255,8 +269,8 @@ class Listeners:
         """End, once, what a server before us left running."""
         if self._has_begun:
             return
-        async with self._db.transaction() as tx:
-            await operations.end_interrupted(tx, now=self._clock.now())
+        async with self._notes.transaction() as tx:
+            await operations.end_interrupted(tx, host=self._host, now=self._clock.now())
         self._has_begun = True
 
     def _start(self, row: UDPListener) -> None:
@@ -281,11 +295,15 @@ class Listeners:
         self._changed.set()
 
     async def _stop_all(self) -> None:
+        self._may_listen.clear()
         async with self._following:
             await asyncio.gather(*(self._stop(listener_id) for listener_id in list(self._running)))
         with suppress(TimeoutError):
             async with asyncio.timeout(self._terms.patience_at_stop):
                 await self.write_down()
+        # What could not be written now is nothing to tell later: by then somebody else may listen.
+        self._stopped.clear()
+        self._has_begun = False
 
 
 def _port_of(row: UDPListener) -> tuple[UUID, str, int]:

@@ -18,16 +18,17 @@ from websockets.typing import Subprotocol
 
 from api.workers.obs_conversation import Conversation, Refused
 from api.workers.obs_protocol import REFUSALS, Hello, Identified, identify, parse
-from api.workers.together import together
 from db.bus import Lagged
 from db.clock import Clock
+from db.database import Database
 from db.errors import Unavailable
 from db.matches.events import MatchEventsLogged
 from db.recordings import commands, machines
 from db.recordings.following import follow_events, follow_present, is_followed
 from db.recordings.tables import OBSMachine
 from db.recordings.vocabulary import OBSMachineState
-from db.session import Database, Transaction
+from db.session import Transaction
+from db.together import together
 
 T = TypeVar("T")
 

@@ -21,7 +21,6 @@ from api.workers.obs_protocol import (
     parse,
     request,
 )
-from api.workers.together import together
 from db.bus import Lagged
 from db.recordings import commands, outputs
 from db.recordings.events import OBSCommandQueued
@@ -31,6 +30,7 @@ from db.recordings.tables import OBSCommand, Recording
 from db.recordings.timing import LONGEST, MILLISECOND
 from db.recordings.vocabulary import OBSCommandKind, RecordingKind
 from db.session import Transaction
+from db.together import together
 
 if TYPE_CHECKING:
     from api.workers.obs_client import OBSClient

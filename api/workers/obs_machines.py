@@ -1,23 +1,19 @@
 """OBS machines: each that is switched on has one client, as they are set up, changed and removed."""
 
 import asyncio
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from api.workers.following import follow
 from api.workers.obs_client import OBSClient, Patience
 from api.workers.supervisor import Supervisor
-from db.bus import Lagged
 from db.clock import Clock
+from db.database import Database
 from db.recordings import machines
 from db.recordings.events import ALL_MACHINES, OBSMachineConfigured
 from db.recordings.tables import OBSMachine
-from db.session import Database
 
 if TYPE_CHECKING:
     from uuid import UUID
-
-# Somebody at the machine's own console may have changed something without our hearing of it.
-_LOOK_AGAIN = timedelta(seconds=10)
 
 
 class OBSMachines:
@@ -31,18 +27,11 @@ class OBSMachines:
         self._running: dict[UUID, OBSMachine] = {}
 
     async def run(self) -> None:
-        """Follow what is configured until cancelled."""
-        listening = self._db.bus.listen(ALL_MACHINES, of=OBSMachineConfigured, latest_only=True, is_standing=True)
-        with listening as heard:
-            while True:
-                await self._follow()
-                try:
-                    async with asyncio.timeout(_LOOK_AGAIN.total_seconds()):
-                        await anext(heard)
-                except (TimeoutError, Lagged):
-                    continue
-                except StopAsyncIteration:
-                    return
+        """Follow what is configured until cancelled, then stop all of it."""
+        try:
+            await follow(self._db, ALL_MACHINES, OBSMachineConfigured, self._follow)
+        finally:
+            await asyncio.gather(*(self._stop(running) for running in list(self._running.values())))
 
     def facts(self) -> dict[str, object]:
         """Say what health shows."""
@@ -55,13 +44,16 @@ class OBSMachines:
         wanted = {one.id: one for one in known if one.is_enabled}
         for running in list(self._running.values()):
             if running.id not in wanted or wanted[running.id].revision != running.revision:
-                await self._supervisor.stop(_name(running))
-                del self._running[running.id]
+                await self._stop(running)
         for machine in wanted.values():
             if machine.id not in self._running:
                 self._running[machine.id] = machine
                 client = OBSClient(self._db, self._clock, machine, self._patience)
                 self._supervisor.start(_name(machine), client.run, client.facts)
+
+    async def _stop(self, running: OBSMachine) -> None:
+        await self._supervisor.stop(_name(running))
+        del self._running[running.id]
 
 
 def _name(machine: OBSMachine) -> str:

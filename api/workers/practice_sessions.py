@@ -7,10 +7,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from db.clock import Clock
+from db.database import Database
 from db.errors import Refusal, Unavailable
 from db.practice.recurring import owners_to_plan
 from db.practice.templates import plan_ahead
-from db.session import Database
 
 if TYPE_CHECKING:
     from uuid import UUID

@@ -14,6 +14,7 @@ from uuid import UUID
 from api.workers.pss_protocol import parse, split
 from api.workers.traffic import Traffic
 from db.clock import Clock
+from db.database import Database
 from db.errors import Conflict, Unavailable
 from db.matches import operations
 from db.matches.bursts import BURST_SILENCE
@@ -22,7 +23,6 @@ from db.matches.messages import Unreadable
 from db.matches.tables import MatchEvent
 from db.matches.vocabulary import ClockState, RejectionReason
 from db.network.addresses import Allowance
-from db.session import Database
 
 _log = logging.getLogger(__name__)
 
@@ -34,9 +34,10 @@ _LARGEST_DATAGRAM = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Datagram:
-    """What arrived, when, and from whom (`host:port`)."""
+    """What arrived, when by both clocks, and from whom (`host:port`)."""
 
     received_at: datetime
+    monotonic_ns: int
     sender: str
     data: bytes
 
@@ -90,7 +91,7 @@ class DatagramQueue(asyncio.DatagramProtocol):
             counters.dropped += 1
             self.traffic.dropped += 1
             return
-        self._waiting.append(Datagram(now, f"{address[0]}:{address[1]}", data))
+        self._waiting.append(Datagram(now, self._clock.monotonic_ns(), f"{address[0]}:{address[1]}", data))
         self._arrived.set()
 
     def error_received(self, error: Exception) -> None:
@@ -285,7 +286,11 @@ def _messages(datagrams: Iterable[Datagram], largest: int) -> Iterator[Received]
     for datagram in datagrams:
         for line in split(datagram.data, largest):
             yield Received(
-                received_at=datagram.received_at, sender=datagram.sender, raw=line, message=parse(line, largest)
+                received_at=datagram.received_at,
+                sender=datagram.sender,
+                raw=line,
+                message=parse(line, largest),
+                monotonic_ns=datagram.monotonic_ns,
             )
 
 

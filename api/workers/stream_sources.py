@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
+from api.workers.following import follow
 from api.workers.stream_adapters import ADAPTERS, LISTENED_TO
 from api.workers.supervisor import Supervisor
-from db.bus import Lagged
 from db.clock import Clock
+from db.database import Database
 from db.errors import Unavailable
-from db.session import Database
-from db.streams import operations
+from db.streams import operations, source_operations
 from db.streams.events import ALL_SOURCES, StreamSourceConfigured
 from db.streams.incoming import Received
 from db.streams.tables import StreamSource
@@ -64,6 +64,8 @@ class SourceClient:
     patience: Patience = field(default_factory=Patience)
     capacity: int = 5000
     chance: Callable[[], float] = random.random
+    # Where it is noted how it goes; the database, if nothing else is said.
+    notes: Database | None = None
 
     def __post_init__(self) -> None:
         """Make the queue: it outlives each connection."""
@@ -185,15 +187,24 @@ class SourceClient:
     async def _note(self, state: StreamSourceState, error: str = "") -> None:
         """Note how it goes; a database that is away does not keep the socket from being heard."""
         with suppress(Unavailable):
-            async with self.db.transaction() as tx:
-                await operations.note_state(tx, self.source.id, state, error=error, now=self.clock.now())
+            async with (self.notes or self.db).transaction() as tx:
+                await source_operations.note_state(tx, self.source.id, state, error=error, now=self.clock.now())
 
 
 class StreamSources:
     """Keeps a client for each source that is switched on and listened to, as sources are added, changed and removed."""
 
-    def __init__(self, db: Database, clock: Clock, supervisor: Supervisor, *, patience: Patience | None = None) -> None:
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        supervisor: Supervisor,
+        *,
+        patience: Patience | None = None,
+        notes: Database | None = None,
+    ) -> None:
         self._db = db
+        self._notes = notes or db
         self._clock = clock
         self._supervisor = supervisor
         self._patience = patience or Patience()
@@ -201,18 +212,11 @@ class StreamSources:
         self.clients: dict[UUID, SourceClient] = {}
 
     async def run(self) -> None:
-        """Follow what is configured until cancelled."""
-        listening = self._db.bus.listen(ALL_SOURCES, of=StreamSourceConfigured, latest_only=True, is_standing=True)
-        with listening as heard:
-            while True:
-                await self._follow()
-                try:
-                    async with asyncio.timeout(_LOOK_AGAIN.total_seconds()):
-                        await anext(heard)
-                except (TimeoutError, Lagged):
-                    continue
-                except StopAsyncIteration:
-                    return
+        """Follow what is configured until cancelled, then stop all of it."""
+        try:
+            await follow(self._db, ALL_SOURCES, StreamSourceConfigured, self._follow)
+        finally:
+            await asyncio.gather(*(self._stop(running) for running in list(self._running.values())))
 
     def facts(self) -> dict[str, object]:
         """Say what health shows."""
@@ -221,20 +225,23 @@ class StreamSources:
     async def _follow(self) -> None:
         """Stop clients that are not wanted any more or are wanted otherwise, then start those that are missing."""
         async with self._db.read() as session:
-            sources = await operations.list_sources(session)
+            sources = await source_operations.list_sources(session)
         wanted = {one.id: one for one in sources if one.is_enabled and one.kind in LISTENED_TO}
         for running in list(self._running.values()):
             if running.id not in wanted or wanted[running.id].url != running.url:
-                await self._supervisor.stop(_name(running))
-                del self._running[running.id], self.clients[running.id]
+                await self._stop(running)
         for source in wanted.values():
             if source.id not in self._running:
                 self._start(source)
 
     def _start(self, source: StreamSource) -> None:
-        client = SourceClient(self._db, self._clock, source, self._patience)
+        client = SourceClient(self._db, self._clock, source, self._patience, notes=self._notes)
         self._running[source.id], self.clients[source.id] = source, client
         self._supervisor.start(_name(source), client.run, client.facts)
+
+    async def _stop(self, running: StreamSource) -> None:
+        await self._supervisor.stop(_name(running))
+        del self._running[running.id], self.clients[running.id]
 
 
 class GoalKeeper:
@@ -261,6 +268,4 @@ def _name(source: StreamSource) -> str:
     return f"source {source.name} {source.id.hex[-6:]}"
 
 
-# Somebody at the machine's own console may have changed something without our hearing of it.
-_LOOK_AGAIN = timedelta(seconds=10)
 _BETWEEN_LOOKS = timedelta(seconds=1)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from api.server import run
+from api.loop import run
 from benchmarks.fanout.fleet import Peer, node_version, npm_version, pin, running
 from benchmarks.fanout.watched import answer
 from tests.support.node import install

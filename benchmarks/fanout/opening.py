@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from api.server import run
+from api.loop import run
 from benchmarks.fanout.fleet import pin, running
 
 _RESULTS = Path(__file__).parent / "OPENING.md"

@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from api.server import run
+from api.loop import run
 from benchmarks.graph import databases, fleet, inprocess, load, report
 from benchmarks.graph.fleet import PEERS, Peer
 from benchmarks.graph.inprocess import Costs

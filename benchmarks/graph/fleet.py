@@ -19,7 +19,7 @@ from sqlmodel import col, select
 
 from benchmarks.graph import shapes, tables
 from benchmarks.graph.shapes import SHAPES, Ids, Manner, Shape, canonical
-from db.session import connect
+from db.connecting import connect
 
 PEERS_FOLDER = Path(__file__).parent / "peers"
 ROOT = Path(__file__).parents[2]

@@ -24,19 +24,20 @@ from sqlmodel import col, select
 from api.capture import read_capture
 from api.collector import spare_the_collector
 from api.demo import CAPTURE
+from api.loop import run as run_on_fastest_loop
 from api.migrate import migrate_up
 from api.replay import replay
-from api.server import run as run_on_fastest_loop
 from api.workers.listeners import Listeners, Terms
 from api.workers.supervisor import Supervisor
 from db.access.viewer import Role, Viewer
 from db.clock import SystemClock
+from db.connecting import connect
+from db.database import Database
 from db.ids import new_id
 from db.matches import operations as matches
 from db.matches.tables import MatchEvent
 from db.network import operations as network
 from db.network.tables import ListenerSession
-from db.session import Database, connect
 from schema import build_schema
 from schema.context import Context
 from schema.ids import encode_id

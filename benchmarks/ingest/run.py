@@ -26,16 +26,18 @@ from sqlmodel import col, select
 from api.capture import CapturedMessage, read_capture
 from api.collector import spare_the_collector
 from api.demo import CAPTURE
+from api.loop import run as run_on_fastest_loop
 from api.migrate import migrate_up
-from api.server import run as run_on_fastest_loop
 from api.workers.pss import DATAGRAMS_PER_TRANSACTION, PSSListener
 from api.workers.pss_protocol import parse
 from db.clock import SystemClock
+from db.connecting import connect
+from db.database import Database
 from db.matches import operations
 from db.matches.log import Received
 from db.matches.tables import Match, MatchEvent
 from db.matches.vocabulary import MatchState, Outcome
-from db.session import Database, connect, is_embedded
+from db.urls import is_embedded
 
 BEGAN = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 BETWEEN_FIGHTS = timedelta(minutes=5)

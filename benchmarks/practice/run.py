@@ -26,19 +26,21 @@ from sqlalchemy import Table as SQLTable
 from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 
+from api.loop import run as run_on_fastest_loop
 from api.migrate import migrate_up
-from api.server import run as run_on_fastest_loop
 from db.access import operations as access
 from db.access.viewer import Role, Viewer
 from db.batches import Page
 from db.clock import SystemClock
+from db.connecting import connect
+from db.database import Database
 from db.ids import new_id
 from db.practice import operations, queries
 from db.practice.importing import Report, import_goals
 from db.practice.lines import is_under
 from db.practice.tables import Goal
 from db.practice.vocabulary import GoalLevel
-from db.session import Database, connect, is_embedded
+from db.urls import is_embedded
 from schema.ids import encode_id
 from tests.support.goal_files import TYPES, goal, made_up_file, nodes_of
 from tests.support.graph import Graph

@@ -18,7 +18,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from api.server import run
+from api.loop import run
 from benchmarks.graph import fleet
 from benchmarks.graph.fleet import Disagreement
 from benchmarks.kept import drop_sqlite, version_of
@@ -28,7 +28,7 @@ from benchmarks.social.dataset import Sizes
 from benchmarks.social.inside import Answered
 from benchmarks.social.outside import Loads
 from benchmarks.social.questions import SHAPES, Subjects
-from db.session import connect
+from db.connecting import connect
 
 _RECORD = Path(__file__).with_name("RESULTS.md")
 _FOLDER = Path(tempfile.gettempdir()) / "ringside-benchmark"

@@ -16,7 +16,8 @@ from api.migrate import migrate_up
 from benchmarks.kept import Kept
 from benchmarks.social import dataset, peer_functions, shapes_of_threads, spelling
 from benchmarks.social.dataset import Sizes
-from db.session import Database, connect
+from db.connecting import connect
+from db.database import Database
 from db.social.recount import find_drift
 
 _ROOT = Path(__file__).parents[2]

@@ -23,10 +23,10 @@ from benchmarks.social.questions import RINGSIDE, Asking, Reader, Subjects, is_w
 from db.access import operations as access
 from db.access.tables import Token
 from db.clock import SystemClock
-from db.session import Database
+from db.database import Database
 
-# One token asks for everybody: what is spent is counted, and never spent up.
-BUDGET = 10**12
+# One token asks for everybody: what is spent and how often is counted, and never too much.
+BUDGET = RATE = 10**12
 _LABEL = "Benchmark"
 _WARM_UP = 20
 _BUDGET_SECONDS = 3.0
@@ -62,7 +62,16 @@ class Answered:
 async def house_on(url: str) -> AsyncIterator[House]:
     """Open everything over a database, as `ringside serve` does."""
     configure_logs("ERROR", as_json=False)
-    settings = Settings(database=url, port=0, pss_port=0, budget=BUDGET, log_operations=False, log_level="ERROR")
+    settings = Settings(
+        database=url,
+        port=0,
+        pss_port=0,
+        budget=BUDGET,
+        operations_per_second=RATE,
+        changes_per_second=RATE,
+        log_operations=False,
+        log_level="ERROR",
+    )
     async with open_house(settings, SystemClock()) as house:
         yield house
 

@@ -10,7 +10,7 @@ from benchmarks.graph import load
 from benchmarks.graph.fleet import PEERS, Disagreement, Peer, Running, running
 from benchmarks.graph.load import Samples
 from benchmarks.graph.shapes import Ids, Shape
-from benchmarks.social.inside import BUDGET, ringside
+from benchmarks.social.inside import BUDGET, RATE, ringside
 from benchmarks.social.questions import COMPARED, POSTGRAPHILE, SHAPES, Asking, Subjects, is_whole, said
 
 TITLES = {
@@ -94,5 +94,6 @@ async def measure(
 
 def _serve(url: str, port: int) -> Sequence[str]:
     program = str(Path(sys.executable).with_name("ringside"))
-    settings = (f"RINGSIDE_BUDGET={BUDGET}", "RINGSIDE_LOG_LEVEL=ERROR")
+    rates = (f"RINGSIDE_OPERATIONS_PER_SECOND={RATE}", f"RINGSIDE_CHANGES_PER_SECOND={RATE}")
+    settings = (f"RINGSIDE_BUDGET={BUDGET}", *rates, "RINGSIDE_LOG_LEVEL=ERROR")
     return ("env", *settings, program, "serve", "--json", "--database", url, "--port", str(port), "--pss-port", "0")

@@ -12,7 +12,7 @@ from benchmarks.graph import shapes
 from benchmarks.graph.shapes import Ids, Manner, Shape
 from benchmarks.social.dataset import COMMON_WORD, LONGEST_THREAD, RARE_WORD
 from db.access.tables import User
-from db.session import Database
+from db.database import Database
 from db.social.tables import Entry
 
 if TYPE_CHECKING:

@@ -23,9 +23,9 @@ from sqlalchemy import func
 from sqlmodel import col, select
 
 from api.collector import spare_the_collector
+from api.loop import run as run_on_fastest_loop
 from api.migrate import migrate_up
 from api.server import Server, open_house
-from api.server import run as run_on_fastest_loop
 from api.settings import Settings
 from api.simulation import Audience, simulated
 from api.workers.stream_sources import NEWS_PER_TRANSACTION, SourceClient
@@ -33,12 +33,14 @@ from api.workers.tikfinity_protocol import decode
 from db.access import operations as access
 from db.access.viewer import Role
 from db.clock import SystemClock
-from db.session import Database, connect, is_embedded
-from db.streams import operations
+from db.connecting import connect
+from db.database import Database
+from db.streams import operations, source_operations
 from db.streams.events import StreamGoalChanged
 from db.streams.incoming import Gift, Received
 from db.streams.tables import StreamGoal, StreamGoalChange, StreamSource
 from db.streams.vocabulary import StreamGoalKind, StreamSourceKind
+from db.urls import is_embedded
 from tests.support.crowd import watch
 
 # As long as what an overlay is told.
@@ -133,7 +135,7 @@ async def _heard(db: Database, rate: int, seconds: float) -> Figure:
     port = await asyncio.to_thread(near.recv)
     async with db.transaction() as tx:
         changes = {"url": f"ws://127.0.0.1:{port}/"}
-        source = await operations.update_source(tx, source_id, changes, viewer=None)
+        source = await source_operations.update_source(tx, source_id, changes, viewer=None)
     client = SourceClient(db, SystemClock(), source)
     work = asyncio.create_task(client.run())
     while client.frames == 0:  # noqa: ASYNC110 -- a counter tells nobody
@@ -200,7 +202,7 @@ async def _told(url: str, overlays: int, changes: int, pause: float) -> Delay:
         stream_id, _ = await _stream(house.db)
         goal = await _goal(house.db, stream_id, StreamGoalKind.CUSTOM)
         started: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        server = Server(house.app, settings, started.set_result, house.doorkeeper.close)
+        server = Server(house.app, settings, started.set_result, house.leaving)
         serving = asyncio.create_task(server.serve())
         port = await started
         context = multiprocessing.get_context("spawn")
@@ -265,11 +267,11 @@ async def _change(db: Database, goal: UUID, changes: int, pause: float) -> dict[
     committed: dict[int, float] = {}
     publish = db.bus.publish
 
-    def noted(events: Any) -> None:
-        told = list(events)
+    def noted(events: Any, told: Any = None) -> None:
+        heard = list(events)
         at = time.monotonic()
-        committed.update((event.goal.current, at) for event in told if isinstance(event, StreamGoalChanged))
-        publish(told)
+        committed.update((event.goal.current, at) for event in heard if isinstance(event, StreamGoalChanged))
+        publish(heard, told)
 
     # The commit hands its events to this, and has done so before anybody else can run.
     db.bus.publish = noted  # type: ignore[method-assign]  # to take the time
@@ -336,10 +338,10 @@ async def _stream(db: Database) -> tuple[UUID, UUID]:
     async with db.transaction() as tx:
         user = await access.create_user(tx, name=f"streamer {time.time_ns()}", role=Role.MEMBER, now=now)
         stream = await operations.create_stream(tx, owner_id=user.id, changes={"name": "Stream"}, now=now)
-        made = await operations.create_source(
+        made = await source_operations.create_source(
             tx, stream.id, kind=StreamSourceKind.TIKFINITY, changes={"name": "Audience"}, viewer=None, now=now
         )
-        await operations.enable_source(tx, made.source.id, is_enabled=False, viewer=None)
+        await source_operations.enable_source(tx, made.source.id, is_enabled=False, viewer=None)
     return stream.id, made.source.id
 
 

@@ -25,7 +25,7 @@ LONGEST_LABEL = 200
 MOST_NODES = 20
 LONGEST_LIFETIME = timedelta(days=36_525)
 _USED_EVERY = timedelta(hours=1)
-_NEW = {
+NEW_USER = {
     "bio": "",
     "location": "",
     "avatar_url": "",
@@ -69,7 +69,7 @@ async def create_user(
         username=chosen,
         username_key=chosen.lower(),
         kind=kind,
-        **_NEW,
+        **NEW_USER,
     )
     created = await tx.row(statement.on_conflict_do_nothing(index_elements=["username_key"]).returning(User))
     if created is None and username is None:

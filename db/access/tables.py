@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Index, LargeBinary, false, text
 
 from db.access.viewer import Role, TokenKind, UserKind
-from db.base import UUID, Base, Field, Stored, datetime, enum_type
+from db.base import IS_UNTOLD, UUID, Base, Field, Stored, datetime, enum_type
 
 # Users that were there before had nothing of the kind.
 _EMPTY: dict[str, Any] = {"server_default": ""}
@@ -52,7 +52,7 @@ class Token(Stored, table=True):
     is_trusted_only: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     # The part that may be shown, and by which a token is found.
     prefix: str = Field(unique=True)
-    secret_hash: bytes = Field(sa_type=LargeBinary)
+    secret_hash: bytes = Field(sa_type=LargeBinary, sa_column_kwargs={"info": IS_UNTOLD})
     created_at: datetime
     expires_at: datetime | None = None
     revoked_at: datetime | None = None

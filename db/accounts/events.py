@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from db.accounts.tables import Execution, Feed, Poll, Post
+from db.accounts.tables import Execution, Feed, Poll, Post, Screenshot
 from db.bus import Event
 
-# Whoever reads all feeds watches this, and whoever carries all executions out this.
+# Whoever reads all feeds watches this, whoever carries all executions out this, and whoever takes all pictures this.
 ALL_FEEDS = UUID(int=0x4645_4544_53)
 ALL_EXECUTIONS = UUID(int=0x4558_4543_53)
+ALL_SCREENSHOTS = UUID(int=0x5348_4F54_53)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,3 +71,25 @@ class ExecutionsWaiting(Event):
     def topics(self) -> tuple[UUID, ...]:
         """All executions."""
         return (ALL_EXECUTIONS,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScreenshotChanged(Event):
+    """A picture was asked for, or stands elsewhere than before."""
+
+    screenshot: Screenshot
+
+    @property
+    def topics(self) -> tuple[UUID, ...]:
+        """The picture."""
+        return (self.screenshot.id,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScreenshotsWaiting(Event):
+    """There is a picture to be taken now."""
+
+    @property
+    def topics(self) -> tuple[UUID, ...]:
+        """All pictures."""
+        return (ALL_SCREENSHOTS,)

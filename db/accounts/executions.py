@@ -27,11 +27,8 @@ from db.accounts.queueing import (
     service_of,
     write_down,
 )
-from db.accounts.tables import (
-    Account,
-    Action,
-    Execution,
-)
+from db.accounts.screenshots import want_again
+from db.accounts.tables import Account, Action, Execution
 from db.accounts.vocabulary import (
     ExecutionCause,
     ExecutionSkipReason,
@@ -144,6 +141,7 @@ async def retry_execution(
     }
     # Under the old key the provider would answer with what came of the first try.
     columns["key"] = new_id()
+    await want_again(tx, execution_id)
     tx.record(ExecutionsWaiting())
     return await moved(tx, execution, columns, "Queued again.", now)
 

@@ -10,7 +10,7 @@ from sqlalchemy import update
 from sqlmodel import SQLModel, col, select
 
 from db.access.viewer import Role, Viewer
-from db.accounts.tables import Account, Action, Execution, Feed, Tag
+from db.accounts.tables import Account, Action, Execution, Feed, Screenshot, Tag
 from db.errors import Invalid, NotFound
 from db.session import Transaction
 from db.texts import checked
@@ -25,6 +25,7 @@ _NAMES: dict[type[Any], str] = {
     Feed: "feed",
     Action: "action",
     Execution: "execution",
+    Screenshot: "screenshot",
 }
 
 

@@ -49,7 +49,7 @@ NEW_ACCOUNT: dict[str, Any] = {
 
 async def create_account(tx: Transaction, *, owner_id: UUID, changes: Mapping[str, Any], now: datetime) -> Account:
     """Add an account. Raises `Invalid`, and `Conflict` for one that this owner has."""
-    columns = _account_columns({**NEW_ACCOUNT, **changes})
+    columns = account_columns({**NEW_ACCOUNT, **changes})
     count = select(func.count()).select_from(Account).where(col(Account.owner_id) == owner_id)
     if await tx.scalar(count) >= MOST_ACCOUNTS:
         raise Conflict(f"You have {MOST_ACCOUNTS:,} accounts, which is the most there may be.")
@@ -74,7 +74,7 @@ async def update_account(
     tx: Transaction, account_id: UUID, changes: Mapping[str, Any], *, viewer: Viewer | None, now: datetime
 ) -> Account:
     """Change some of an account. Raises `Invalid`, `Conflict` and `NotFound`."""
-    columns = _account_columns(changes)
+    columns = account_columns(changes)
     account = await owned_row(tx, Account, account_id, viewer)
     named = {name: columns.get(name, getattr(account, name)) for name in ("platform", "username")}
     same = [col(getattr(Account, name)) == value for name, value in named.items()]
@@ -164,7 +164,8 @@ async def _tell_feeds(tx: Transaction, account_id: UUID) -> None:
         tx.record(FeedDue(feed_id=feed.id))
 
 
-def _account_columns(changes: Mapping[str, Any]) -> dict[str, Any]:
+def account_columns(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns of what is said of an account. Raises `Invalid`, naming the field."""
     columns: dict[str, Any] = {}
     if "platform" in changes:
         name = checked(changes["platform"] or "", "A platform", field="platform", longest=LONGEST_PLATFORM)

@@ -1,16 +1,19 @@
-"""How feeds are read: who reads one now, and what of what was found is new, is told, and makes actions run.
+"""What is read of feeds: what of it is new, is told, and makes actions run.
 
-A feed is read by whoever holds its lease. What was found is stored in one transaction with the executions it leads to,
-and only while the lease still stands: a post is remembered, and triggers, together or not at all.
+A feed is read by whoever holds its lease (`feed_leases`). What was found is stored in one transaction with the
+executions it leads to, and only while the lease still stands: a post is remembered, and triggers, together or not at
+all.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, delete, insert, or_, update
+from sqlalchemy import BigInteger, ColumnElement, case, literal_column, null
 from sqlmodel import col, select
 
 from db.accounts.entries import LONGEST_TITLE, LONGEST_URL, Entry, Known, New, choose_new, keys_of
@@ -22,7 +25,7 @@ from db.accounts.vocabulary import ExecutionCause, FeedFault, FeedState, PollSta
 from db.batches import table_of
 from db.ids import new_id
 from db.session import Transaction
-from db.statements import any_of, row_class
+from db.statements import any_of, insert_many, row_class, update_many
 
 LONGEST_ERROR = 300
 _LONGEST_VALIDATOR = 1000
@@ -78,93 +81,60 @@ class Polled:
     posts: Sequence[Post] = ()
 
 
-# Who reads
-
-
-async def claim_due(tx: Transaction, *, lease_id: UUID, limit: int, rules: PollRules, now: datetime) -> list[Feed]:
-    """Take the lease of feeds that are due, the longest due first."""
-    due = select(col(Feed.id)).where(*_is_due(now)).order_by(col(Feed.next_check_at)).limit(limit)
-    held = {"lease_id": lease_id, "lease_until": now + timedelta(seconds=rules.lease)}
-    # Said of the row once more: of two who chose it at once, one finds it taken.
-    claimed = update(Feed).where(col(Feed.id).in_(due), _is_free(now)).values(**held)
-    return await tx.rows(claimed.returning(Feed))
-
-
-async def release(tx: Transaction, feed_id: UUID, lease_id: UUID) -> None:
-    """Give a lease back without having read."""
-    mine = col(Feed.id) == feed_id, col(Feed.lease_id) == lease_id
-    await tx.execute(update(Feed).where(*mine).values(lease_id=None, lease_until=None))
-
-
-async def defer(tx: Transaction, feed_id: UUID, lease_id: UUID, until: datetime) -> None:
-    """Give a lease back, and let the feed be due a little later."""
-    mine = col(Feed.id) == feed_id, col(Feed.lease_id) == lease_id
-    later = {"lease_id": None, "lease_until": None, "next_check_at": until}
-    await tx.execute(update(Feed).where(*mine).values(**later))
-
-
-def _is_due(now: datetime) -> tuple[Any, ...]:
-    off = select(col(Account.id)).where(col(Account.is_enabled).is_(False))
-    is_wanted = or_(col(Feed.account_id).is_(None), col(Feed.account_id).not_in(off))
-    is_due = and_(col(Feed.next_check_at).is_not(None), col(Feed.next_check_at) <= now)
-    return is_due, col(Feed.is_enabled).is_(True), is_wanted, _is_free(now)
-
-
-def _is_free(now: datetime) -> Any:
-    return or_(col(Feed.lease_until).is_(None), col(Feed.lease_until) <= now)
-
-
 # What was found
 
 
-async def record_read(
-    tx: Transaction, feed_id: UUID, lease_id: UUID, read: Read, *, rules: PollRules, chance: float, now: datetime
-) -> Polled | None:
-    """Store what came of a reading. `None`, and nothing is stored, if the lease is not held any more.
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """A feed as it was claimed, and what came of asking for it. `chance` (0 to 1) moves the next reading a little."""
 
-    `chance` (0 to 1) moves the next reading a little.
+    feed: Feed
+    read: Read
+    chance: float = 0.5
+
+
+async def record_reads(
+    tx: Transaction, readings: Sequence[Reading], *, rules: PollRules, now: datetime
+) -> list[Polled | None]:
+    """Store what came of readings, each of another feed, and return each as it was stored.
+
+    `None`, and nothing of it is stored, where the lease is not held any more that it was claimed under. All that
+    brought nothing new cost three statements together, however many they are.
     """
-    mine = col(Feed.id) == feed_id, col(Feed.lease_id) == lease_id
-    held = update(Feed).where(*mine).values(poll_count=col(Feed.poll_count) + 1).returning(Feed)
-    feed = await tx.row(held)
-    if feed is None:
-        return None
-    account = await _hold_account(tx, feed)
-    posts: list[Post] = []
-    triggered = 0
-    new: list[New] = []
-    if isinstance(read, Found):
-        wanted = [one for one in read.entries if feed.keyword.lower() in one.title.lower()]
-        new = choose_new(wanted, await _known(tx, feed_id, wanted))
-        posts, triggered = await _take(tx, feed, account, new, rules, now)
-    columns = _after(feed, read, len(new), rules, chance, now)
-    feed = cast(
-        "Feed",
-        await tx.row(
-            update(Feed)
-            .where(col(Feed.id) == feed_id)
-            .values(**columns, post_count=col(Feed.post_count) + len(new))
-            .returning(Feed)
-        ),
-    )
-    poll = await _insert_poll(tx, feed, account, read, len(new), triggered)
-    tx.record(FeedPolled(feed=feed, poll=poll))
-    numbered = tuple(post for post in posts if post.number)
-    if account is not None and numbered:
-        tx.record(PostsSeen(account_id=account.id, posts=numbered))
-    return Polled(feed=feed, poll=poll, posts=posts)
+    # Whoever stores posts holds the lease: should it be lost meanwhile, the feed is not found by it below.
+    new = {one.feed.id: await _new_of(tx, one) for one in readings}
+    told = [_after(one, len(new[one.feed.id]), rules, now) for one in readings]
+    feeds = {feed.id: feed for feed in await tx.change_many(_WRITE_FEED, told)} if told else {}
+    held = [one for one in readings if one.feed.id in feeds]
+    numbers = await _number(tx, held, new)
+    made: dict[UUID, tuple[Polled, Mapping[str, Any]]] = {}
+    for one in held:
+        feed, of = feeds[one.feed.id], numbers.get(one.feed.account_id)
+        posts, triggered = await _take(tx, one.feed, of, new[feed.id], rules, now)
+        row = _poll_row(feed, of, one.read, len(new[feed.id]), triggered)
+        made[feed.id] = Polled(feed=feed, poll=_POLL._make(row[name] for name in _POLL_COLUMNS), posts=posts), row
+    if made:
+        await tx.execute_many(_INSERT_POLL, [row for _, row in made.values()])
+    for polled, _ in made.values():
+        _tell(tx, polled)
+    return [made[one.feed.id][0] if one.feed.id in made else None for one in readings]
 
 
-async def forget_polls(tx: Transaction, *, kept: timedelta, now: datetime) -> None:
-    """Let go of polls that are older than what is to be kept. Posts are kept: they would be new again."""
-    await tx.execute(delete(Poll).where(col(Poll.started_at) < now - kept))
+def _tell(tx: Transaction, polled: Polled) -> None:
+    tx.record(FeedPolled(feed=polled.feed, poll=polled.poll))
+    numbered = tuple(post for post in polled.posts if post.number)
+    if polled.feed.account_id is not None and numbered:
+        tx.record(PostsSeen(account_id=polled.feed.account_id, posts=numbered))
 
 
-async def _hold_account(tx: Transaction, feed: Feed) -> Account | None:
-    if feed.account_id is None:
-        return None
-    held = update(Account).where(col(Account.id) == feed.account_id)
-    return await tx.row(held.values(poll_count=col(Account.poll_count) + 1).returning(Account))
+async def _new_of(tx: Transaction, reading: Reading) -> list[New]:
+    """Return what stands in a document that was not there before."""
+    feed, read = reading.feed, reading.read
+    if not isinstance(read, Found):
+        return []
+    wanted = [one for one in read.entries if feed.keyword.lower() in one.title.lower()]
+    known = await _known(tx, feed.id, wanted) if feed.post_count and wanted else {}
+    return choose_new(wanted, known)
 
 
 async def _known(tx: Transaction, feed_id: UUID, entries: Sequence[Entry]) -> Mapping[str, Known]:
@@ -173,25 +143,52 @@ async def _known(tx: Transaction, feed_id: UUID, entries: Sequence[Entry]) -> Ma
     return {key: Known(url, title) for key, url, title in found}
 
 
+@dataclass(frozen=True)
+class _Numbers:
+    """An account that is held, and the numbers of its polls and posts that were taken."""
+
+    account: Account
+    polls: Iterator[int]
+    posts: Iterator[int]
+
+
+async def _number(
+    tx: Transaction, readings: Sequence[Reading], new: Mapping[UUID, Sequence[New]]
+) -> dict[UUID | None, _Numbers]:
+    """Hold the accounts of feeds, and take numbers for their polls and for all new posts but those of baselines."""
+    polls: Counter[UUID] = Counter()
+    posts: Counter[UUID] = Counter()
+    for feed in (one.feed for one in readings):
+        if feed.account_id is not None:
+            polls[feed.account_id] += 1
+            posts[feed.account_id] += 0 if feed.baseline_at is None else len(new[feed.id])
+    # In one order, as far as the database keeps to it.
+    told = [{"id": one, "polls": polls[one], "posts": posts[one]} for one in sorted(polls)]
+    held = await tx.change_many(_WRITE_ACCOUNT, told) if told else []
+    return {
+        one.id: _Numbers(one, count(one.poll_count - polls[one.id] + 1), count(one.post_count - posts[one.id] + 1))
+        for one in held
+    }
+
+
 async def _take(
-    tx: Transaction,
-    feed: Feed,
-    account: Account | None,
-    new: Sequence[New],
-    rules: PollRules,
-    now: datetime,
+    tx: Transaction, feed: Feed, of: _Numbers | None, new: Sequence[New], rules: PollRules, now: datetime
 ) -> tuple[list[Post], int]:
-    """Store new posts, and queue what they make run. Returns the posts, and how many of them made something run."""
+    """Store new posts, and queue what they make run. Returns the posts, and how many of them made something run.
+
+    `feed` is as it was before.
+    """
     if not new:
         return [], 0
-    actions = [] if account is None or feed.baseline_at is None else await _actions(tx, account)
+    is_told = of is not None and feed.baseline_at is not None
+    account = None if of is None else of.account
+    actions = await _actions(tx, account) if account is not None and is_told else []
     # As they were written: documents begin with the newest.
     in_order = list(reversed(new))
     judged = _judged(feed, in_order, rules, now, has_actions=bool(actions))
-    first = 0 if account is None or feed.baseline_at is None else await _number(tx, account, len(new))
     rows = [
-        _row(feed, one, outcome, first + place if first else 0, now)
-        for place, (one, outcome) in enumerate(zip(in_order, judged, strict=True))
+        _row(feed, one, outcome, next(of.posts) if of is not None and is_told else 0, now)
+        for one, outcome in zip(in_order, judged, strict=True)
     ]
     await tx.execute_many(_INSERT_POST, rows)
     posts = [_POST._make(row[name] for name in _POST_COLUMNS) for row in rows]
@@ -248,13 +245,6 @@ def _judged(
     return judged[::-1]
 
 
-async def _number(tx: Transaction, account: Account, count: int) -> int:
-    """Take so many numbers of an account's posts, and return the first."""
-    taken = update(Account).where(col(Account.id) == account.id).values(post_count=col(Account.post_count) + count)
-    after = cast("Account", await tx.row(taken.returning(Account)))
-    return after.post_count - count + 1
-
-
 def _row(feed: Feed, one: New, outcome: PostOutcome, number: int, now: datetime) -> dict[str, Any]:
     return {
         "id": new_id(),
@@ -270,28 +260,32 @@ def _row(feed: Feed, one: New, outcome: PostOutcome, number: int, now: datetime)
     }
 
 
-def _after(feed: Feed, read: Read, new_count: int, rules: PollRules, chance: float, now: datetime) -> dict[str, Any]:
-    """Return what a feed is after a reading."""
-    columns: dict[str, Any] = {
-        "lease_id": None,
-        "lease_until": None,
-        "last_checked_at": now,
+def _after(reading: Reading, new_count: int, rules: PollRules, now: datetime) -> dict[str, Any]:
+    """Return what `_WRITE_FEED` is told of a reading: the feed as it was, but for what it changes."""
+    feed, read = reading.feed, reading.read
+    changed = _after_failure if isinstance(read, Failed) else _after_success
+    return {
+        **{name: getattr(feed, name) for name in _TOLD},
+        "id": feed.id,
+        "lease_id": feed.lease_id,
+        "checked_at": now,
         "last_status": read.http_status,
-        "revision": col(Feed.revision) + 1,
-        "changed_at": now,
+        "new_count": new_count,
         **_moved(feed, read, rules),
+        **changed(reading, new_count, rules, now),
     }
-    if isinstance(read, Failed):
-        return columns | _after_failure(feed, read, rules, chance, now)
+
+
+def _after_success(reading: Reading, new_count: int, rules: PollRules, now: datetime) -> dict[str, Any]:
+    feed, read = reading.feed, reading.read
     # What stood there before anybody looked says nothing of how often something comes.
     is_news = new_count > 0 and feed.baseline_at is not None
     interval = next_interval(feed.interval_seconds, has_news=is_news, hint=read.hint, rules=rules)
-    wait = spread(float(interval), chance)
-    columns |= {
+    columns: dict[str, Any] = {
         "state": FeedState.ACTIVE,
         "interval_seconds": interval,
         # Somebody may have asked for it meanwhile: then it was read for him.
-        "next_check_at": now + timedelta(seconds=wait),
+        "next_check_at": now + timedelta(seconds=spread(float(interval), reading.chance)),
         "error_count": 0,
         "last_fault": None,
         "last_error": read.warning[:LONGEST_ERROR] if isinstance(read, Found) else "",
@@ -304,8 +298,7 @@ def _after(feed: Feed, read: Read, new_count: int, rules: PollRules, chance: flo
         columns["body_sha256"] = read.body_sha256
         columns["baseline_at"] = feed.baseline_at or now
         columns["last_changed_at"] = now if new_count else feed.last_changed_at
-        if not feed.title:
-            columns["title"] = read.title[:LONGEST_TITLE]
+        columns["title"] = read.title[:LONGEST_TITLE]
         if read.discovered_url:
             columns["effective_url"] = read.discovered_url
     return columns
@@ -322,7 +315,8 @@ def _moved(feed: Feed, read: Read, rules: PollRules) -> dict[str, Any]:
     return {"redirect_url": lasting, "redirect_count": count}
 
 
-def _after_failure(feed: Feed, read: Failed, rules: PollRules, chance: float, now: datetime) -> dict[str, Any]:
+def _after_failure(reading: Reading, _: int, rules: PollRules, now: datetime) -> dict[str, Any]:
+    feed, read = reading.feed, cast("Failed", reading.read)
     failures = feed.error_count + 1
     columns: dict[str, Any] = {
         "error_count": failures,
@@ -334,19 +328,18 @@ def _after_failure(feed: Feed, read: Failed, rules: PollRules, chance: float, no
     if read.fault is FeedFault.NOT_FOUND and failures >= rules.not_found:
         return columns | {"state": FeedState.STOPPED, "next_check_at": None}
     first = max(rules.least_interval, min(feed.interval_seconds, rules.usual_interval))
-    wait = back_off(failures, first=first, longest=rules.longest_back_off, asked=read.retry_after, chance=chance)
+    longest, asked = rules.longest_back_off, read.retry_after
+    wait = back_off(failures, first=first, longest=longest, asked=asked, chance=reading.chance)
     return columns | {"state": FeedState.FAILING, "next_check_at": now + timedelta(seconds=wait)}
 
 
-async def _insert_poll(
-    tx: Transaction, feed: Feed, account: Account | None, read: Read, new_count: int, triggered: int
-) -> Poll:
+def _poll_row(feed: Feed, of: _Numbers | None, read: Read, new_count: int, triggered: int) -> dict[str, Any]:
     failed = read if isinstance(read, Failed) else None
-    values = {
+    return {
         "id": new_id(),
         "feed_id": feed.id,
         "account_id": feed.account_id,
-        "number": feed.poll_count if account is None else account.poll_count,
+        "number": feed.poll_count if of is None else next(of.polls),
         "state": _state_of(feed, read, new_count),
         "started_at": read.started_at,
         "duration_ms": read.duration_ms,
@@ -357,7 +350,6 @@ async def _insert_poll(
         "fault": None if failed is None else failed.fault,
         "error": "" if failed is None else failed.error[:LONGEST_ERROR],
     }
-    return cast("Poll", await tx.row(insert(Poll).values(**values).returning(Poll)))
 
 
 def _state_of(feed: Feed, read: Read, new_count: int) -> PollState:
@@ -368,8 +360,70 @@ def _state_of(feed: Feed, read: Read, new_count: int) -> PollState:
     return PollState.CHANGED if new_count else PollState.UNCHANGED
 
 
-_POST_COLUMNS = tuple(table_of(Post).c.keys())
+def _columns(model: Any) -> tuple[str, ...]:
+    return tuple(table_of(model).c.keys())
+
+
+_POST_COLUMNS, _POLL_COLUMNS = _columns(Post), _columns(Poll)
 _POST: Any = row_class("Posts", _POST_COLUMNS, table_of(Post))
-_INSERT_POST = insert(Post).values(
-    {column.name: bindparam(column.name, type_=column.type) for column in table_of(Post).c}
+_POLL: Any = row_class("Polls", _POLL_COLUMNS, table_of(Poll))
+_INSERT_POST, _INSERT_POLL = insert_many(table_of(Post)), insert_many(table_of(Poll))
+
+# What a reading may change of a feed. Who changes any of it by hand takes the lease away, or says a title.
+_TOLD = (
+    "state",
+    "interval_seconds",
+    "next_check_at",
+    "error_count",
+    "last_fault",
+    "last_error",
+    "last_status",
+    "etag",
+    "last_modified",
+    "body_sha256",
+    "baseline_at",
+    "last_changed_at",
+    "title",
+    "effective_url",
+    "gone_at",
+    "redirect_url",
+    "redirect_count",
 )
+
+
+def _write_feed() -> Any:
+    table = table_of(Feed)
+    one: ColumnElement[int] = literal_column("1")
+
+    def values(told: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            **{name: told[name] for name in _TOLD},
+            "title": case((table.c.title == literal_column("''"), told["title"]), else_=table.c.title),
+            "lease_id": null(),
+            "lease_until": null(),
+            "last_checked_at": told["checked_at"],
+            "changed_at": told["checked_at"],
+            "revision": table.c.revision + one,
+            "poll_count": table.c.poll_count + one,
+            "post_count": table.c.post_count + told["new_count"],
+        }
+
+    kinds = {name: table.c[name].type for name in _TOLD}
+    more = {"checked_at": table.c.changed_at.type, "new_count": BigInteger()}
+    return update_many(table, by=("id", "lease_id"), told={**kinds, **more}, values=values)
+
+
+def _write_account() -> Any:
+    table = table_of(Account)
+    return update_many(
+        table,
+        by=("id",),
+        told={"polls": BigInteger(), "posts": BigInteger()},
+        values=lambda told: {
+            "poll_count": table.c.poll_count + told["polls"],
+            "post_count": table.c.post_count + told["posts"],
+        },
+    )
+
+
+_WRITE_FEED, _WRITE_ACCOUNT = _write_feed(), _write_account()

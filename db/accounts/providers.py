@@ -84,6 +84,10 @@ async def update_provider(tx: Transaction, provider_id: UUID, changes: Mapping[s
     if provider.secret is not None and "url" in columns and columns["url"] != _opened_url(tx, provider):
         # Or whoever may change the address could have calls sent to him that prove to be ours.
         secret = columns["secret"] = new_signing_secret()
+    if provider.kind is ProviderKind.WEBHOOK and "is_asked" in columns:
+        # What comes of being asked to stop is what it says when it is asked.
+        services = update(Service).where(col(Service.provider_id) == provider_id)
+        await tx.execute(services.values(can_be_canceled=columns["is_asked"]))
     return MadeProvider(provider=await _change(tx, provider_id, columns), secret=secret)
 
 
@@ -153,6 +157,8 @@ async def _insert(tx: Transaction, kind: ProviderKind, columns: Mapping[str, Any
         return None
     for service in SERVICES[kind]:
         row = {"id": new_id(), "provider_id": provider.id, "currency": provider.currency, "fetched_at": now, **service}
+        if kind is ProviderKind.WEBHOOK:
+            row["can_be_canceled"] = provider.is_asked
         await tx.execute(insert(Service).values(**row))
     return provider
 

@@ -28,6 +28,7 @@ from db.accounts.visibility import (
     visible_executions,
     visible_feeds,
     visible_providers,
+    visible_screenshots,
     visible_tags,
     within_action,
     within_execution,
@@ -61,6 +62,10 @@ _EXECUTION_FILTERS = {
     "causes": any_of(col(Execution.cause), "filter_causes"),
     "platforms": any_of(col(Execution.platform), "filter_platforms"),
     "queued_before": col(Execution.queued_at) < bindparam("filter_queued_before", type_=DateTime(timezone=True)),
+}
+_SCREENSHOT_FILTERS = {
+    "states": any_of(col(Screenshot.state), "filter_states"),
+    "moments": any_of(col(Screenshot.moment), "filter_moments"),
 }
 
 
@@ -172,12 +177,16 @@ timeline_by_execution = Pages(
     orders={"OLDEST": Order(columns=("revision", "id"))},
     visible=within_execution(ExecutionEvent.execution_id),
 )
-screenshot_by_id = ToOne(model=Screenshot, visible=within_execution(Screenshot.execution_id))
+screenshot_by_id = ToOne(model=Screenshot, visible=visible_screenshots)
+screenshots = Pages(model=Screenshot, orders=_NEWEST, filters=_SCREENSHOT_FILTERS, visible=visible_screenshots)
+screenshots_by_account = Pages(
+    model=Screenshot, by="account_id", orders=_NEWEST, filters=_SCREENSHOT_FILTERS, visible=visible_screenshots
+)
 screenshots_by_execution = ToMany(
     model=Screenshot,
     by="execution_id",
     order=Order(columns=("moment",), is_descending=True),
-    visible=within_execution(Screenshot.execution_id),
+    visible=visible_screenshots,
 )
 
 _NOT_FINAL = (

@@ -19,22 +19,9 @@ from sqlmodel import col, select
 from db.accounts.catalogue import filled_in
 from db.accounts.events import ExecutionChanged, ExecutionsWaiting
 from db.accounts.money import UNITS, cost_of, summed
-from db.accounts.tables import (
-    Account,
-    Action,
-    Execution,
-    ExecutionEvent,
-    Provider,
-    Screenshot,
-    Service,
-)
-from db.accounts.vocabulary import (
-    ExecutionCause,
-    ExecutionSkipReason,
-    ExecutionState,
-    ScreenshotMoment,
-    ScreenshotState,
-)
+from db.accounts.screenshots import settle_screenshots, want_screenshots
+from db.accounts.tables import Account, Action, Execution, ExecutionEvent, Provider, Service
+from db.accounts.vocabulary import ExecutionCause, ExecutionSkipReason, ExecutionState
 from db.errors import Conflict, Invalid, NotFound
 from db.ids import new_id
 from db.session import Session, Transaction
@@ -220,6 +207,7 @@ async def write_down(tx: Transaction, executions: Iterable[Execution], note: str
         for one in rows
     ]
     await tx.execute_many(insert(ExecutionEvent), entries)
+    await settle_screenshots(tx, rows, now)
     for one in rows:
         tx.record(ExecutionChanged(execution=one))
 
@@ -322,25 +310,8 @@ async def _insert(tx: Transaction, order: Order, guards: Guards, now: datetime) 
         return None
     await write_down(tx, [made], "Queued." if reason is None else WORDS[reason], now)
     if order.action is not None and order.action.has_screenshots and reason is None:
-        await _want_screenshots(tx, made, now)
+        await want_screenshots(tx, made, now)
     return made
-
-
-async def _want_screenshots(tx: Transaction, execution: Execution, now: datetime) -> None:
-    """Note that pictures are wanted: nothing here can take them."""
-    for moment in ScreenshotMoment:
-        values = {
-            "id": new_id(),
-            "execution_id": execution.id,
-            "moment": moment,
-            "url": execution.target_url,
-            "state": ScreenshotState.UNAVAILABLE,
-            "sha256": "",
-            "error": "This server takes no screenshots.",
-            "retry_count": 0,
-            "created_at": now,
-        }
-        await tx.execute(insert(Screenshot).values(**values))
 
 
 def said(parameters: Mapping[str, Any], account: Account | None, url: str, title: str) -> dict[str, Any]:

@@ -352,12 +352,23 @@ class ExecutionEvent(Stored, table=True):
 
 
 class Screenshot(Stored, table=True):
-    """A picture of what an execution is for, before it or after it. The picture itself is a file, by its hash."""
+    """A picture of an address: before or after an execution, or when somebody asked. Its file is called by its hash."""
 
     __tablename__ = "screenshots"
-    __table_args__ = (UniqueConstraint("execution_id", "moment"),)
+    __table_args__ = (
+        UniqueConstraint("execution_id", "moment"),
+        Index(None, "owner_id", "created_at", "id"),
+        Index(None, "account_id", "created_at", "id"),
+        Index(None, "created_at"),
+        _some_of("next_attempt_at", where="next_attempt_at IS NOT NULL"),
+        _some_of("sha256", where="sha256 <> ''"),
+    )
 
-    execution_id: UUID = Field(foreign_key="executions.id", ondelete="CASCADE")
+    # `None` where the version before has asked for it.
+    owner_id: UUID | None = Field(default=None, foreign_key="users.id", ondelete="CASCADE")
+    execution_id: UUID | None = Field(default=None, foreign_key="executions.id", ondelete="CASCADE")
+    account_id: UUID | None = Field(default=None, foreign_key="accounts.id", ondelete="SET NULL")
+    post_id: UUID | None = Field(default=None, foreign_key="posts.id", ondelete="SET NULL", index=True)
     moment: ScreenshotMoment = Field(sa_type=enum_type(ScreenshotMoment))
     url: str
     state: ScreenshotState = Field(sa_type=enum_type(ScreenshotState))
@@ -368,8 +379,12 @@ class Screenshot(Stored, table=True):
     sha256: str = ""
     error: str = ""
     retry_count: int = 0
+    # When it is to be taken; `None` is never, or not yet.
     next_attempt_at: datetime | None = None
+    lease_id: UUID | None = None
+    lease_until: datetime | None = None
     captured_at: datetime | None = None
+    revision: int = 0
     created_at: datetime
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, Uuid, bindparam, false, select
 from sqlmodel import col
 
 from db.access.viewer import Role, ViewerKind
-from db.accounts.tables import Account, Action, Execution, Feed, Tag
+from db.accounts.tables import Account, Action, Execution, Feed, Screenshot, Tag
 from db.batches import Visible
 
 
@@ -30,6 +30,7 @@ visible_tags = owned(Tag.owner_id)
 visible_feeds = owned(Feed.owner_id)
 visible_actions = owned(Action.owner_id)
 visible_executions = owned(Execution.owner_id)
+visible_screenshots = owned(Screenshot.owner_id)
 
 
 def visible_providers(viewer: ViewerKind) -> ColumnElement[bool] | None:

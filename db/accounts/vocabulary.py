@@ -159,6 +159,8 @@ class ScreenshotMoment(StrEnum):
 
     BEFORE = "BEFORE"
     AFTER = "AFTER"
+    # Of no execution: somebody wanted one.
+    ASKED = "ASKED"
 
 
 class ScreenshotState(StrEnum):

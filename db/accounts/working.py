@@ -16,6 +16,7 @@ from sqlmodel import col, select
 from db.accounts.money import MOST, rounded
 from db.accounts.queueing import write_down
 from db.accounts.schedule import back_off
+from db.accounts.screenshots import is_held_back
 from db.accounts.tables import Execution, Provider
 from db.accounts.vocabulary import FINAL_STATES, ExecutionState
 from db.accounts.words import LONGEST_ANSWER, LONGEST_WORD, Report
@@ -50,6 +51,7 @@ async def claim(tx: Transaction, *, lease_id: UUID, limit: int, rules: WorkRules
         col(Execution.state) == ExecutionState.QUEUED,
         col(Execution.next_attempt_at) <= now,
         col(Execution.provider_id).in_(on),
+        ~is_held_back(now),
     )
     due = select(col(Execution.id)).where(is_due).order_by(col(Execution.next_attempt_at)).limit(limit)
     columns = {
@@ -75,7 +77,7 @@ async def note_taken(
     tx: Transaction, execution_id: UUID, lease_id: UUID, report: Report, *, rules: WorkRules, now: datetime
 ) -> Execution | None:
     """Note that the provider took an execution, and what it said of it. `None` if the lease was lost."""
-    columns = {**_reported(report, now), "submitted_at": now, "lease_id": None, "lease_until": None, "last_error": ""}
+    columns = {"last_error": "", **_reported(report, now), "submitted_at": now, "lease_id": None, "lease_until": None}
     if columns["state"] is ExecutionState.UNKNOWN:
         # It was taken: only the word for it is strange.
         columns["state"] = ExecutionState.SUBMITTED

@@ -20,3 +20,15 @@ class BackupJobChanged(Event):
     def topics(self) -> tuple[UUID, ...]:
         """The job, and all of them."""
         return (self.job.id, ALL_JOBS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestorationBegun(Event):
+    """A server is about to put a backup in place of this database: whoever serves it leaves until that is done."""
+
+    job: BackupJob
+
+    @property
+    def topics(self) -> tuple[UUID, ...]:
+        """All jobs."""
+        return (ALL_JOBS,)

@@ -1,7 +1,7 @@
 """How what is asked of backups may change: asked for, claimed, gone on with, over."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
@@ -111,13 +111,13 @@ async def keep_job(tx: Transaction, job: BackupJob, *, error: str = "", now: dat
     return _told(tx, await tx.row(kept.returning(BackupJob)))
 
 
-async def is_due(session: Session, *, every: timedelta, now: datetime) -> bool:
-    """Say whether the next backup is to be made by itself: none waits, and the last one was begun long enough ago."""
+async def is_due(session: Session, *, since: datetime) -> bool:
+    """Say whether the next backup is to be made by itself: none waits, and none was asked for since then."""
     is_one = col(BackupJob.kind) == BackupJobKind.CREATE
     if await session.row(select(BackupJob).where(is_one, _is_open()).limit(1)) is not None:
         return False
     last = await session.row(select(BackupJob).where(is_one).order_by(col(BackupJob.asked_at).desc()).limit(1))
-    return last is None or last.asked_at + every <= now
+    return last is None or last.asked_at < since
 
 
 def _is_open() -> ColumnElement[bool]:

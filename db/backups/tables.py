@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Index
 
 from db.backups.vocabulary import BackupJobCause, BackupJobKind, BackupJobState
-from db.base import UUID, Field, JSONColumn, Stored, datetime, enum_type
+from db.base import UUID, Base, Field, JSONColumn, Stored, datetime, enum_type
 
 
 class BackupJob(Stored, table=True):
@@ -34,3 +34,13 @@ class BackupJob(Stored, table=True):
     ended_at: datetime | None = None
     # Raised by one with every change.
     revision: int = 0
+
+
+class Epoch(Base, table=True):
+    """Which database this is: one that a backup was put into is another. One row, and in no backup."""
+
+    __tablename__ = "epochs"
+
+    name: str = Field(primary_key=True)
+    epoch: str
+    began_at: datetime

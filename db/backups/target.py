@@ -13,8 +13,9 @@ import fsspec
 
 from db.archive import SUFFIX
 from db.errors import Invalid, NotFound, Unavailable
-from db.session import Session, without_secret
+from db.session import Session
 from db.settings.operations import read_values
+from db.urls import without_secret
 
 # How files are called that hold what was let go.
 RETIRED_SUFFIX = ".retired.zip"

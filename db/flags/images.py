@@ -79,6 +79,19 @@ def checked_image(file_name: str, content: bytes, *, largest: int) -> Image:
     return Image(content=content, content_type=content_type)
 
 
+def image_of(content: bytes) -> Image:
+    """Return what an image without a name is. Raises `Invalid`, saying why it may not be stored."""
+    for start, content_type, _ in _SIGNATURES:
+        if content.startswith(start):
+            return Image(content=content, content_type=content_type)
+    if _raster_type(content, ".webp") is not None:
+        return Image(content=content, content_type="image/webp")
+    if b"<" not in content[:1024]:
+        raise Invalid("It is no image: SVG, PNG, JPEG, GIF and WebP are taken.")
+    check_svg(content)
+    return Image(content=content, content_type=SVG)
+
+
 def check_svg(content: bytes) -> None:
     """Raise `Invalid` for what is no SVG, or is one that could run or load something."""
     reader = _Reader()

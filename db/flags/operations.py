@@ -41,16 +41,26 @@ async def load_atlas(session: Session) -> Atlas:
 
 
 async def store_flag(
-    tx: Transaction, file_name: str, image: Image, recognition: Recognition, *, modified_at: datetime, now: datetime
+    tx: Transaction,
+    file_name: str,
+    image: Image,
+    recognition: Recognition,
+    *,
+    most: int = MOST_FLAGS,
+    modified_at: datetime,
+    now: datetime,
 ) -> Stored:
     """Store an image under its name, and whose flag it is thought to be. What somebody said by hand stays so.
 
-    Raises `Conflict` if there are too many.
+    Raises `Conflict` if there were more than `most` then.
     """
     file_name = checked(file_name, "A file's name", field="file_name", longest=LONGEST_NAME)
     before = await tx.row(select(Flag).where(col(Flag.file_name) == file_name))
-    if before is None and await tx.scalar(select(func.count()).select_from(Flag)) >= MOST_FLAGS:
-        raise Conflict(f"There are at most {MOST_FLAGS} flags: remove those that are not needed.", field="file_name")
+    if before is None and await tx.scalar(select(func.count()).select_from(Flag)) >= most:
+        raise Conflict(
+            f"There are at most {most} flags (RINGSIDE_MOST_FLAGS): remove those that are not needed.",
+            field="file_name",
+        )
     columns = {
         "content_type": image.content_type,
         "byte_count": len(image.content),
@@ -104,9 +114,19 @@ async def delete_flag(tx: Transaction, flag_id: UUID, *, viewer: Viewer | None, 
 
 
 async def create_mapping(
-    tx: Transaction, *, pss_code: str, ioc_code: str, country_name: str, viewer: Viewer | None, now: datetime
+    tx: Transaction,
+    *,
+    pss_code: str,
+    ioc_code: str,
+    country_name: str,
+    most: int = MOST_MAPPINGS,
+    viewer: Viewer | None,
+    now: datetime,
 ) -> FlagMapping:
-    """Add a code that a scoring program writes. Raises `Invalid`, `Conflict` for one that is known, `Forbidden`."""
+    """Add a code that a scoring program writes.
+
+    Raises `Invalid`, `Conflict` for one that is known or if there were more than `most` then, and `Forbidden`.
+    """
     _check_role(viewer)
     values = {
         "id": new_id(),
@@ -121,8 +141,11 @@ async def create_mapping(
         "created_at": now,
         "updated_at": now,
     }
-    if await tx.scalar(select(func.count()).select_from(FlagMapping)) >= MOST_MAPPINGS:
-        raise Conflict(f"There are at most {MOST_MAPPINGS} codes.", field="pss_code")
+    if await tx.scalar(select(func.count()).select_from(FlagMapping)) >= most:
+        raise Conflict(
+            f"There are at most {most} codes (RINGSIDE_MOST_CODES): remove those that are not needed.",
+            field="pss_code",
+        )
     made = await tx.row(upsert(FlagMapping).values(**values).on_conflict_do_nothing().returning(FlagMapping))
     if made is None:
         raise Conflict(f"The code {values['pss_code']} is known already.", field="pss_code")

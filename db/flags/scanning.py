@@ -8,25 +8,31 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
+from db.database import Database
 from db.errors import Conflict, Invalid, NotFound, Refusal
 from db.flags import operations
 from db.flags.images import SUFFIXES, Image, checked_image
+from db.flags.operations import MOST_FLAGS, MOST_MAPPINGS
 from db.flags.recognition import Atlas
-from db.session import Database
 
 LARGEST_FLAG = 512 * 1024
-MOST_FILES = 5000
 _LONGEST_SHOWN = 200
 
 
 @dataclass(frozen=True, kw_only=True)
 class FlagFolder:
-    """Where the server finds flags, and how large one may be, in bytes. No path: nowhere."""
+    """Where the server finds flags, how large one may be, in bytes, and how many flags and codes there may be.
+
+    No path: nowhere.
+    """
 
     path: Path | None = None
     largest: int = LARGEST_FLAG
+    most: int = MOST_FLAGS
+    most_codes: int = MOST_MAPPINGS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +67,7 @@ async def scan_configured(db: Database, folder: FlagFolder, *, now: datetime) ->
     """Look through the folder that the server was told of. Raises `Conflict` if it was told of none."""
     if folder.path is None:
         raise Conflict("This server was told of no folder: start it with RINGSIDE_FLAGS_DIRECTORY=….")
-    return await scan(db, folder.path, largest=folder.largest, now=now)
+    return await scan(db, folder.path, largest=folder.largest, most=folder.most, now=now)
 
 
 async def scan(
@@ -69,6 +75,7 @@ async def scan(
     path: Path,
     *,
     largest: int = LARGEST_FLAG,
+    most: int = MOST_FLAGS,
     now: datetime,
     on_file: Callable[[str, int], None] = lambda *_: None,
 ) -> Scan:
@@ -76,10 +83,11 @@ async def scan(
 
     `on_file` hears of each file before it is read, with how many there are.
     """
-    names = await asyncio.to_thread(_names, path)
+    names = await asyncio.to_thread(_names, path, most)
     async with db.read() as session:
         atlas = await operations.load_atlas(session)
     done = Scan(files=len(names))
+    store = partial(_store, db, done, atlas=atlas, most=most, now=now)
     for name in names:
         on_file(name, len(names))
         try:
@@ -89,16 +97,18 @@ async def scan(
             reason = error.message if isinstance(error, Refusal) else str(error.strerror or error)
             done.refused.append(Refused(file_name=_shown(name), reason=reason))
             continue
-        await _store(db, done, file, image, atlas, now)
+        await store(file, image)
     return done
 
 
-async def _store(db: Database, done: Scan, file: _File, image: Image, atlas: Atlas, now: datetime) -> None:
+async def _store(
+    db: Database, done: Scan, file: _File, image: Image, *, atlas: Atlas, most: int, now: datetime
+) -> None:
     recognition = atlas.recognize(file.name)
     try:
         async with db.transaction() as tx:
             stored = await operations.store_flag(
-                tx, file.name, image, recognition, modified_at=file.modified_at, now=now
+                tx, file.name, image, recognition, most=most, modified_at=file.modified_at, now=now
             )
     except Invalid as refusal:
         done.refused.append(Refused(file_name=_shown(file.name), reason=refusal.message))
@@ -112,15 +122,15 @@ async def _store(db: Database, done: Scan, file: _File, image: Image, atlas: Atl
         done.recognized += 1
 
 
-def _names(path: Path) -> list[str]:
+def _names(path: Path, most: int) -> list[str]:
     """Return the names of the images in a folder, in order. Raises `NotFound` and `Conflict`."""
     try:
         with os.scandir(path) as entries:
             names = sorted(_images(entries))
     except OSError as error:
         raise NotFound(f"There is no folder {path} that can be read: {error.strerror}.", field="directory") from error
-    if len(names) > MOST_FILES:
-        raise Conflict(f"The folder {path} holds {len(names)} images; at most {MOST_FILES} are taken.")
+    if len(names) > most:
+        raise Conflict(f"The folder {path} holds {len(names)} images; at most {most} are taken (RINGSIDE_MOST_FLAGS).")
     return names
 
 

@@ -9,37 +9,20 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Table, and_, delete, false, func, or_, select
+from sqlalchemy import select
 
 from db.archive import Writer
 from db.archive_columns import kind_of
-from db.backups.tables import BackupJob
 from db.backups.target import RETIRED_SUFFIX, Target
-from db.backups.vocabulary import BackupJobState
-from db.batches import table_of
-from db.network.tables import ListenerSession
-from db.network.vocabulary import ListenerSessionState
-from db.session import Database, Session
-from db.settings.tables import SettingChange
+from db.database import Database
+from db.housekeeping import operations
+from db.housekeeping.operations import KEPT, Kept
 from db.statements import any_of
 from db.streams.operations import forget
-from db.streams.tables import StreamGoalChange
 
 # How many rows of a table one run lets go, and one transaction.
 MOST_AT_ONCE = 20_000
 _ROWS_OF_A_BATCH = 1000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Kept:
-    """A table that grows: the part of its settings' keys, when a row is from, and what rows are counted for."""
-
-    name: str
-    table: Table
-    at: str
-    counted_for: str | None = None
-    # What may be let go at all: what is over.
-    is_over: ColumnElement[bool] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,30 +32,6 @@ class Retired:
     name: str
     rows: int
     file: str = ""
-
-
-def _kept() -> list[Kept]:
-    sessions, jobs = table_of(ListenerSession), table_of(BackupJob)
-    return [
-        Kept(name="goal_changes", table=table_of(StreamGoalChange), at="changed_at"),
-        Kept(
-            name="listener_sessions",
-            table=sessions,
-            at="started_at",
-            counted_for="listener_id",
-            is_over=sessions.c.state != ListenerSessionState.RUNNING,
-        ),
-        Kept(name="setting_changes", table=table_of(SettingChange), at="changed_at", counted_for="setting_id"),
-        Kept(
-            name="backup_jobs",
-            table=jobs,
-            at="asked_at",
-            is_over=or_(jobs.c.state == BackupJobState.DONE, jobs.c.state == BackupJobState.FAILED),
-        ),
-    ]
-
-
-KEPT: Sequence[Kept] = _kept()
 
 
 async def retire(
@@ -92,36 +51,18 @@ async def _retire(
     most = values.get(f"retention.{kept.name}_rows", 0)
     before = now - timedelta(days=days) if days else None
     async with db.read() as session:
-        ids = await _not_kept(session, kept, before, most)
+        ids = await operations.not_kept(session, kept, before=before, most=most, at_once=MOST_AT_ONCE)
     if is_dry_run or not ids:
         return Retired(name=kept.name, rows=len(ids))
     file = "" if target is None else await _write(db, kept, ids, target, now)
     for begin in range(0, len(ids), _ROWS_OF_A_BATCH):
         async with db.transaction() as tx:
-            these = any_of(kept.table.c.id, ids[begin : begin + _ROWS_OF_A_BATCH])
-            await tx.execute(delete(kept.table).where(these))
+            await operations.let_go(tx, kept, ids[begin : begin + _ROWS_OF_A_BATCH])
     if kept.name == "goal_changes" and len(ids) < MOST_AT_ONCE:
         # With the marks by which it is known what was counted: nothing as old comes again.
         async with db.transaction() as tx:
             await forget(tx, kept=timedelta(days=days), now=now)
     return Retired(name=kept.name, rows=len(ids), file=file)
-
-
-async def _not_kept(session: Session, kept: Kept, before: datetime | None, most: int) -> list[UUID]:
-    """Return what is let go, the oldest first: as much as one run takes."""
-    found: Select[Any] = select(kept.table.c.id).order_by(kept.table.c[kept.at], kept.table.c.id).limit(MOST_AT_ONCE)
-    is_past = kept.table.c[kept.at] < before if before is not None else false()
-    is_too_much: ColumnElement[bool] = false()
-    if most and kept.counted_for is not None:
-        newest_first = kept.table.c[kept.at].desc(), kept.table.c.id.desc()
-        place = func.row_number().over(partition_by=kept.table.c[kept.counted_for], order_by=newest_first)
-        placed = select(kept.table.c.id, place.label("place")).subquery("placed")
-        is_too_much = kept.table.c.id.in_(select(placed.c.id).where(placed.c.place > most))
-    if before is None and not most:
-        return []
-    is_gone = or_(is_past, is_too_much)
-    condition = is_gone if kept.is_over is None else and_(is_gone, kept.is_over)
-    return [row[0] for row in await session.tuples(found.where(condition))]
 
 
 async def _write(db: Database, kept: Kept, ids: Sequence[UUID], target: Target, now: datetime) -> str:

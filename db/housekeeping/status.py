@@ -7,13 +7,15 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Select, String, cast, column, func, literal, select, table, union_all
 
-from db.session import Database, Session
+from db.database import Database
+from db.revisions import Migration, pending_after
+from db.session import Session
 from db.tables import metadata
 
 
 @dataclass(frozen=True, kw_only=True)
 class TableRows:
-    """How many rows a table has; on PostgreSQL as it last estimated, `None` if it never did."""
+    """How many rows a table has: `None` if it is not there, or PostgreSQL, which estimates, never looked at it."""
 
     name: str
     rows: int | None
@@ -30,6 +32,8 @@ class DatabaseStatus:
     log_size: int
     are_estimates: bool
     tables: tuple[TableRows, ...]
+    # What this version of Ringside would still do to it.
+    pending: tuple[Migration, ...] = ()
 
 
 async def read_status(db: Database) -> DatabaseStatus:
@@ -49,34 +53,25 @@ async def read_status(db: Database) -> DatabaseStatus:
         log_size=log_size,
         are_estimates=not is_embedded,
         tables=tuple(TableRows(name=name, rows=rows.get(name)) for name in sorted(metadata.tables)),
+        # The first time, files are read.
+        pending=await asyncio.to_thread(pending_after, str(revision or "")),
     )
 
 
-async def check_database(db: Database) -> list[str]:
-    """Read a whole database and say what is wrong with it, at most a hundred things; nothing if nothing is.
-
-    SQLite looks through its file, and both through what rows refer to. It takes as long as reading everything does.
-    """
-    async with db.read() as session:
-        if session.dialect != "sqlite":
-            return []
-        broken = await session.tuples(_pragma("integrity_check", "integrity_check"))
-        dangling = await session.tuples(_pragma("foreign_key_check", "table", "parent"))
-    told = [str(row[0]) for row in broken if row[0] != "ok"]
-    told += [f"A row of {row[0]} refers to a row of {row[1]} that is not there." for row in dangling]
-    return told[:100]
-
-
 async def _log_size(session: Session) -> int:
-    (row,) = await session.tuples(_pragma("database_list", "file"))
-    log = Path(f"{row[0]}-wal")
+    # A connection that has sorted much lists a second one, which is its own and temporary.
+    files = {row[0]: row[1] for row in await session.tuples(pragma("database_list", "name", "file"))}
+    log = Path(f"{files['main']}-wal")
     return await asyncio.to_thread(lambda: log.stat().st_size if log.exists() else 0)
 
 
 async def _counted(session: Session) -> dict[str, int]:
+    # A database of an older version has not all of them.
+    there = {row[0] for row in await session.tuples(select(column("name")).select_from(table("sqlite_master")))}
     counts = [
         select(literal(one.name).label("name"), select(func.count()).select_from(one).scalar_subquery().label("rows"))
         for one in metadata.sorted_tables
+        if one.name in there
     ]
     return {row[0]: int(row[1]) for row in await session.tuples(union_all(*counts))}
 
@@ -101,6 +96,7 @@ def _postgresql_size() -> Select[Any]:
     return select(func.pg_database_size(func.current_database()))
 
 
-def _pragma(name: str, *columns: str) -> Select[Any]:
+def pragma(name: str, *columns: str) -> Select[Any]:
+    """Select what SQLite says of itself."""
     found = getattr(func, f"pragma_{name}")().table_valued(*columns)
     return select(*(found.c[one] for one in columns))

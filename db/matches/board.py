@@ -6,9 +6,15 @@ from typing import Any
 from db.matches.clocks import Clock
 from db.matches.state import FightState, InjuryClock, RoundSide, RoundState, SideState
 
+Board = dict[str, Any]
 
-def board(state: FightState) -> dict[str, Any]:
-    """Show a state as JSON; states with equal boards show the same scoreboard, and a tick leaves it equal."""
+
+def board(state: FightState, before: tuple[FightState, Board] | None = None) -> Board:
+    """Show a state as JSON; states with equal boards show the same scoreboard, and a tick leaves it equal.
+
+    `before` is a state that was shown, and as what: pieces that are the same in both are not made again.
+    """
+    was, shown = before or (None, {})
     return {
         "state": state.state,
         "number": state.number,
@@ -17,10 +23,10 @@ def board(state: FightState) -> dict[str, Any]:
         "division": state.division,
         "roundCount": state.round_count,
         "roundSeconds": state.round_seconds,
-        "blue": _side(state.blue),
-        "red": _side(state.red),
+        "blue": shown["blue"] if was is not None and was.blue is state.blue else _side(state.blue),
+        "red": shown["red"] if was is not None and was.red is state.red else _side(state.red),
         "round": state.round,
-        "rounds": [_round(round_state) for round_state in state.rounds],
+        "rounds": _rounds(state) if was is None else _changed_rounds(state, was, shown["rounds"]),
         "superiority": state.superiority,
         "clock": _clock(state.clock),
         "breakClock": None if state.break_clock is None else _clock(state.break_clock),
@@ -53,6 +59,17 @@ def _side(side: SideState) -> dict[str, Any]:
         "gamJeoms": max(0, side.gam_jeoms),
         "roundsWon": side.rounds_won,
     }
+
+
+def _rounds(state: FightState) -> list[Board]:
+    return [_round(round_state) for round_state in state.rounds]
+
+
+def _changed_rounds(state: FightState, was: FightState, shown: list[Board]) -> list[Board]:
+    if state.rounds is was.rounds:
+        return shown
+    known = {id(round_state): one for round_state, one in zip(was.rounds, shown, strict=True)}
+    return [known.get(id(round_state)) or _round(round_state) for round_state in state.rounds]
 
 
 def _round(round_state: RoundState) -> dict[str, Any]:

@@ -40,18 +40,28 @@ _CLOSES: dict[type[messages.Message], BurstKind] = {
 }
 
 
-def burst_after(burst: Burst | None, message: messages.Message, at: datetime) -> Burst | None:
-    """Say which burst is open once this message is folded."""
+def burst_after(burst: Burst | None, message: messages.Message, at: datetime, *, seq: int) -> Burst | None:
+    """Say which burst is open once this message is folded; `seq` is its number."""
     if burst is not None and at - burst.as_of > BURST_SILENCE:
         burst = None
     opened = _OPENS.get(type(message))
     if burst is None:
-        return None if opened is None else Burst(kind=opened, as_of=at)
+        return None if opened is None else Burst(kind=opened, as_of=at, seq=seq)
     if _CLOSES.get(type(message)) is burst.kind:
         return None
-    if burst.kind is BurstKind.LOAD or _belongs(message, burst.kind):
-        return Burst(kind=burst.kind, as_of=at)
-    return burst if opened is None else Burst(kind=opened, as_of=at)
+    if burst.kind is BurstKind.LOAD or _belongs(message, burst.kind) or opened is burst.kind:
+        return Burst(kind=burst.kind, as_of=at, seq=burst.seq)
+    return burst if opened is None else Burst(kind=opened, as_of=at, seq=seq)
+
+
+def burst_of(before: Burst | None, after: Burst | None, message: messages.Message, at: datetime) -> int | None:
+    """Say by its number to which burst a message belongs: the one it opens, goes on with or closes, None for none."""
+    if after is before:
+        return None
+    if after is not None:
+        return after.seq
+    is_closed = before is not None and _CLOSES.get(type(message)) is before.kind and at - before.as_of <= BURST_SILENCE
+    return before.seq if before is not None and is_closed else None
 
 
 def _belongs(message: messages.Message, kind: BurstKind) -> bool:

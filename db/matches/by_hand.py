@@ -22,9 +22,10 @@ from db.matches.corrections import (
 )
 from db.matches.held import By, check_revision, hold_match, received, stored_match
 from db.matches.log import advance
-from db.matches.operations import hold_log, store_advance
+from db.matches.operations import hold_log
 from db.matches.rounds import side_of
 from db.matches.state import FightState
+from db.matches.storing import store_advance
 from db.matches.tables import Match
 from db.matches.terms import LONGEST_NAME
 from db.matches.vocabulary import ChallengeState, ClockState, Outcome, PointKind, Side

@@ -20,7 +20,7 @@ from db.matches.state import ChallengeCase, FightState
 from db.matches.vocabulary import ChallengeState, ClockState
 
 # What tells of a challenge.
-TELLING = (messages.Challenge, corrections.ChallengeDecided)
+TELLING = frozenset({messages.Challenge, corrections.ChallengeDecided})
 _OUTCOMES = {ChallengeState.REFUSED, ChallengeState.CANCELLED, ChallengeState.WON, ChallengeState.LOST}
 _BEYOND = (
     messages.RoundBegan,
@@ -34,7 +34,7 @@ _ANSWERS = {ChallengeState.ACCEPTED, ChallengeState.REFUSED}
 
 def cases_after(state: FightState, message: Message, *, seq: int, at: datetime) -> FightState:
     """Return a state with its challenges as they are after a message; `state` is what the message made of the rest."""
-    if isinstance(message, TELLING):
+    if isinstance(message, messages.Challenge | corrections.ChallengeDecided):
         return _with_case(state, _case_after(state, message, seq, at))
     if _goes_on(state, message):
         cases = tuple(_scored(state, case) for case in state.challenges)

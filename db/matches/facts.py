@@ -5,7 +5,13 @@ from datetime import datetime
 from typing import Any
 
 from db.matches import messages
-from db.matches.corrections import GamJeomCorrection, PointsAwarded, PointsTakenBack
+from db.matches.corrections import (
+    GamJeomCorrection,
+    GamJeomGiven,
+    GamJeomTakenBack,
+    PointsAwarded,
+    PointsTakenBack,
+)
 from db.matches.fold import Entry
 from db.matches.state import ChallengeCase, FightState
 from db.matches.vocabulary import PointKind, Side
@@ -51,6 +57,14 @@ class Facts:
 
     def note(self, before: FightState | None, entry: Entry, after: FightState) -> None:
         """Take down what an entry tells that led from one state to the next; without one before, it began a fight."""
+        if type(entry.message) in _TELLING:
+            self._note(before, entry, after)
+        if after.challenges and (before is None or before.challenges is not after.challenges):
+            for case in after.challenges:
+                if before is None or case not in before.challenges:
+                    self.challenges[case.seq] = challenge_row(case)
+
+    def _note(self, before: FightState | None, entry: Entry, after: FightState) -> None:
         message = entry.message
         if isinstance(message, messages.Point):
             self.points.append(
@@ -65,10 +79,6 @@ class Facts:
             self.points.append({"side": message.side, "kind": kind, **_place(entry, after, message.round)})
         elif isinstance(message, PointsTakenBack):
             self._take_point(PointTaken(side=message.side, round=message.round, kind=_KINDS[message.value - 1]))
-        if after.challenges and (before is None or before.challenges is not after.challenges):
-            for case in after.challenges:
-                if before is None or case not in before.challenges:
-                    self.challenges[case.seq] = challenge_row(case)
 
     def _take_point(self, taken: PointTaken) -> None:
         for place in range(len(self.points) - 1, -1, -1):
@@ -126,6 +136,10 @@ def _place(entry: Entry, after: FightState, of_round: int) -> Row:
     }
 
 
+# What tells of points and penalties.
+_TELLING = frozenset(
+    {messages.Point, messages.GamJeoms, GamJeomGiven, GamJeomTakenBack, PointsAwarded, PointsTakenBack}
+)
 _KINDS = tuple(PointKind)
 # A count may be any number that was sent. Nobody is given more than so many at once, and no row is made for them.
 _MOST_AT_ONCE = 20

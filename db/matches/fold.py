@@ -1,9 +1,8 @@
 """How each message of the log changes what is known of a fight: pure, and total over any order of messages."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from db.matches import clocks, messages, rounds
 from db.matches.bursts import burst_after
@@ -19,11 +18,13 @@ from db.matches.vocabulary import ClockState, MatchState
 # What both have: a score and gam-jeoms.
 _Side = TypeVar("_Side", SideState, RoundSide)
 # These say nothing about a fight, so a fight need not exist for them.
-_ABOUT_NO_FIGHT = (messages.Link, messages.Unknown, messages.Unreadable)
+_ABOUT_NO_FIGHT = frozenset({messages.Link, messages.Unknown, messages.Unreadable})
+_LOADS = frozenset({messages.FightLoading, LoadedByHand})
+# After a fight that has ended, these are of the next one.
+_OF_ANOTHER = frozenset({messages.Athletes, messages.MatchSettings})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(NamedTuple):
     """One line of the log: its number, when its datagram was received (aware, UTC), and what it says."""
 
     seq: int
@@ -38,11 +39,12 @@ def begins_match(state: FightState | None, message: Message) -> bool:
     nothing of a fight that was on before we were is lost; and after an ended fight the next athletes or settings can
     only be a new one's.
     """
-    if isinstance(message, messages.FightLoading | LoadedByHand):
+    kind = type(message)
+    if kind in _LOADS:
         return True
     if state is None:
-        return not isinstance(message, _ABOUT_NO_FIGHT)
-    return state.state is MatchState.ENDED and isinstance(message, messages.Athletes | messages.MatchSettings)
+        return kind not in _ABOUT_NO_FIGHT
+    return state.state is MatchState.ENDED and kind in _OF_ANOTHER
 
 
 def begin(entry: Entry) -> FightState:
@@ -61,12 +63,21 @@ def superseded(state: FightState) -> FightState:
 
 def apply(state: FightState, entry: Entry) -> FightState:
     """Fold one message; what changes nothing, like a tick that fits, moves only `seq`."""
+    after = told(state, entry)
+    return replace(state if after is None else after, seq=entry.seq)
+
+
+def told(state: FightState, entry: Entry) -> FightState | None:
+    """Return what a message makes of a state, its number apart; None if it changes nothing, as most ticks do."""
     message = entry.message
     fold = _FOLDS.get(type(message))
     after = state if fold is None else fold(state, message, entry.received_at)
-    if after.challenges or isinstance(message, TELLING):
+    if after.challenges or type(message) in TELLING:
         after = cases_after(after, message, seq=entry.seq, at=entry.received_at)
-    return replace(after, seq=entry.seq, burst=burst_after(after.burst, message, entry.received_at))
+    burst = burst_after(after.burst, message, entry.received_at, seq=entry.seq)
+    if burst is not after.burst:
+        return replace(after, burst=burst)
+    return None if after is state else after
 
 
 def _blank(at: datetime) -> FightState:

@@ -14,8 +14,9 @@ from db.errors import Conflict, Invalid, NotFound, Stale
 from db.matches.corrections import Correction
 from db.matches.log import Advance, Fight, MatProgress, Received, correct
 from db.matches.messages import to_record
-from db.matches.operations import hold_log, load_fight, store_advance
+from db.matches.operations import hold_log, load_fight
 from db.matches.state import FightState
+from db.matches.storing import store_advance
 from db.matches.tables import Match, Scoreboard
 from db.matches.vocabulary import MatchState
 from db.session import Transaction

@@ -4,8 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid5
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import bindparam, delete, func, select, update
 from sqlmodel import col
 
 from db.batches import table_of
@@ -13,30 +12,31 @@ from db.matches.facts import Facts, PointTaken
 from db.matches.log import Logged
 from db.matches.tables import Challenge, EventType, Penalty, Point, UnknownMessage
 from db.matches.tallies import count_entries
-from db.session import Transaction
-from db.statements import fixed
+from db.session import Step, Transaction
+from db.statements import fixed, insert_many
 
 
-async def store_facts(tx: Transaction, match_id: UUID, facts: Facts, event_ids: Mapping[int, UUID]) -> None:
-    """Store what was told of a fight. `event_ids` are those of the entries that told it, by their numbers."""
+def facts_steps(told: Mapping[UUID, Facts], event_ids: Mapping[int, UUID]) -> list[Step]:
+    """Say how what was told of fights is stored, by their ids. `event_ids` are those of the entries that told it.
 
-    def rows(told: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        return [{"match_id": match_id, **_identity(event_ids[row["seq"]], row), **row} for row in told]
+    What is taken of points and penalties was there before: what is new is as it is already.
+    """
 
-    if facts.points_taken:
-        await tx.execute_many(_TAKE_POINT, [_point_taken(match_id, these) for these in facts.points_taken])
-    if facts.points:
-        await tx.execute_many(_INSERT_POINT, rows(facts.points))
-    if facts.taken_back:
-        await tx.execute_many(_TAKE_BACK, [_taken_back(match_id, these) for these in facts.taken_back])
-    if facts.penalties:
-        await tx.execute_many(_INSERT_PENALTY, rows(facts.penalties))
-    begun = [row for seq, row in facts.challenges.items() if seq in event_ids]
-    if begun:
-        await tx.execute_many(_INSERT_CHALLENGE, rows(begun))
-    going_on = [{"of_match": match_id, **row} for seq, row in facts.challenges.items() if seq not in event_ids]
-    if going_on:
-        await tx.execute_many(_CHANGE_CHALLENGE, going_on)
+    def rows(fight_id: UUID, facts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        return [{"match_id": fight_id, **_identity(event_ids[row["seq"]], row), **row} for row in facts]
+
+    steps: dict[Any, list[dict[str, Any]]] = {statement: [] for statement in _OF_FACTS}
+    for id_, facts in told.items():
+        begun = {seq: row for seq, row in facts.challenges.items() if seq in event_ids}
+        steps[_TAKE_POINT] += [_point_taken(id_, these) for these in facts.points_taken]
+        steps[_INSERT_POINT] += rows(id_, facts.points)
+        steps[_TAKE_BACK] += [_taken_back(id_, these) for these in facts.taken_back]
+        steps[_INSERT_PENALTY] += rows(id_, facts.penalties)
+        steps[_INSERT_CHALLENGE] += rows(id_, begun.values())
+        steps[_CHANGE_CHALLENGE] += [
+            {"of_match": id_, **row} for seq, row in facts.challenges.items() if seq not in begun
+        ]
+    return list(steps.items())
 
 
 async def forget_facts(tx: Transaction, match_id: UUID) -> None:
@@ -45,13 +45,13 @@ async def forget_facts(tx: Transaction, match_id: UUID) -> None:
         await tx.execute(delete(table_of(model)).where(table_of(model).c.match_id == match_id))
 
 
-async def store_counts(tx: Transaction, mat_id: UUID, logged: Sequence[Logged]) -> None:
-    """Count entries that were logged."""
+def counts_steps(mat_id: UUID, logged: Sequence[Logged]) -> list[Step]:
+    """Say how entries that were logged are counted."""
     tally = count_entries(logged)
-    if tally.types:
-        await tx.execute_many(_COUNT_TYPE, [_of_mat(mat_id, "kind", "code", row=row) for row in tally.types])
-    if tally.unknown:
-        await tx.execute_many(_COUNT_UNKNOWN, [_of_mat(mat_id, "pattern", row=row) for row in tally.unknown])
+    return [
+        (_COUNT_TYPE, [_of_mat(mat_id, "kind", "code", row=row) for row in tally.types]),
+        (_COUNT_UNKNOWN, [_of_mat(mat_id, "pattern", row=row) for row in tally.unknown]),
+    ]
 
 
 async def forget_counts(tx: Transaction, mat_id: UUID) -> None:
@@ -85,12 +85,15 @@ def _point_taken(match_id: UUID, these: PointTaken) -> dict[str, Any]:
 
 
 def _counted(model: Any, by: Sequence[str], *latest: str) -> Any:
-    """Insert a count, or add to the one of the same key."""
+    """Insert counts, or add to those of the same keys."""
     table = table_of(model)
-    statement = upsert(table).values({column.key: bindparam(column.key, type_=column.type) for column in table.c})
-    added = {"count": table.c["count"] + statement.excluded["count"]}
-    newer = {name: statement.excluded[name] for name in ("last_seen_at", *latest)}
-    return statement.on_conflict_do_update(index_elements=list(by), set_={**added, **newer})
+
+    def add(statement: Any) -> Any:
+        added = {"count": table.c["count"] + statement.excluded["count"]}
+        newer = {name: statement.excluded[name] for name in ("last_seen_at", *latest)}
+        return statement.on_conflict_do_update(index_elements=list(by), set_={**added, **newer})
+
+    return insert_many(table, add)
 
 
 def _change_challenge() -> Any:
@@ -128,11 +131,13 @@ def _take_back() -> Any:
     return update(table).where(*of_side).values(taken_back_seq=bindparam("seq"), taken_back_at=at)
 
 
-_INSERT_POINT = insert(Point)
-_INSERT_PENALTY = insert(Penalty)
-_INSERT_CHALLENGE = insert(Challenge)
+_INSERT_POINT = insert_many(table_of(Point))
+_INSERT_PENALTY = insert_many(table_of(Penalty))
+_INSERT_CHALLENGE = insert_many(table_of(Challenge))
 _CHANGE_CHALLENGE = fixed(_change_challenge())
 _TAKE_BACK = fixed(_take_back())
 _TAKE_POINT = fixed(_take_point())
-_COUNT_TYPE = fixed(_counted(EventType, ["mat_id", "kind", "code"]))
-_COUNT_UNKNOWN = fixed(_counted(UnknownMessage, ["mat_id", "pattern"], "reason"))
+# In the order in which they are run.
+_OF_FACTS = (_TAKE_POINT, _INSERT_POINT, _TAKE_BACK, _INSERT_PENALTY, _INSERT_CHALLENGE, _CHANGE_CHALLENGE)
+_COUNT_TYPE = _counted(EventType, ["mat_id", "kind", "code"])
+_COUNT_UNKNOWN = _counted(UnknownMessage, ["mat_id", "pattern"], "reason")

@@ -7,8 +7,6 @@ from typing import Any, ClassVar
 
 from db.matches.corrections import (
     CORRECTIONS,
-    ChallengeDecided,
-    GamJeomCorrection,
     PointsCorrection,
     RoundDecided,
 )
@@ -332,22 +330,15 @@ class Unreadable(Message):
 
 def side_of(message: Message) -> Side | None:
     """Say which side the message itself names; None also where it stands for the referee or nobody."""
-    match message:
-        case Point() | HitLevel() | Superiority() | Injury() | Challenge():
-            return message.side
-        case PointsCorrection() | GamJeomCorrection() | ChallengeDecided():
-            return message.side
-        case RoundDecided():
-            return message.winner
-        case _:
-            return None
+    name = _SIDE_FIELDS.get(type(message))
+    return None if name is None else getattr(message, name)
 
 
 def points_of(message: Message) -> int | None:
     """Say how many points the message gives, below zero if it takes them; None for everything but points."""
-    if isinstance(message, PointsCorrection):
-        return message.SIGN * message.value
-    return message.value if isinstance(message, Point) else None
+    if type(message) is Point:
+        return message.value
+    return message.SIGN * message.value if isinstance(message, PointsCorrection) else None
 
 
 def to_record(message: Message) -> dict[str, Any]:
@@ -444,3 +435,5 @@ _CLASSES = {message.kind: message for message in _SAID}
 _FIELDS: dict[type[Message], tuple[str, ...]] = {
     message: tuple(field.name for field in fields(message) if field.name != "flags") for message in _CLASSES.values()
 }
+# Where a message names a side, in a field that is called so or, where a round is decided, in its winner.
+_SIDE_FIELDS = {message: "side" for message, names in _FIELDS.items() if "side" in names} | {RoundDecided: "winner"}

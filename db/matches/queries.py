@@ -7,7 +7,8 @@ from sqlmodel import col
 
 from db.batches import Order, Pages, ToMany, ToOne, table_of
 from db.derived import DerivedMany, DerivedOne, DerivedPages
-from db.matches import statistics
+from db.matches import medals, statistics
+from db.matches.medals import Medal
 from db.matches.statistics import AthleteRecord, SideTally, TournamentAthlete
 from db.matches.tables import (
     Athlete,
@@ -69,6 +70,7 @@ _EVENT_FILTERS = {
     "received_before": col(MatchEvent.received_at) < bindparam("filter_received_before", type_=_INSTANT),
     "is_valid": col(MatchEvent.is_valid) == bindparam("filter_is_valid", type_=Boolean()),
     "reasons": any_of(col(MatchEvent.reason), "filter_reasons"),
+    "bursts": any_of(col(MatchEvent.burst_seq), "filter_bursts"),
 }
 
 tournament_by_id = ToOne(model=Tournament, visible=visible_tournaments)
@@ -90,6 +92,12 @@ athletes_by_tournament = DerivedPages(
     },
     source=statistics.athletes_of_tournaments,
 )
+
+_BY_CATEGORY = Order(columns=("division", "weight", "place", "athlete_id"))
+medals_by_tournament = DerivedMany(
+    model=Medal, by="tournament_id", order=_BY_CATEGORY, source=medals.medals_of_tournaments
+)
+medals_by_match = DerivedMany(model=Medal, by="of_match_id", order=_BY_CATEGORY, source=medals.medals_of_matches)
 
 mat_by_id = ToOne(model=Mat, visible=visible_mats)
 mats = Pages(model=Mat, orders=_BY_NAME, visible=visible_mats)

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import zip_longest
 from typing import Any
 from uuid import UUID
 
@@ -13,12 +14,12 @@ from sqlmodel import col, select
 from db.errors import NotFound
 from db.matches.board import board
 from db.matches.events import ScoreboardChanged
-from db.matches.keeping import forget_counts, forget_facts, store_counts, store_facts
+from db.matches.keeping import counts_steps, facts_steps, forget_counts, forget_facts
 from db.matches.log import Advance, Fight, Logged, MatProgress, Received
 from db.matches.messages import from_record
-from db.matches.operations import store_fights
 from db.matches.past import entry_of, read_log
 from db.matches.replacing import replace
+from db.matches.storing import store_fights
 from db.matches.tables import Mat, Match, MatchEvent, Round, RoundSide, Scoreboard
 from db.matches.taking_back import fold_again, mark_voided
 from db.session import Session, Transaction
@@ -53,7 +54,7 @@ async def rebuild_mat(tx: Transaction, mat_id: UUID, *, now: datetime) -> Rebuil
     await _count_log(tx, mat_id)
     begun = sorted(known)
     changed = 0
-    for begun_seq, left in zip(begun, [*begun[1:], None], strict=True):
+    for begun_seq, left in zip_longest(begun, begun[1:]):
         fight = await _fold_fight(tx, known[begun_seq], begun_seq, left)
         changed += fight is not None and await _write(tx, mat, fight, now)
     return Rebuilt(mat=mat, entries=mat.last_seq, fights=len(known), changed=changed)
@@ -62,9 +63,8 @@ async def rebuild_mat(tx: Transaction, mat_id: UUID, *, now: datetime) -> Rebuil
 async def _count_log(tx: Transaction, mat_id: UUID) -> None:
     """Count all that the log of a mat holds."""
     async for rows in _entries(tx, mat_id):
-        await store_counts(
-            tx, mat_id, [Logged(entry=entry_of(row), received=_received(row), fight=None) for row in rows]
-        )
+        logged = [Logged(entry=entry_of(row), received=_received(row), fight=None) for row in rows]
+        await tx.execute_all(counts_steps(mat_id, logged))
 
 
 async def _fold_fight(tx: Transaction, match_id: UUID, begun_seq: int, left: int | None) -> Fight | None:
@@ -73,7 +73,7 @@ async def _fold_fight(tx: Transaction, match_id: UUID, begun_seq: int, left: int
     if not rows:
         return None
     state, facts, voided = await fold_again(rows, left=left)
-    await store_facts(tx, match_id, facts, {row.seq: row.id for row in rows})
+    await tx.execute_all(facts_steps({match_id: facts}, {row.seq: row.id for row in rows}))
     await mark_voided(tx, match_id, rows, voided)
     return Fight(
         match_id=match_id,
@@ -115,7 +115,7 @@ async def _write(tx: Transaction, mat: Mat, fight: Fight, now: datetime) -> bool
         kept = {"shown": shown, "revision": 1 + (0 if stored is None else stored.revision), "changed_at": now}
     written: Fight = replace(fight, **kept)
     progress = MatProgress(mat_id=mat.id, seq=mat.last_seq, fight=None)
-    await store_fights(tx, Advance(progress=progress, logged=[], fights=[written], facts={}), {})
+    await tx.execute_all(await store_fights(tx, Advance(progress=progress, logged=[], fights=[written], facts={}), {}))
     if not is_same:
         scoreboard: Any = await tx.row(select(Scoreboard).where(col(Scoreboard.match_id) == fight.match_id))
         tx.record(ScoreboardChanged(scoreboard=scoreboard, is_current=fight.match_id == mat.current_match_id))

@@ -48,7 +48,8 @@ class RoundSide:
     @property
     def point_total(self) -> int:
         """What the counted points add up to; the score has the other side's gam-jeoms on top."""
-        return sum(value * count for value, count in enumerate(self.point_counts, start=1))
+        punch, body, head, turning_body, turning_head = self.point_counts
+        return punch + 2 * body + 3 * head + 4 * turning_body + 5 * turning_head
 
     @property
     def has_count_difference(self) -> bool:
@@ -118,6 +119,8 @@ class Burst:
 
     kind: BurstKind
     as_of: datetime
+    # The number of the entry that opened it.
+    seq: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,6 +33,19 @@ class Tournament(Stored, table=True):
     # Raised by one whenever any of it changes, its days apart.
     revision: int = 0
     created_at: datetime
+    # Of its logo, if it has one.
+    logo_checksum: str | None = None
+
+
+class TournamentLogo(Base, table=True):
+    """The logo of a competition. It stands alone, so that a competition is read without it."""
+
+    __tablename__ = "tournament_logos"
+
+    tournament_id: UUID = Field(foreign_key="tournaments.id", ondelete="CASCADE", primary_key=True)
+    content_type: str
+    checksum: str
+    content: bytes = Field(sa_type=LargeBinary)
 
 
 _IS_ACTIVE = text("state = 'ACTIVE'")
@@ -326,6 +339,10 @@ class MatchEvent(Stored, table=True):
     # log. No foreign keys: an entry goes only with its whole mat.
     voids_id: UUID | None = None
     voided_by_id: UUID | None = None
+    # The number of the entry that began the burst it is of: what tells of one happening has the same.
+    burst_seq: int | None = None
+    # When it was received, by the clock of that machine that nobody sets; none for operators.
+    received_monotonic_ns: int | None = Field(default=None, sa_type=BigInteger)
 
 
 class EventType(Stored, table=True):

@@ -20,7 +20,7 @@ from db.matches.facts import Facts
 from db.matches.fold import Entry
 from db.matches.held import By, HeldMatch, hold_match
 from db.matches.history import retell, voided_by
-from db.matches.keeping import forget_facts, store_facts
+from db.matches.keeping import facts_steps, forget_facts
 from db.matches.past import LONGEST_FIGHT, entry_of, left_at, read_log
 from db.matches.state import FightState
 from db.matches.tables import Match, MatchEvent
@@ -92,7 +92,7 @@ async def _take_back(held: HeldMatch, entry: MatchEvent, message: Voiding, most:
     state, facts, voided = await fold_again(rows, last, left=None if left is None else left[0])
     match = await held.say(message, state=state, voids_id=entry.id)
     await forget_facts(held.tx, match_id)
-    await store_facts(held.tx, match_id, facts, {row.seq: row.id for row in rows})
+    await held.tx.execute_all(facts_steps({match_id: facts}, {row.seq: row.id for row in rows}))
     await mark_voided(held.tx, match_id, rows, voided)
     return match
 

@@ -41,12 +41,18 @@ class Tally:
 
 def count_entries(logged: Iterable[Logged]) -> Tally:
     """Count the entries of a run."""
+    # By what they begin with, as it was received: which code that is is looked at once.
+    codes: dict[tuple[type[Message], bytes], tuple[MatchEventKind, str]] = {}
     types: dict[tuple[MatchEventKind, str], Seen] = {}
     unknown: dict[str, Seen] = {}
     reasons: dict[str, RejectionReason | None] = {}
-    for one in logged:
-        message, raw, at = one.entry.message, one.received.raw, one.received.received_at
-        _see(types, (message.kind, code_of(message, raw)), at)
+    for entry, received, *_ in logged:
+        message, raw, at = entry.message, received.raw, received.received_at
+        head = type(message), raw.partition(b";")[0]
+        code = codes.get(head)
+        if code is None:
+            code = codes[head] = message.kind, code_of(message, raw)
+        _see(types, code, at)
         if isinstance(message, messages.Unknown | messages.Unreadable):
             pattern = pattern_of(raw)
             _see(unknown, pattern, at)

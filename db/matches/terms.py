@@ -20,6 +20,7 @@ NEW_TOURNAMENT: dict[str, Any] = {
     "ends_on": None,
     "state": TournamentState.PENDING,
     "revision": 0,
+    "logo_checksum": None,
 }
 # The texts of a planned fight, as they are called where they are refused, and how long they may be.
 _TEXTS_OF_FIGHT = {

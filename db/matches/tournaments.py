@@ -27,14 +27,27 @@ async def update_tournament(
 ) -> Tournament:
     """Change some of a tournament; what is not named stays. Raises `Invalid`, `NotFound` and `Conflict`."""
     columns = tournament_columns(changes)
-    tournament = await _held(tx, tournament_id)
-    _check_revision(tournament.revision, revision, "tournament")
+    tournament = await hold_seen(tx, tournament_id, revision)
     merged = {**tournament._asdict(), **columns}  # type: ignore[attr-defined]  # rows are named tuples
     check_days(merged["starts_on"], merged["ends_on"])
     namesake = await tx.row(select(Tournament).where(col(Tournament.name) == merged["name"]))
     if namesake is not None and namesake.id != tournament_id:
         raise Conflict("There is a tournament of this name.", field="name")
-    return await _change(tx, tournament_id, columns)
+    return await change_held(tx, tournament_id, columns)
+
+
+async def hold_seen(tx: Transaction, tournament_id: UUID, revision: int) -> Tournament:
+    """Return a tournament that nobody else changes before this ends. Raises `NotFound`, `Conflict` if it is newer."""
+    tournament = await _held(tx, tournament_id)
+    _check_revision(tournament.revision, revision, "tournament")
+    return tournament
+
+
+async def change_held(tx: Transaction, tournament_id: UUID, columns: Mapping[str, Any]) -> Tournament:
+    """Change a tournament that is held, and raise its revision."""
+    values = {**columns, "revision": col(Tournament.revision) + 1}
+    changed = update(Tournament).where(col(Tournament.id) == tournament_id).values(**values).returning(Tournament)
+    return cast("Tournament", await tx.row(changed))
 
 
 async def start_tournament(tx: Transaction, tournament_id: UUID) -> Tournament:
@@ -42,7 +55,7 @@ async def start_tournament(tx: Transaction, tournament_id: UUID) -> Tournament:
     tournament = await _held(tx, tournament_id)
     if tournament.state is TournamentState.ACTIVE:
         raise Conflict("The tournament is on already.", field="id")
-    return await _change(tx, tournament_id, {"state": TournamentState.ACTIVE})
+    return await change_held(tx, tournament_id, {"state": TournamentState.ACTIVE})
 
 
 async def end_tournament(tx: Transaction, tournament_id: UUID) -> Tournament:
@@ -53,7 +66,7 @@ async def end_tournament(tx: Transaction, tournament_id: UUID) -> Tournament:
     on = col(TournamentDay.tournament_id) == tournament_id, col(TournamentDay.state) == TournamentState.ACTIVE
     values = {"state": TournamentState.ENDED, "revision": col(TournamentDay.revision) + 1}
     await tx.execute(update(TournamentDay).where(*on).values(**values))
-    return await _change(tx, tournament_id, {"state": TournamentState.ENDED})
+    return await change_held(tx, tournament_id, {"state": TournamentState.ENDED})
 
 
 async def assign_mat(tx: Transaction, mat_id: UUID, tournament_id: UUID | None) -> Mat:
@@ -154,12 +167,6 @@ async def _held_day(tx: Transaction, day_id: UUID) -> TournamentDay:
 
 async def _found(session: Session, tournament_id: UUID) -> Tournament | None:
     return await session.row(select(Tournament).where(col(Tournament.id) == tournament_id))
-
-
-async def _change(tx: Transaction, tournament_id: UUID, columns: Mapping[str, Any]) -> Tournament:
-    values = {**columns, "revision": col(Tournament.revision) + 1}
-    changed = update(Tournament).where(col(Tournament.id) == tournament_id).values(**values).returning(Tournament)
-    return cast("Tournament", await tx.row(changed))
 
 
 async def _change_day(tx: Transaction, day_id: UUID, columns: Mapping[str, Any]) -> TournamentDay:

@@ -19,6 +19,14 @@ class Outcome(StrEnum):
     TIE = "TIE"
 
 
+class MedalKind(StrEnum):
+    """What is won in a category of a tournament."""
+
+    GOLD = "GOLD"
+    SILVER = "SILVER"
+    BRONZE = "BRONZE"
+
+
 class MatchState(StrEnum):
     """Where a fight stands."""
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, delete, func, update
 from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 
 from db.access.viewer import Role, Viewer
@@ -32,11 +33,12 @@ _LARGEST_PORT = 65_535
 _LONGEST_ERROR = 300
 # As far as the graph counts; bytes go further.
 LARGEST_COUNT = 2**31 - 1
-# The listener that the command line speaks of.
+# What the listener is called that the command line of a machine speaks of.
 COMMAND_LINE = "Command line"
 # A listener as it is where nothing else is said.
 NEW_LISTENER: dict[str, Any] = {
     "name": "",
+    "host": None,
     "address": LOOPBACK,
     "port": None,
     "allowed_senders": (),
@@ -99,15 +101,22 @@ async def create_listener(
     *,
     changes: Mapping[str, Any],
     open_addresses: Collection[str] = (),
+    most: int = MOST_LISTENERS,
     viewer: Viewer | None,
     now: datetime,
 ) -> UDPListener:
-    """Add a listener to a mat. It listens at once. Raises `Invalid`, `Conflict`, `NotFound` and `Forbidden`."""
+    """Add a listener to a mat, unless there are `most` already. It listens at once.
+
+    Raises `Invalid`, `Conflict`, `NotFound` and `Forbidden`.
+    """
     _check_role(viewer)
     await _check_mat(tx, mat_id)
     columns = _columns({**NEW_LISTENER, **changes}, None, open_addresses)
-    if await tx.scalar(select(func.count()).select_from(UDPListener)) >= MOST_LISTENERS:
-        raise Conflict(f"There are at most {MOST_LISTENERS} listeners: remove one that is not needed.", field="mat_id")
+    if await tx.scalar(select(func.count()).select_from(UDPListener)) >= most:
+        raise Conflict(
+            f"There are at most {most} listeners (RINGSIDE_MOST_LISTENERS): remove one that is not needed.",
+            field="mat_id",
+        )
     values = {"id": new_id(), "mat_id": mat_id, **columns, "is_enabled": True, **_AT_FIRST, "created_at": now}
     made = await tx.row(upsert(UDPListener).values(**values).on_conflict_do_nothing().returning(UDPListener))
     if made is None:
@@ -156,15 +165,38 @@ async def delete_listener(tx: Transaction, listener_id: UUID, *, viewer: Viewer 
 
 
 async def open_command_line(
-    tx: Transaction, mat_id: UUID, *, address: str, port: int, senders: Sequence[str], limit: int, now: datetime
+    tx: Transaction,
+    mat_id: UUID,
+    *,
+    host: str,
+    address: str,
+    port: int,
+    senders: Sequence[str],
+    limit: int,
+    now: datetime,
 ) -> UDPListener:
-    """Set the one listener that the command line speaks of, and return it. The command line may bind where it says."""
+    """Set the one listener that the command line of a machine speaks of, and return it. It may bind where it says.
+
+    Where several servers share a database each has its own, which stays with its machine.
+    """
+    name = f"{COMMAND_LINE} of {host}"
+    # Before listeners knew of machines there was one row for all of them: whoever comes first goes on with it.
+    shared = col(UDPListener.name) == COMMAND_LINE, col(UDPListener.host).is_(None)
+    is_new = ~select(_OTHER.id).where(_OTHER.name == name).exists()
+    await tx.execute(update(UDPListener).where(*shared, is_new).values(name=name))
     address = checked_address(address, open_addresses=[address])
-    told = {"mat_id": mat_id, "address": address, "port": port, "largest_packet": limit, "is_enabled": True}
+    told = {
+        "mat_id": mat_id,
+        "host": host,
+        "address": address,
+        "port": port,
+        "largest_packet": limit,
+        "is_enabled": True,
+    }
     # It has always heard whoever reaches it, and now says so.
     heard = senders or ([] if is_loopback(address) else EVERYBODY)
     told["allowed_senders"] = checked_senders(heard, address=address)
-    values = {"id": new_id(), "name": COMMAND_LINE, **told, **_AT_FIRST, "created_at": now}
+    values = {"id": new_id(), "name": name, **told, **_AT_FIRST, "created_at": now}
     statement = upsert(UDPListener).values(**values)
     again = {**told, "revision": col(UDPListener.revision) + 1}
     listener = await tx.row(statement.on_conflict_do_update(index_elements=["name"], set_=again).returning(UDPListener))
@@ -198,9 +230,15 @@ async def note_listener(tx: Transaction, report: ListenerReport) -> UDPListener 
     return listener
 
 
-async def end_interrupted(tx: Transaction, *, now: datetime) -> int:
-    """End sessions that a server left running when it was gone; return how many. Called before any listener runs."""
-    left = select(ListenerSession).where(col(ListenerSession.state) == ListenerSessionState.RUNNING)
+async def end_interrupted(tx: Transaction, *, host: str | None = None, now: datetime) -> int:
+    """End sessions that a server left running when it was gone; return how many.
+
+    Of the listeners of a machine, or of those that belong to none. Called before any of them runs.
+    """
+    of_host = col(UDPListener.host) == host
+    listeners = select(col(UDPListener.id)).where(of_host)
+    is_running = col(ListenerSession.state) == ListenerSessionState.RUNNING
+    left = select(ListenerSession).where(is_running, col(ListenerSession.listener_id).in_(listeners))
     sessions = await tx.rows(left)
     for session in sessions:
         # It was there when it last heard something, and nobody knows for how much longer.
@@ -211,7 +249,7 @@ async def end_interrupted(tx: Transaction, *, now: datetime) -> int:
         await tx.execute(update(Sender).where(of_session).values(is_active=False))
     idle = {"state": ListenerState.STOPPED, "current_session_id": None}
     is_left = col(UDPListener.state) != ListenerState.STOPPED
-    for listener in await tx.rows(update(UDPListener).where(is_left).values(**idle).returning(UDPListener)):
+    for listener in await tx.rows(update(UDPListener).where(is_left, of_host).values(**idle).returning(UDPListener)):
         tx.record(ListenerChanged(listener_id=listener.id))
     return len(sessions)
 
@@ -275,6 +313,8 @@ def _columns(
     columns: dict[str, Any] = {}
     if "name" in changes:
         columns["name"] = checked(changes["name"], "A name", field="name", longest=LONGEST_NAME)
+    if "host" in changes:
+        columns["host"] = _host(changes["host"])
     if "address" in changes:
         columns["address"] = checked_address(changes["address"], open_addresses=open_addresses)
     if "port" in changes:
@@ -286,6 +326,10 @@ def _columns(
         address = columns.get("address", LOOPBACK if listener is None else listener.address)
         columns["allowed_senders"] = checked_senders(senders, address=address)
     return columns
+
+
+def _host(host: str | None) -> str | None:
+    return None if host is None else checked(host, "A machine's name", field="host", longest=LONGEST_NAME)
 
 
 def _port(port: int | None) -> int:
@@ -317,6 +361,7 @@ def _upsert(model: Any, by: Sequence[str], changing: Sequence[str]) -> Any:
     )
 
 
+_OTHER: Any = aliased(UDPListener)
 _COUNTS = {
     "packet_count",
     "message_count",

@@ -16,6 +16,8 @@ class UDPListener(Stored, table=True):
 
     name: str = Field(unique=True)
     mat_id: UUID = Field(foreign_key="mats.id", ondelete="CASCADE")
+    # The machine that it listens on, by the name its server has; null for whichever serves.
+    host: str | None = None
     # The address it is bound to, and the port; 0 takes a free one.
     address: str
     port: int

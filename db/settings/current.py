@@ -7,8 +7,8 @@ from contextlib import suppress
 from typing import Any
 
 from db.bus import Lagged
+from db.database import Database
 from db.errors import Conflict, Unavailable
-from db.session import Database
 from db.settings.events import ALL_SETTINGS, SettingChanged
 from db.settings.operations import read_values
 from db.settings.registry import KEYS
@@ -42,8 +42,10 @@ class CurrentSettings:
         """Return when one of these settings changes, at the latest after so many seconds."""
         before = self._of(names)
         async with self._changed:
+            # Not `asyncio.wait_for`: in Python 3.11 it forgets a cancellation that comes together with a change.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait_for(lambda: self._of(names) != before), seconds)
+                async with asyncio.timeout(seconds):
+                    await self._changed.wait_for(lambda: self._of(names) != before)
 
     async def look(self) -> None:
         """Read all of them, and wake who waits for one that changed."""

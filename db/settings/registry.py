@@ -24,6 +24,8 @@ class Rules:
     # What the pattern asks for, in words.
     form: str = ""
     choices: tuple[str, ...] = ()
+    # Whether it names a time zone.
+    is_time_zone: bool = False
     # A JSON Schema.
     schema: Mapping[str, Any] | None = None
 
@@ -65,6 +67,8 @@ GROWING = (
     Growing(name="goal_changes", holds="the history of stream goals, and what was counted already"),
     Growing(name="listener_sessions", holds="the times that listeners listened", counted_for="listener"),
     Growing(name="setting_changes", holds="the history of settings", counted_for="setting"),
+    Growing(name="polls", holds="the times that feeds were read", counted_for="feed"),
+    Growing(name="execution_events", holds="the timelines of executions that are over", counted_for="execution"),
     Growing(name="backup_jobs", holds="what came of backups"),
 )
 
@@ -87,6 +91,16 @@ def _retention(of: Growing) -> list[Key]:
         rules=Rules(least=0, most=MOST_ROWS_KEPT),
     )
     return [days, rows]
+
+
+def _number(name: str, default: int, least: int, most: int, description: str) -> Key:
+    return Key(
+        name=name,
+        kind=SettingKind.INTEGER,
+        default=default,
+        description=description,
+        rules=Rules(least=least, most=most),
+    )
 
 
 _DECLARED = (
@@ -129,6 +143,24 @@ _DECLARED = (
         rules=Rules(least=0, most=8760),
     ),
     Key(
+        name="backups.at",
+        kind=SettingKind.STRING,
+        default="",
+        description=(
+            "At which time of day a backup is made by itself, as `03:30`, by the clocks of `backups.time_zone`. One "
+            "that was missed is made up for. Empty leaves that to people, or to `backups.every_hours`; both may be set."
+        ),
+        rules=Rules(longest=5, pattern=r"([01]\d|2[0-3]):[0-5]\d", form="a time of day, as 03:30 or 23:00"),
+    ),
+    Key(
+        name="backups.time_zone",
+        kind=SettingKind.STRING,
+        default="UTC",
+        description="The time zone whose clocks `backups.at` goes by, as `Europe/Berlin`.",
+        rules=Rules(longest=60, is_time_zone=True),
+        is_required=True,
+    ),
+    Key(
         name="backups.keep",
         kind=SettingKind.INTEGER,
         default=14,
@@ -163,6 +195,23 @@ _DECLARED = (
         description="After how many seconds what listeners have heard is written down again.",
         rules=Rules(least=0.1, most=60),
     ),
+    _number("feeds.least_seconds", 300, 10, 86_400, "A feed with much news is read so often at most, in seconds."),
+    _number(
+        "feeds.usual_seconds",
+        900,
+        10,
+        86_400,
+        "After how many seconds a feed that cannot be read is tried again at first, then after twice as many.",
+    ),
+    _number("feeds.most_seconds", 21_600, 10, 604_800, "A feed without news is read so often at least, in seconds."),
+    _number("feeds.at_once", 32, 1, 1000, "How many feeds are read at once."),
+    _number("feeds.of_host", 4, 1, 1000, "How many feeds of one host are among them."),
+    _number("feeds.largest", 5_242_880, 1024, 52_428_800, "How many bytes a feed may have, as it comes and unpacked."),
+    _number("feeds.oldest_post_days", 7, 0, 36_500, "How old a post may be that triggers something, in days."),
+    _number("feeds.most_posts", 10, 0, 300, "How many of the posts that come at once may trigger something."),
+    _number("executions.at_once", 8, 1, 100, "How many executions are sent at once."),
+    _number("screenshots.at_once", 1, 0, 8, "How many screenshots are taken at once. 0: none are taken."),
+    _number("screenshots.kept_days", 30, 0, 36_500, "For how many days screenshots are kept. 0 is for ever."),
     Key(
         name="logging.slow_seconds",
         kind=SettingKind.FLOAT,

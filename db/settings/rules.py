@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator
 from db.errors import Invalid
 from db.settings.registry import Key
 from db.settings.vocabulary import SettingKind
+from db.zones import time_zone
 
 _LONGEST = 10_000
 _KINDS = {
@@ -38,7 +39,16 @@ def _text(key: Key, value: Any) -> str:
         raise _wrong(key, f"has at most {rules.longest or _LONGEST} characters.")
     if rules.pattern is not None and value and re.fullmatch(rules.pattern, value) is None:
         raise _wrong(key, f"is {rules.form}.")
+    if rules.is_time_zone:
+        _keep_zone(key, value)
     return value
+
+
+def _keep_zone(key: Key, value: str) -> None:
+    try:
+        time_zone(value)
+    except Invalid as refusal:
+        raise _wrong(key, f"is the name of a time zone. {refusal.message}") from refusal
 
 
 def _integer(key: Key, value: Any) -> int:

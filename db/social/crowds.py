@@ -12,8 +12,8 @@ from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from db.access.viewer import Viewer
+from db.database import Database
 from db.errors import Unavailable
-from db.session import Database
 from db.social.marks import Mark, Marked, Wish, check_member, mark_together, no_entry
 from db.social.tables import Entry
 

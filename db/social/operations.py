@@ -42,7 +42,7 @@ __all__ = ["Followed", "Mark", "follow_user", "mark_entry", "share_entry", "unfo
 
 # A place among replies is so many hexadecimal digits of a path.
 DIGITS = 5
-_MOST_BRANCHES = 16**DIGITS - 1
+MOST_BRANCHES = 16**DIGITS - 1
 LONGEST_PROFILE = 500
 
 
@@ -68,7 +68,7 @@ async def create_entry(
         return _same(known, columns, parent_id)
     await check_subject(tx, columns["subject_kind"], columns["subject_id"], viewer=viewer)
     parent = None if parent_id is None else await _next_branch(tx, parent_id, viewer)
-    values = {**columns, **_place(parent, columns["privacy"], viewer), **_FRESH, "request_key": key}
+    values = {**columns, **_place(parent, columns["privacy"], viewer), **FRESH, "request_key": key}
     values |= {"heat": heat(now, 0), "created_at": now, "changed_at": now, "seq": await _next_number(tx)}
     entry = await tx.row(upsert(Entry).values(**values).on_conflict_do_nothing().returning(Entry))
     if entry is None:
@@ -136,7 +136,7 @@ async def delete_entry(tx: Transaction, entry_id: UUID, *, viewer: Viewer, now: 
 async def update_profile(tx: Transaction, changes: Mapping[str, Any], *, viewer: Viewer) -> User:
     """Change some of one's own profile. Raises `Invalid`, and `Conflict` for a username that is taken."""
     check_member(viewer)
-    columns = _profile_columns(changes)
+    columns = profile_columns(changes)
     if "username_key" in columns:
         # Said in words where it can be; of two who come at once the index refuses the second.
         taken = col(User.username_key) == columns["username_key"], col(User.id) != viewer.user_id
@@ -175,8 +175,8 @@ async def _next_branch(tx: Transaction, parent_id: UUID, viewer: Viewer) -> Entr
         raise NotFound("There is no such entry.", field="parent_id")
     if parent.depth >= DEEPEST:
         raise Conflict(f"A thread is at most {DEEPEST} deep. Reply further up.", field="parent_id")
-    if parent.last_branch > _MOST_BRANCHES:
-        raise Conflict(f"An entry has at most {_MOST_BRANCHES:,} replies.", field="parent_id")
+    if parent.last_branch > MOST_BRANCHES:
+        raise Conflict(f"An entry has at most {MOST_BRANCHES:,} replies.", field="parent_id")
     return parent
 
 
@@ -240,7 +240,8 @@ async def _tell_of_place(tx: Transaction, entry: Entry) -> None:
             tx.record(EntryChanged(entry=parent))
 
 
-def _profile_columns(changes: Mapping[str, Any]) -> dict[str, Any]:
+def profile_columns(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns of what is said of a profile. Raises `Invalid`, naming the field."""
     columns: dict[str, Any] = {}
     if "kind" in changes:
         columns["kind"] = changes["kind"] or UserKind.HUMAN
@@ -257,7 +258,7 @@ def _profile_columns(changes: Mapping[str, Any]) -> dict[str, Any]:
     return columns
 
 
-_FRESH: dict[str, Any] = {
+FRESH: dict[str, Any] = {
     "last_branch": 0,
     "resonance_count": 0,
     "amplification_count": 0,

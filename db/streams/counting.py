@@ -127,7 +127,7 @@ async def keep(
         goal = cast("StreamGoal", await tx.row(kept))
     changes = [_change_row(goal, part, one, by) for part, one in enumerate(told)]
     if changes:
-        await tx.execute_many(_INSERT_CHANGE, (change._asdict() for change in changes))
+        await tx.execute_many(_INSERT_CHANGE, changes)
     tx.record(StreamGoalChanged(goal=goal, changes=tuple(changes)))
     return goal
 

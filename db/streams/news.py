@@ -124,9 +124,9 @@ async def _marks(tx: Transaction, stream_id: UUID, keys: Iterable[str]) -> dict[
 async def _keep_marks(tx: Transaction, stream_id: UUID, folded: Folded, received: Sequence[Received]) -> None:
     if folded.marks:
         at = received[-1].received_at
-        rows = (
+        rows = [
             {"stream_id": stream_id, "key": key, "high": high, "marked_at": at} for key, high in folded.marks.items()
-        )
+        ]
         await tx.execute_many(_UPSERT_MARK, rows)
 
 

@@ -1,7 +1,7 @@
-"""How streams may change: they themselves, their live sessions, their goals and their sources."""
+"""How streams may change: they themselves, their live sessions and their goals. Their sources: `source_operations`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
@@ -18,12 +18,11 @@ from db.session import Session, Transaction
 from db.statements import fixed
 from db.streams import news
 from db.streams.counting import CLOCK, By, Move, Told, hold_goal, keep, move_goal, standing_of
-from db.streams.events import StreamGoalChanged, StreamGoalDeleted, StreamSourceChanged, StreamSourceConfigured
+from db.streams.events import StreamGoalChanged, StreamGoalDeleted, StreamSourceConfigured
 from db.streams.fold import Session as LiveSession
 from db.streams.news import Taken, take_news
 from db.streams.periods import period_end
 from db.streams.rules import LARGEST_COUNT, THOUSAND, Happening, edited
-from db.streams.sources import PURPOSE, checked_url, new_signing_secret
 from db.streams.tables import Stream, StreamGoal, StreamGoalChange, StreamMark, StreamSession, StreamSource
 from db.streams.terms import Terms, changed_terms, columns_of, terms_of
 from db.streams.vocabulary import (
@@ -32,8 +31,6 @@ from db.streams.vocabulary import (
     StreamGoalKind,
     StreamGoalMode,
     StreamGoalState,
-    StreamSourceKind,
-    StreamSourceState,
 )
 from db.texts import checked
 from db.zones import time_zone
@@ -42,17 +39,7 @@ __all__ = ["Taken", "take_news"]
 
 LONGEST_NAME = 200
 MOST_GOALS = 100
-MOST_SOURCES = 20
-DEFAULT_URL = "ws://127.0.0.1:21213/"
 _TERMS_OF_THE_COUNT = ("start", "target", "mode", "step", "milestones")
-
-
-@dataclass(frozen=True, kw_only=True)
-class MadeSource:
-    """A source, and the secret its calls are signed with, which is shown now or never. `None`: it does not call."""
-
-    source: StreamSource
-    secret: bytes | None
 
 
 # Streams
@@ -83,7 +70,7 @@ async def update_stream(
     tx: Transaction, stream_id: UUID, changes: Mapping[str, Any], *, viewer: Viewer | None, now: datetime
 ) -> Stream:
     """Change some of a stream. Raises `Invalid`, `Conflict`, `NotFound` and `Forbidden`."""
-    stream = await _stream_of(tx, stream_id, viewer, field="id")
+    stream = await stream_of(tx, stream_id, viewer, field="id")
     columns = _stream_columns(changes)
     if "name" in columns:
         taken = select(Stream).where(col(Stream.owner_id) == stream.owner_id, col(Stream.name) == columns["name"])
@@ -99,7 +86,7 @@ async def update_stream(
 
 async def delete_stream(tx: Transaction, stream_id: UUID, *, viewer: Viewer | None) -> Stream:
     """Remove a stream with all that is its own; return it as it was. Raises `NotFound` and `Forbidden`."""
-    stream = await _stream_of(tx, stream_id, viewer, field="id")
+    stream = await stream_of(tx, stream_id, viewer, field="id")
     for source in await tx.rows(select(StreamSource).where(col(StreamSource.stream_id) == stream_id)):
         tx.record(StreamSourceConfigured(source_id=source.id))
     for goal in await tx.rows(select(StreamGoal).where(col(StreamGoal.stream_id) == stream_id)):
@@ -110,7 +97,7 @@ async def delete_stream(tx: Transaction, stream_id: UUID, *, viewer: Viewer | No
 
 async def start_session(tx: Transaction, stream_id: UUID, *, viewer: Viewer | None, now: datetime) -> StreamSession:
     """Go live. Raises `Conflict` for a stream that is, `NotFound` and `Forbidden`."""
-    await _stream_of(tx, stream_id, viewer)
+    await stream_of(tx, stream_id, viewer)
     stream = await news.hold_stream(tx, stream_id)
     if stream.current_session_id is not None:
         raise Conflict("The stream is live already.", field="stream_id")
@@ -122,7 +109,7 @@ async def start_session(tx: Transaction, stream_id: UUID, *, viewer: Viewer | No
 
 async def end_session(tx: Transaction, stream_id: UUID, *, viewer: Viewer | None, now: datetime) -> StreamSession:
     """Go off. Raises `Conflict` for a stream that is not live, `NotFound` and `Forbidden`."""
-    await _stream_of(tx, stream_id, viewer)
+    await stream_of(tx, stream_id, viewer)
     stream = await news.hold_stream(tx, stream_id)
     if stream.current_session_id is None:
         raise Conflict("The stream is not live.", field="stream_id")
@@ -137,7 +124,7 @@ async def end_session(tx: Transaction, stream_id: UUID, *, viewer: Viewer | None
 
 async def create_presets(tx: Transaction, stream_id: UUID, *, viewer: Viewer | None, now: datetime) -> Stream:
     """Make the goals that every stream begins with. Those that are there are left alone."""
-    stream = await _stream_of(tx, stream_id, viewer)
+    stream = await stream_of(tx, stream_id, viewer)
     await _create_presets(tx, stream, now)
     return stream
 
@@ -153,7 +140,7 @@ async def create_goal(
 ) -> StreamGoal:
     """Set a goal: `changes` are its terms beside the kind. Raises `Invalid`, `Conflict`, `NotFound`, `Forbidden`."""
     terms = changed_terms(Terms(kind=kind), changes, now)
-    await _stream_of(tx, stream_id, viewer)
+    await stream_of(tx, stream_id, viewer)
     stream = await news.hold_stream(tx, stream_id)
     goals = select(func.count()).select_from(StreamGoal).where(col(StreamGoal.stream_id) == stream_id)
     if await tx.scalar(goals) >= MOST_GOALS:
@@ -281,113 +268,6 @@ async def forget(tx: Transaction, *, kept: timedelta, now: datetime) -> None:
     await tx.execute(delete(StreamMark).where(col(StreamMark.marked_at) < now - kept))
 
 
-# Sources
-
-
-async def create_source(
-    tx: Transaction,
-    stream_id: UUID,
-    *,
-    kind: StreamSourceKind,
-    changes: Mapping[str, Any],
-    viewer: Viewer | None,
-    now: datetime,
-) -> MadeSource:
-    """Add a source: `changes` are its name and its address. One that calls us comes with its secret.
-
-    Raises `Invalid`, `Conflict`, `NotFound` and `Forbidden`.
-    """
-    secret = new_signing_secret() if kind is StreamSourceKind.WEBHOOK else None
-    values = {
-        "id": new_id(),
-        "stream_id": stream_id,
-        "kind": kind,
-        **_source_columns(kind, {"name": "", "url": None, **changes}),
-        "is_enabled": True,
-        "secret": None if secret is None else tx.sealer.seal_bytes(secret, purpose=PURPOSE),
-        "state": _FIRST_STATES[kind],
-        **_NO_NEWS,
-        "created_at": now,
-        "revision": 0,
-    }
-    await _stream_of(tx, stream_id, viewer)
-    stream = await news.hold_stream(tx, stream_id)
-    sources = select(func.count()).select_from(StreamSource).where(col(StreamSource.stream_id) == stream.id)
-    if await tx.scalar(sources) >= MOST_SOURCES:
-        raise Conflict(f"A stream has at most {MOST_SOURCES} sources.", field="stream_id")
-    made = await tx.row(upsert(StreamSource).values(**values).on_conflict_do_nothing().returning(StreamSource))
-    if made is None:
-        raise Conflict("The stream has a source of this name.", field="name")
-    tx.record(StreamSourceConfigured(source_id=made.id))
-    return MadeSource(source=made, secret=secret)
-
-
-async def update_source(
-    tx: Transaction, source_id: UUID, changes: Mapping[str, Any], *, viewer: Viewer | None
-) -> StreamSource:
-    """Change a source's name or address; where it is listened to is changed at once."""
-    source = await _source_of(tx, source_id, viewer)
-    columns = _source_columns(source.kind, changes)
-    if "name" in columns:
-        taken = col(StreamSource.stream_id) == source.stream_id, col(StreamSource.name) == columns["name"]
-        if await tx.row(select(StreamSource).where(*taken, col(StreamSource.id) != source_id)) is not None:
-            raise Conflict("The stream has a source of this name.", field="name")
-    return await _configure(tx, source_id, columns)
-
-
-async def enable_source(tx: Transaction, source_id: UUID, *, is_enabled: bool, viewer: Viewer | None) -> StreamSource:
-    """Switch a source on or off; twice is as good as once."""
-    source = await _source_of(tx, source_id, viewer)
-    if source.is_enabled == is_enabled:
-        return source
-    state = _FIRST_STATES[source.kind] if is_enabled else StreamSourceState.DISABLED
-    return await _configure(tx, source_id, {"is_enabled": is_enabled, "state": state})
-
-
-async def rotate_secret(tx: Transaction, source_id: UUID, *, viewer: Viewer | None) -> MadeSource:
-    """Give a source that calls us another secret; the one before stops working. Raises `Conflict` for others."""
-    source = await _source_of(tx, source_id, viewer)
-    if source.kind is not StreamSourceKind.WEBHOOK:
-        raise Conflict("This source does not call, so it has no secret.", field="id")
-    secret = new_signing_secret()
-    sealed = tx.sealer.seal_bytes(secret, purpose=PURPOSE)
-    return MadeSource(source=await _configure(tx, source_id, {"secret": sealed}), secret=secret)
-
-
-async def delete_source(tx: Transaction, source_id: UUID, *, viewer: Viewer | None) -> StreamSource:
-    """Remove a source; what it brought stays counted. Returns it as it was."""
-    source = await _source_of(tx, source_id, viewer)
-    await tx.execute(delete(StreamSource).where(col(StreamSource.id) == source_id))
-    tx.record(StreamSourceConfigured(source_id=source_id))
-    return source
-
-
-async def list_sources(session: Session) -> list[StreamSource]:
-    """Return all sources, for who runs them."""
-    return await session.rows(select(StreamSource).order_by(col(StreamSource.id)))
-
-
-async def find_source(session: Session, source_id: UUID) -> StreamSource | None:
-    """Return a source, for who runs it or checks what it sent."""
-    return await session.row(select(StreamSource).where(col(StreamSource.id) == source_id))
-
-
-async def note_state(
-    tx: Transaction, source_id: UUID, state: StreamSourceState, *, error: str = "", now: datetime
-) -> StreamSource | None:
-    """Note how a source is doing, unless it was switched off meanwhile. `None` if it was, or is gone."""
-    values: dict[str, Any] = {"state": state}
-    if error:
-        values |= {"last_error": error[:200], "last_error_at": now}
-    if state is StreamSourceState.CONNECTED:
-        values["connection_count"] = col(StreamSource.connection_count) + 1
-    is_on = col(StreamSource.id) == source_id, col(StreamSource.is_enabled).is_(True)
-    source = await tx.row(update(StreamSource).where(*is_on).values(**values).returning(StreamSource))
-    if source is not None:
-        tx.record(StreamSourceChanged(source=source))
-    return source
-
-
 # What they share
 
 
@@ -433,7 +313,7 @@ async def _insert_goal(
     return await tx.row(statement.returning(StreamGoal))
 
 
-async def _stream_of(tx: Transaction, stream_id: UUID, viewer: Viewer | None, *, field: str = "stream_id") -> Stream:
+async def stream_of(tx: Transaction, stream_id: UUID, viewer: Viewer | None, *, field: str = "stream_id") -> Stream:
     """Return a stream that the viewer may change. Raises `NotFound` and `Forbidden`."""
     stream = await tx.row(select(Stream).where(col(Stream.id) == stream_id))
     if stream is None:
@@ -453,25 +333,6 @@ async def _stream_of_goal(tx: Transaction, goal_id: UUID, viewer: Viewer | None)
 def _check_owner(stream: Stream, viewer: Viewer | None) -> None:
     if viewer is not None and stream.owner_id != viewer.user_id and not viewer.has_role(Role.OPERATOR):
         raise Forbidden("This stream belongs to somebody else.")
-
-
-async def _source_of(tx: Transaction, source_id: UUID, viewer: Viewer | None) -> StreamSource:
-    source = await find_source(tx, source_id)
-    if source is None:
-        raise NotFound("There is no such source.", field="id")
-    await _stream_of(tx, source.stream_id, viewer)
-    return source
-
-
-async def _configure(tx: Transaction, source_id: UUID, columns: dict[str, Any]) -> StreamSource:
-    columns["revision"] = col(StreamSource.revision) + 1
-    changed = update(StreamSource).where(col(StreamSource.id) == source_id).values(**columns).returning(StreamSource)
-    source = await tx.row(changed)
-    if source is None:
-        raise NotFound("There is no such source.", field="id")
-    tx.record(StreamSourceConfigured(source_id=source_id))
-    tx.record(StreamSourceChanged(source=source))
-    return source
 
 
 async def _held(tx: Transaction, goal_id: UUID, now: datetime) -> StreamGoal:
@@ -510,23 +371,6 @@ def _stream_columns(changes: Mapping[str, Any]) -> dict[str, Any]:
     return columns
 
 
-def _source_columns(kind: StreamSourceKind, changes: Mapping[str, Any]) -> dict[str, Any]:
-    columns: dict[str, Any] = {}
-    if "name" in changes:
-        columns["name"] = checked(changes["name"] or "", "A name", field="name", longest=LONGEST_NAME)
-    if "url" in changes:
-        columns["url"] = _url_of(kind, changes["url"])
-    return columns
-
-
-def _url_of(kind: StreamSourceKind, url: str | None) -> str:
-    if kind is StreamSourceKind.TIKFINITY:
-        return checked_url(DEFAULT_URL if url is None else url)
-    if url:
-        raise Invalid("This source calls us: it has no address of its own.", field="url")
-    return ""
-
-
 _STREAM_OF_GOAL = fixed(
     select(Stream).where(
         col(Stream.id)
@@ -535,18 +379,6 @@ _STREAM_OF_GOAL = fixed(
         .scalar_subquery()
     )
 )
-_FIRST_STATES = {
-    StreamSourceKind.TIKFINITY: StreamSourceState.CONNECTING,
-    StreamSourceKind.WEBHOOK: StreamSourceState.LISTENING,
-}
-_NO_NEWS: dict[str, Any] = {
-    "connection_count": 0,
-    "event_counts": {},
-    "fault_counts": {},
-    "ignored_count": 0,
-    "duplicate_count": 0,
-    "last_error": "",
-}
 # A stream as it is where nothing else is said.
 NEW_STREAM: dict[str, Any] = {"name": "", "channel_key": "", "host": "", "time_zone": "UTC"}
 # The goals that every stream begins with.

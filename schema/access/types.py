@@ -23,7 +23,7 @@ from schema.streams.arguments import StreamOrder
 
 if TYPE_CHECKING:
     from schema.accounts.types import Account
-    from schema.flags.types import Flag
+    from schema.flags.types import Flag, FlagMapping
     from schema.network.types import UDPListener
     from schema.practice.types import Goal, PracticeSession
     from schema.social.types import AmplifiedEntryConnection, Entry, FollowConnection, ResonatedEntryConnection
@@ -38,6 +38,7 @@ LazyAmplifiedEntryConnection = Annotated["AmplifiedEntryConnection", strawberry.
 LazyGoal = Annotated["Goal", strawberry.lazy("schema.practice.types")]
 LazyPracticeSession = Annotated["PracticeSession", strawberry.lazy("schema.practice.types")]
 LazyFlag = Annotated["Flag", strawberry.lazy("schema.flags.types")]
+LazyFlagMapping = Annotated["FlagMapping", strawberry.lazy("schema.flags.types")]
 LazyUDPListener = Annotated["UDPListener", strawberry.lazy("schema.network.types")]
 LazyStream = Annotated["Stream", strawberry.lazy("schema.streams.types")]
 _COUNTS = ("follower_count", "following_count", "entry_count", "dream_count", "revision")

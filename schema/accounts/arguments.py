@@ -5,7 +5,16 @@ from enum import StrEnum
 
 import strawberry
 
-from schema.accounts.vocabulary import ExecutionCause, ExecutionState, FeedKind, FeedState, PollState, PostOutcome
+from schema.accounts.vocabulary import (
+    ExecutionCause,
+    ExecutionState,
+    FeedKind,
+    FeedState,
+    PollState,
+    PostOutcome,
+    ScreenshotMoment,
+    ScreenshotState,
+)
 from schema.fields import enum
 
 
@@ -70,4 +79,16 @@ class ExecutionFilter:
     )
     queued_before: datetime | None = strawberry.field(
         default=None, description="Queued before this instant. Null: whenever."
+    )
+
+
+@strawberry.input(description="Which screenshots.")
+class ScreenshotFilter:
+    """Which screenshots."""
+
+    states: list[ScreenshotState] | None = strawberry.field(
+        default=None, description="In one of these states. Null: in any."
+    )
+    moments: list[ScreenshotMoment] | None = strawberry.field(
+        default=None, description="Of one of these moments. Null: of any."
     )

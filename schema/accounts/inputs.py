@@ -145,7 +145,9 @@ class ProviderInput:
     )
     is_asked: Maybe[bool | None] = strawberry.field(
         default=None,
-        description="Whether a program that is called can also be asked how executions go. Default: false.",
+        description=(
+            "Whether a program that is called can also be asked how executions go, and to stop one. Default: false."
+        ),
     )
     daily_limit: Maybe[int | None] = strawberry.field(
         default=None, description="How many executions it may be sent in a day. Default: any number."

@@ -3,8 +3,8 @@
 import strawberry
 
 from db.accounts import queries
-from schema.accounts.arguments import AccountFilter, ExecutionFilter, FeedFilter
-from schema.accounts.types import Account, Action, Execution, Feed, Provider, Tag
+from schema.accounts.arguments import AccountFilter, ExecutionFilter, FeedFilter, ScreenshotFilter
+from schema.accounts.types import Account, Action, Execution, Feed, Provider, Screenshot, Tag
 from schema.connections import Connection
 from schema.fields import Demand, connection, lookup
 from schema.matches.arguments import NameOrder, NewestOrder
@@ -68,6 +68,20 @@ class AccountQueries:
         key=None,
         order=NewestOrder,
         filter=ExecutionFilter,
+        demand=_DEMAND,
+    )
+    screenshots: Connection[Screenshot] = connection(
+        "Your screenshots, newest first; an admin is shown everybody's.",
+        queries.screenshots,
+        key=None,
+        order=NewestOrder,
+        filter=ScreenshotFilter,
+        demand=_DEMAND,
+    )
+    screenshot: Screenshot | None = lookup(
+        "One screenshot. Null if there is none, or it is somebody else's.",
+        "screenshot",
+        queries.screenshot_by_id,
         demand=_DEMAND,
     )
     accounts_without_feed: Connection[Account] = connection(

@@ -1,10 +1,10 @@
-"""What can be watched of accounts: executions as they go on, feeds as they are read, and new posts."""
+"""What can be watched of accounts: executions as they go on, feeds as they are read, new posts, and pictures."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 from uuid import UUID
 
 import strawberry
@@ -13,15 +13,15 @@ from db.accounts import queries
 from db.accounts.events import ExecutionChanged as ExecutionChange
 from db.accounts.events import FeedPolled as FeedRead
 from db.accounts.events import PostsSeen
+from db.accounts.events import ScreenshotChanged as ScreenshotChange
 from db.accounts.vocabulary import FINAL_STATES, ExecutionState
 from db.batches import LARGEST_PAGE, Page
-from db.bus import Lagged
 from db.errors import Invalid, NotFound
-from schema.accounts.types import Execution, Poll, Post
+from schema.accounts.types import Execution, Poll, Post, Screenshot
 from schema.context import Asked, Context
 from schema.fields import Demand
 from schema.ids import decode_id
-from schema.live.sources import Feed, State, feed, state
+from schema.live.sources import Feed, Merged, State, feed, state
 
 AccountId = Annotated[strawberry.ID, strawberry.argument(description="The account.")]
 Executions = Mapping[UUID, Any]
@@ -60,6 +60,14 @@ class PostSeen:
     )
 
 
+@strawberry.type(description="A screenshot as it stands now.")
+class ScreenshotChanged:
+    """A screenshot as it stands now."""
+
+    screenshot: Screenshot = strawberry.field(description="It, as it stands now.")
+    sent_at: datetime = strawberry.field(description="The server's clock when this was sent.")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Watched:
     """Executions to be shown, and the newest revision of each that was."""
@@ -69,29 +77,14 @@ class Watched:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExecutionsState(State[ExecutionChange, Watched]):
+class ExecutionsState(Merged[ExecutionChange, Watched]):
     """Executions; of several changes that have come meanwhile, the last of each."""
 
-    async def values(self, context: Context) -> AsyncGenerator[Watched, None]:
-        """Yield the present, then what changed."""
-        # Listen before reading: a change in between is then heard, not missed.
-        with context.db.bus.listen(self.topic, of=self.of) as heard:
-            watched = await self.read(context)
-            yield watched
-            while True:
-                try:
-                    events = [await anext(heard), *heard.take()]
-                except StopAsyncIteration:
-                    return
-                except Lagged:
-                    watched = await self.read(context)
-                    yield watched
-                    continue
-                newest = {event.execution.id: event.execution for event in events}
-                news = [one for one in newest.values() if one.revision > watched.revisions.get(one.id, -1)]
-                if news:
-                    watched = _watched(news, watched.revisions)
-                    yield watched
+    def merged(self, shown: Watched, events: Sequence[ExecutionChange]) -> Watched | None:
+        """See `Merged`."""
+        newest = {event.execution.id: event.execution for event in events}
+        news = [one for one in newest.values() if one.revision > shown.revisions.get(one.id, -1)]
+        return _watched(news, shown.revisions) if news else None
 
 
 @strawberry.type
@@ -170,6 +163,30 @@ class AccountSubscriptions:
             show=lambda post, cursor: PostSeen(post=post, cursor=cursor),
         )
 
+    @state(
+        ScreenshotChanged,
+        "A screenshot of yours: as it stands now, then as that changes. Whoever is slow gets the latest, not the "
+        "backlog.",
+        demand=Demand(None),
+        is_personal=True,
+    )
+    async def screenshot_changed(
+        self,
+        info: Asked,
+        id: Annotated[strawberry.ID, strawberry.argument(description="The screenshot.")],
+    ) -> State[ScreenshotChange, Any]:
+        """A screenshot."""
+        topic = decode_id(id, kind="screenshot")
+        await _check_seen(info.context, queries.screenshot_by_id, topic, "screenshot", "id")
+        return State(
+            topic=topic,
+            of=ScreenshotChange,
+            read=partial(_picture, screenshot_id=topic),
+            after=lambda event: event.screenshot,
+            is_news=lambda heard, shown: bool(heard.revision > shown.revision),
+            show=lambda row, at: ScreenshotChanged(screenshot=cast("Screenshot", row), sent_at=at),
+        )
+
 
 async def _account(context: Context, account_id: str) -> UUID:
     topic = decode_id(account_id, kind="account", field="account_id")
@@ -191,6 +208,11 @@ async def _present(context: Context, *, topic: UUID, is_account: bool) -> Watche
     open_states = {"states": tuple(one for one in ExecutionState if one not in FINAL_STATES)}
     window = await context.loaders.page(queries.executions_by_account, topic, page, None, open_states)
     return _watched(window.rows, {})
+
+
+async def _picture(context: Context, *, screenshot_id: UUID) -> Any:
+    context.renew_loaders()
+    return await context.loaders.one(queries.screenshot_by_id, screenshot_id)
 
 
 def _watched(rows: list[Any], before: Mapping[UUID, int]) -> Watched:

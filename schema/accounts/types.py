@@ -5,13 +5,22 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import strawberry
 
 from db.access.queries import user_by_id
 from db.accounts import queries
 from schema.access.types import User
-from schema.accounts.arguments import AccountFilter, ExecutionFilter, FeedFilter, PollFilter, PollOrder, PostFilter
+from schema.accounts.arguments import (
+    AccountFilter,
+    ExecutionFilter,
+    FeedFilter,
+    PollFilter,
+    PollOrder,
+    PostFilter,
+    ScreenshotFilter,
+)
 from schema.accounts.vocabulary import (
     AccountState,
     ConditionMetric,
@@ -32,6 +41,7 @@ from schema.accounts.vocabulary import (
 )
 from schema.connections import Connection, write_cursor
 from schema.fields import Node, column, computed, connection, node, to_many, to_one, value
+from schema.ids import encode_id
 from schema.matches.arguments import NameOrder, NewestOrder
 from schema.practice.arguments import OldestOrder
 
@@ -86,6 +96,12 @@ class Account(Node):
         queries.executions_by_account,
         order=NewestOrder,
         filter=ExecutionFilter,
+    )
+    screenshots: Connection[Screenshot] = connection(
+        "Pictures of it, of its posts and of what was carried out for it, newest first.",
+        queries.screenshots_by_account,
+        order=NewestOrder,
+        filter=ScreenshotFilter,
     )
 
 
@@ -269,7 +285,9 @@ class Action(Node):
     is_active: bool = column("Whether it runs by itself. By hand it runs all the same.")
     is_for_posts: bool = column("Whether each new post makes it run.")
     is_dry_run: bool = column("Whether it only tries out what it would do: nothing is sent.")
-    has_screenshots: bool = column("Whether pictures are to be taken before and after.")
+    has_screenshots: bool = column(
+        "Whether pictures are taken before and after. The one before is waited for, two minutes at most."
+    )
     daily_limit: int | None = column("How often it may run in a day, by UTC. Null: any number.")
     revision: int = column("Raised by one at every change of it: the higher is the newer.")
     created_at: datetime = column("When it was made.")
@@ -376,20 +394,44 @@ class Execution(Node):
     )
 
 
+def _picture_path(id: UUID, state: ScreenshotState) -> str | None:
+    return f"/screenshots/{encode_id('screenshot', id)}" if state == ScreenshotState.COMPLETED else None
+
+
 @node("screenshot", queries.screenshot_by_id)
 class Screenshot(Node):
-    """A picture of what an execution is for."""
+    """A picture of an address as a browser without log-ins shows it."""
 
     moment: ScreenshotMoment = column("When it is taken.")
     state: ScreenshotState = column("Where it stands.")
     url: str = column("What it shows.")
+    path: str | None = computed(
+        "Where this server has its file, for whoever may see it and sends his token. Null until it was taken.",
+        ("id", "state"),
+        _picture_path,
+    )
     width: int | None = column("How wide it is, in pixels. Null until it was taken.")
     height: int | None = column("How high it is, in pixels. Null until it was taken.")
     byte_count: int | None = column("How large its file is. Null until it was taken.")
     duration_ms: int | None = column("How long it took to take, in milliseconds. Null until it was taken.")
     sha256: str = column("The hash of its file, which is also the file's name. Empty until it was taken.")
-    error: str = column("Why it could not be taken. Empty if nothing went wrong.")
+    error: str = column("Why it could not be taken, the last time. Empty if nothing went wrong.")
     retry_count: int = column("How often it was tried again.")
+    next_attempt_at: datetime | None = column("When it is to be taken. Null: it waits for its execution, or is over.")
     captured_at: datetime | None = column("When it was taken. Null until then.")
+    revision: int = column("Raised by one at every change of it: the higher is the newer.")
     created_at: datetime = column("When it was asked for.")
-    execution: Execution = to_one("The execution.", queries.execution_by_id, key="execution_id")
+    owner: User | None = to_one(
+        "Whose it is. Null: the version of this server before did not say.", user_by_id, key="owner_id"
+    )
+    account: Account | None = to_one(
+        "The account it is about. Null: about none, or that was removed.", queries.account_by_id, key="account_id"
+    )
+    post: Post | None = to_one(
+        "The post it is about. Null: about none, or that was removed.", queries.post_by_id, key="post_id"
+    )
+    execution: Execution | None = to_one(
+        "The execution it belongs to. Null: to none, somebody asked for it.",
+        queries.execution_by_id,
+        key="execution_id",
+    )

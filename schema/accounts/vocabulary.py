@@ -175,6 +175,7 @@ enum(
     "When a picture is taken.",
     BEFORE="Before the execution is sent.",
     AFTER="After it is done.",
+    ASKED="When somebody asked for it: it belongs to no execution.",
 )
 enum(
     ScreenshotState,
@@ -183,5 +184,5 @@ enum(
     CAPTURING="It is being taken.",
     COMPLETED="It was taken.",
     FAILED="It could not be taken.",
-    UNAVAILABLE="This server takes no pictures.",
+    UNAVAILABLE="This server cannot take pictures: `error` says what it lacks.",
 )

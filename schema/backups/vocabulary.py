@@ -25,5 +25,5 @@ enum(
     BackupJobCause,
     "Why it is done.",
     ASKED="Somebody asked for it.",
-    SCHEDULE="It was time: see the setting `backups.every_hours`.",
+    SCHEDULE="It was time: see the settings `backups.every_hours` and `backups.at`.",
 )

@@ -68,8 +68,8 @@ _RAW: dict[tuple[type[Any], str], dict[str, str]] = {
     (BigInteger, "Int"): {"sqlite": _BOUNDED, "postgresql": _BOUNDED},
     (DateTime, "DateTime"): {
         "sqlite": '{0}[:10] + "T" + {0}[11:] + "Z"',
-        # PostgreSQL leaves out the last zeros of a fraction.
-        "postgresql": '({0}[:26].replace(" ", "T") + "Z" if len({0}) == 29 else padded({0}))',
+        # PostgreSQL leaves out the last zeros of a fraction; blocks of instants are printed but for those.
+        "postgresql": '({0} if {0}[26:] == "Z" else padded({0}))',
     },
 }
 
@@ -303,8 +303,8 @@ def _fail() -> NoReturn:
 
 
 def _padded(instant: str) -> str:
-    """Print an instant of PostgreSQL that has not all its six decimals: `2026-11-21 09:30:00.5+00`."""
-    time = instant[11:-3]
+    """Print an instant of PostgreSQL, however many decimals it has: `2026-11-21 09:30:00.5+00`, `…T09:30:00.5Z`."""
+    time = instant[11:-1] if instant[-1] == "Z" else instant[11:-3]
     return f"{instant[:10]}T{time if '.' in time else time + '.':0<15}Z"
 
 

@@ -63,6 +63,8 @@ _MOST_WALKED = 2_000
 # The arguments that say how many, as a number or as a list.
 _SIZES = ("first", "last", "ids")
 
+# The part of a budget that has to be gone before other processes are told what was spent of it.
+_WORTH_TELLING = 0.1
 # How many may come at once, in multiples of what may come in a second.
 _AT_ONCE = 10
 
@@ -291,11 +293,13 @@ def _is_list(type_: GraphQLOutputType) -> bool:
 
 
 class _Budget:
-    __slots__ = ("at", "left")
+    __slots__ = ("at", "left", "untold")
 
     def __init__(self, left: float, at: float) -> None:
         self.left = left
         self.at = at
+        # What was spent here since other processes were told of it.
+        self.untold = 0.0
 
 
 class Budgets:
@@ -325,12 +329,35 @@ class Budgets:
             if budget.left < cost:
                 return self._refused(cost, budget)
         budget.left -= cost
+        budget.untold += cost
         return None
 
     def owe(self, token_id: UUID, rows: int, clock: Clock) -> None:
         """Take off what was read beyond the cost: a budget may fall below nothing, and is refilled from there."""
         if self.spend(token_id, rows, clock) is not None:
-            self._budgets[token_id.int].left -= rows
+            budget = self._budgets[token_id.int]
+            budget.left -= rows
+            budget.untold += rows
+
+    def untold(self) -> dict[UUID, int]:
+        """Return what was spent here since this was asked last, by those whose budget it makes a difference to.
+
+        Whoever has nearly all of it left has spent nothing worth telling.
+        """
+        enough = self.most * (1 - _WORTH_TELLING)
+        told: dict[UUID, int] = {}
+        for token, budget in self._budgets.items():
+            if budget.untold and budget.left < enough:
+                told[UUID(int=token)] = round(budget.untold)
+                budget.untold = 0.0
+        return told
+
+    def take_off(self, token_id: UUID, cost: int, now: datetime) -> None:
+        """Note what a token has spent elsewhere. A budget may fall below nothing, and is refilled from there."""
+        budget = self._budgets.get(token_id.int)
+        if budget is None:
+            budget = self._budgets[token_id.int] = _Budget(self.most, now.timestamp())
+        budget.left -= cost
 
     def refill(self, now: datetime) -> None:
         """Give everybody what time has brought, and forget those who have all of it again."""
@@ -347,7 +374,8 @@ class Budgets:
     def _refill(self, budget: _Budget, at: float) -> None:
         if at > budget.at:
             budget.left = min(self.most, budget.left + (at - budget.at) * self.per_second)
-            budget.at = at
+        # Also where the clock was set back: nobody waits until it is as late again.
+        budget.at = at
 
     def _refused(self, cost: int, budget: _Budget) -> GraphQLError:
         left, seconds = max(0, int(budget.left)), max(1, ceil((cost - budget.left) / self.per_second))

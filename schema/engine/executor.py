@@ -8,9 +8,9 @@ not called again then: what they answered is kept, and only the printing of it s
 import logging
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import strawberry
 from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, OperationType
@@ -18,14 +18,15 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from db.access.viewer import Role
 from schema.context import Context, TooManyRows
+from schema.engine.asking import Run, Traced
 from schema.engine.cost import Budgets, Cost, Rate, cost_of, cost_without_plan, too_costly
-from schema.engine.documents import Documents
+from schema.engine.documents import Document, Documents
 from schema.engine.explain import in_one_line
+from schema.engine.introspection import Introspections
 from schema.engine.plan import Plan, Unplanned
 from schema.engine.planner import Planner
-from schema.engine.reading import Run, Traced
-from schema.engine.running import Operation, run_plan
-from schema.engine.selections import asks_for_schema, flags_of
+from schema.engine.running import Operation, event_printer, run_plan
+from schema.engine.selections import asks_for_nothing_else, asks_for_schema, flags_of
 from schema.engine.variables import Variables
 
 _log = logging.getLogger(__name__)
@@ -35,8 +36,7 @@ _OPERATIONS_KEPT = 2000
 _PLANS_OF_ONE = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """An operation as a client sent it."""
 
     text: str
@@ -56,8 +56,9 @@ class _Known:
     operation: Operation
     variables: Variables
     flags: tuple[str, ...]
-    # Whether it asks what the schema is.
+    # Whether it asks what the schema is, and whether it asks for nothing else.
     is_introspection: bool = False
+    is_of_schema_alone: bool = False
     plans: dict[tuple[Any, ...], tuple[Plan | None, Cost]] = field(default_factory=dict)
 
 
@@ -67,6 +68,7 @@ class Engine:
     def __init__(self, schema: strawberry.Schema) -> None:
         self._planner = Planner(schema)
         self.documents = Documents(self._planner.schema)
+        self.introspections = Introspections(self._planner.schema)
         self._known: OrderedDict[int, _Known] = OrderedDict()
         # By path: `planned`, `unplanned` and `abandoned`.
         self.counts: Counter[str] = Counter()
@@ -84,11 +86,12 @@ class Engine:
         """How many plans are kept."""
         return sum(len(known.plans) for known in self._known.values())
 
-    async def answer(self, asked: Asked, context: Context) -> dict[str, Any] | None:
+    async def answer(self, asked: Asked, context: Context) -> Any:
         """Return the `data` of a query or mutation, straight from its plan; `None` if graphql-core is to answer.
 
-        This is the short way for a door that has nothing to tell graphql-core. What comes back is the whole answer:
-        an operation that met an error comes back as `None`, and may be run again with the same context.
+        This is the short way for a door that has nothing to tell graphql-core. What comes back is the whole answer,
+        to be printed by `print_answer`, as parts of it may be printed already. An operation that met an error comes
+        back as `None`, and may be run again with the same context.
         """
         if not context.may_plan or context.asker is None:
             return None
@@ -97,18 +100,37 @@ class Engine:
         if operation is None or operation.operation is OperationType.SUBSCRIPTION:
             return None
         try:
-            known = self._know(operation, document.fragments)
-            variables = known.variables.read(asked.variables)
-            if variables is None:
-                return None
-            plan, cost = self._planned(known, variables)
-            context.operation = operation
-            if plan is None or self._charge(cost, variables, context) is not None:
-                return None
-            return await self._run(plan, context, variables, known.operation)
+            return await self._answer(asked, document, operation, context)
         except Exception as error:  # noqa: BLE001 -- whatever it was, graphql-core knows how to say it
             self._abandon(context, error)
             return None
+
+    async def _answer(
+        self, asked: Asked, document: Document, operation: OperationDefinitionNode, context: Context
+    ) -> Any:
+        known = self._know(operation, document.fragments)
+        variables = known.variables.read(asked.variables)
+        if variables is None:
+            return None
+        plan, cost = self._planned(known, variables)
+        context.begin(operation)
+        if known.is_of_schema_alone:
+            return await self._introspect(asked, document, known, variables, context)
+        if plan is None or self._charge(cost, variables, context) is not None:
+            return None
+        return await self._run(plan, context, variables, known.operation)
+
+    async def _introspect(
+        self, asked: Asked, document: Document, known: _Known, variables: Any, context: Context
+    ) -> Any:
+        """Return what the schema says of itself, printed; `None` where graphql-core is to say why not."""
+        if document.node is None or self._refuse(known, variables, context) is not None:
+            return None
+        data = await self.introspections.answer(asked.text, document.node, asked.name, variables.coerced)
+        if data is not None:
+            self.counts["unplanned"] += 1
+            context.path = "unplanned"
+        return data
 
     async def run(self, plan: Plan, context: Context, executor: Any) -> dict[str, Any] | None:
         """Return the `data` of an operation that graphql-core's executor holds; `None` if it is to answer itself."""
@@ -118,6 +140,19 @@ class Engine:
         except Exception as error:  # noqa: BLE001 -- as above
             self._abandon(context, error)
             return None
+
+    def event_printer(self, plan: Plan) -> Callable[[Any], dict[str, Any]] | None:
+        """Return what prints events of a subscription by themselves: see `schema.engine.running`."""
+        printer = event_printer(plan)
+        if printer is None:
+            return None
+
+        def print_event(event: Any) -> dict[str, Any]:
+            data = printer(event)
+            self.counts["planned"] += 1
+            return data
+
+        return print_event
 
     async def _run(self, plan: Plan, context: Context, variables: Any, operation: Operation) -> dict[str, Any]:
         viewer = context.viewer
@@ -172,7 +207,9 @@ class Engine:
         self, operation: OperationDefinitionNode, fragments: Any, variables: Any, context: Context
     ) -> GraphQLError | None:
         """Charge an operation to the viewer's token, once; return why it is refused, if it is."""
-        known = self._know(operation, fragments)
+        return self._refuse(self._know(operation, fragments), variables, context)
+
+    def _refuse(self, known: _Known, variables: Any, context: Context) -> GraphQLError | None:
         if known.is_introspection and not context.viewer.has_role(self.introspection):
             return GraphQLError(
                 f"Asking what the schema is needs the role {self.introspection}.", extensions={"code": "FORBIDDEN"}
@@ -228,7 +265,11 @@ class Engine:
             whole = Operation(schema, operation, fragments, None)
             is_introspection = asks_for_schema(operation.selection_set, fragments)
             known = _Known(
-                whole, Variables(schema, operation), flags_of(operation, fragments), is_introspection=is_introspection
+                whole,
+                Variables(schema, operation),
+                flags_of(operation, fragments),
+                is_introspection=is_introspection,
+                is_of_schema_alone=is_introspection and asks_for_nothing_else(operation.selection_set, fragments),
             )
             self._known[id(operation)] = known
             if len(self._known) > _OPERATIONS_KEPT:
@@ -254,7 +295,7 @@ def executor_for(engine: Engine) -> type[StrawberryGraphQLCoreExecutionContext]:
             context = self.context_value
             if not isinstance(context, Context) or context.asker is None:
                 return super().execute_operation(serially)
-            context.operation = self.operation
+            context.begin(self.operation)
             refused = engine.charge(self.operation, self.fragment_definitions, self.variable_values, context)
             if refused is not None:
                 return ExecutionResult(None, [refused])

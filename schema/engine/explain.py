@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from schema.engine.reading import Traced
+from schema.engine.asking import Traced
 
 _MILLISECONDS = 1000.0
 
@@ -72,7 +72,13 @@ def _step_data(step: Step) -> dict[str, Any]:
     return {
         "path": step.path,
         "statements": [
-            {"sql": one.sql, "keys": one.keys, "rows": one.rows, "milliseconds": _rounded(one.seconds)}
+            {
+                "sql": one.sql,
+                "keys": one.keys,
+                "rows": one.rows,
+                "milliseconds": _rounded(one.seconds),
+                "togetherWith": list(one.below),
+            }
             for one in step.statements
         ],
         "steps": [_step_data(inner) for inner in step.steps],

@@ -1,6 +1,9 @@
 """Pages: what is printed of a connection beside its rows, and how rows are cut into pages."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import chain, repeat, starmap
+from operator import itemgetter
 from typing import Any
 
 from db.batches import Order, Page, Pages, Window, table_of
@@ -59,13 +62,28 @@ def _page_info_value(name: str | None, page: Page, found: Window[RawRow], cursor
 class Cursors:
     """Writes the cursors of rows as a driver gave them."""
 
-    def __init__(self, batch: Pages[Any], order: Order, selection: RowSelection, mode: str) -> None:
+    def __init__(self, batch: Pages[Any], order: Order, selection: RowSelection, mode: str, epoch: str) -> None:
         table = table_of(batch.model)
+        self._epoch = epoch
         self._columns = [(selection.columns.index(name), column_converter(table, name, mode)) for name in order.columns]
 
     def of(self, row: RawRow) -> str:
         """Return the cursor of a row."""
-        return write_cursor(tuple(row[i] if convert is None else convert(row[i]) for i, convert in self._columns))
+        place = tuple(row[i] if convert is None else convert(row[i]) for i, convert in self._columns)
+        return write_cursor(place, self._epoch)
+
+
+def together(rows: Sequence[RawRow], place: int) -> tuple[Sequence[RawRow], Counter[Any]]:
+    """Return rows with those of one key together, each key's in their order, and how many each has.
+
+    `place` is that of the key in the rows. They nearly always come so, as nested loops do, and are then left alone.
+    """
+    keys = list(map(itemgetter(place), rows))
+    counts = Counter(keys)
+    if list(chain.from_iterable(starmap(repeat, counts.items()))) != keys:
+        turns = {key: turn for turn, key in enumerate(counts)}
+        rows = sorted(rows, key=lambda row: turns[row[place]])
+    return rows, counts
 
 
 def cut(counts: Mapping[Any, int], whole: list[Any]) -> dict[Any, list[Any]]:

@@ -6,14 +6,17 @@ further rows. An `ObjectSelection` is what is wanted of plain objects: a mutatio
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphql import FieldNode, GraphQLField, GraphQLLeafType, GraphQLOutputType
 from sqlalchemy import Table
 
 from db.batches import Pages, ToMany, ToOne
-from db.statements import CompiledStatement
+from db.blocks import Reading
 from db.walks import Walk
+
+if TYPE_CHECKING:
+    from schema.engine.descending import Descending
 
 
 class Unplanned(Exception):
@@ -111,7 +114,7 @@ class EdgeOne:
     parent_key: str
     is_nullable: bool
     selection: "RowSelection"
-    compiled: dict[Any, CompiledStatement] = field(default_factory=dict)
+    compiled: dict[Any, Reading] = field(default_factory=dict)
 
 
 @dataclass(eq=False, slots=True)
@@ -123,7 +126,9 @@ class EdgeMany:
     batch: ToMany[Any]
     parent_key: str
     selection: "RowSelection"
-    compiled: dict[Any, CompiledStatement] = field(default_factory=dict)
+    # The same edge of these rows, and so on down: where it is a tree that is asked for, one statement reads all of it.
+    below: "tuple[EdgeMany, ...]" = ()
+    compiled: dict[Any, Reading] = field(default_factory=dict)
 
 
 @dataclass(eq=False, slots=True)
@@ -141,7 +146,9 @@ class EdgePage:
     arguments: "Arguments"
     selection: "RowSelection"
     connection: "ConnectionSelection"
-    compiled: dict[Any, CompiledStatement] = field(default_factory=dict)
+    compiled: dict[Any, Reading] = field(default_factory=dict)
+    # What is read with it, found out when it is first read.
+    descending: "Descending | None" = None
 
 
 @dataclass(eq=False, slots=True)
@@ -153,7 +160,7 @@ class EdgeClaim:
     batch: ToOne[Any]
     parent_key: str
     selection: "RowSelection"
-    compiled: dict[Any, CompiledStatement] = field(default_factory=dict)
+    compiled: dict[Any, Reading] = field(default_factory=dict)
 
 
 @dataclass(eq=False, slots=True)
@@ -166,7 +173,7 @@ class EdgeWalk:
     parent_key: str
     arguments: "Arguments"
     selection: "RowSelection"
-    compiled: dict[Any, CompiledStatement] = field(default_factory=dict)
+    compiled: dict[Any, Reading] = field(default_factory=dict)
 
 
 @dataclass(eq=False, slots=True)
@@ -274,7 +281,7 @@ class ConnectionSelection:
     steps: list[ConnectionStep]
     wants_rows: bool
     wants_total: bool
-    counts: dict[Any, CompiledStatement] = field(default_factory=dict)
+    counts: dict[Any, Reading] = field(default_factory=dict)
 
     @property
     def wants_more(self) -> bool:
@@ -320,7 +327,7 @@ class RootLookup:
     is_nullable: bool
     arguments: Arguments
     selection: RowSelection
-    compiled: dict[Any, CompiledStatement] = field(default_factory=dict)
+    compiled: dict[Any, Reading] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -332,7 +339,7 @@ class RootPage:
 
 
 # Calls a field's resolver: what Strawberry's `Info` is made from, and the arguments as the resolver knows them.
-Call = Callable[[Any, Mapping[str, Any]], Any]
+Call = Callable[[Any, dict[str, Any]], Any]
 
 
 @dataclass(slots=True)

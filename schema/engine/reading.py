@@ -1,38 +1,29 @@
 """Reading: a level of a plan at a time, one statement for all parents, and what hangs on it side by side."""
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
-from graphql.execution.values import VariableValues, get_argument_values
-
-from db.access.viewer import ViewerKind
 from db.batches import (
-    Asked,
     Chosen,
-    Order,
-    Page,
-    asked,
     filter_parameters,
-    page_parameters,
     window,
 )
-from db.session import Session
-from db.statements import CompiledStatement, RawRow
-from schema.connections import PageArguments
-from schema.context import Context
+from db.blocks import Reading
+from db.statements import RawRow
+from schema.engine.asking import Question, Run
 from schema.engine.assembly import OBJECT, raw_key, row_assembler
-from schema.engine.pages import Cursors, connection_value, cut
+from schema.engine.descending import Descending
+from schema.engine.pages import Cursors, connection_value, cut, together
 from schema.engine.plan import (
     Abandoned,
-    Arguments,
     ConnectionStep,
     Edge,
     EdgeClaim,
+    EdgeMany,
     EdgeNode,
     EdgeOne,
     EdgePage,
@@ -40,89 +31,18 @@ from schema.engine.plan import (
     RootLookup,
     RowSelection,
 )
-from schema.engine.sharing import Wish, Wishes, own_rows
-from schema.fields import filter_values
+from schema.engine.sharing import Wish, own_rows
 
 Answers = dict[Any, Any]
 _KEYS_ALONE = ("keys",)
-
-
-class Traced(NamedTuple):
-    """One statement that was run: where in the operation, for how many keys, what came back and how long it took."""
-
-    path: str
-    sql: str
-    keys: int
-    rows: int
-    seconds: float
-
-
-@dataclass(slots=True)
-class Run:
-    """One run of a plan."""
-
-    context: Context
-    session: Session
-    variables: VariableValues
-    kind: ViewerKind
-    parameters: Mapping[str, Any]
-    trace: list[Traced]
-    wishes: Wishes = field(default_factory=Wishes)
-
-    @property
-    def mode(self) -> str:
-        """The database whose rows are read."""
-        return self.session.dialect
-
-    def arguments(self, arguments: Arguments) -> dict[str, Any]:
-        """Return a field's arguments as its resolver would be given them."""
-        found = dict(arguments.constants)
-        for name, variable in arguments.variables or ():
-            value = self.variables.coerced.get(variable)
-            if value is None:
-                return arguments.convert(self.graphql_arguments(arguments))
-            found[name] = value
-        return arguments.convert(self.graphql_arguments(arguments)) if arguments.variables is None else found
-
-    def graphql_arguments(self, arguments: Arguments) -> Mapping[str, Any]:
-        """Return a field's arguments as GraphQL knows them."""
-        return get_argument_values(arguments.field, arguments.node, self.variables)
-
-    def compiled(self, kept: dict[Any, CompiledStatement], what: Any, build: Callable[[], Chosen]) -> CompiledStatement:
-        """Return a compiled statement, kept with its step for this sort of viewer and question."""
-        key = (self.mode, self.kind, what)
-        found = kept.get(key)
-        if found is None:
-            found, _ = self.session.statements.compile(build())
-            kept[key] = found
-        return found
-
-    async def fetch(
-        self, path: str, statement: CompiledStatement, keys: Sequence[Any], parameters: Mapping[str, Any]
-    ) -> Sequence[RawRow]:
-        """Run a statement for all keys, which are as the driver gives them."""
-        if statement.names == _KEYS_ALONE:
-            arguments = [statement.printers["keys"](keys)]
-        else:
-            known = {**statement.constants, **parameters}
-            arguments = [
-                statement.printers["keys"](keys)
-                if name == "keys"
-                else known[name]
-                if bind is None
-                else bind(known[name])
-                for name, bind in zip(statement.names, statement.binders, strict=True)
-            ]
-        began = time.perf_counter()
-        rows = await self.session.raw(statement, arguments)
-        self.trace.append(Traced(path, statement.sql, len(keys), len(rows), time.perf_counter() - began))
-        self.context.rows.note(len(rows))
-        return rows
+# From so many on, rows come in blocks: fewer are read sooner as they are. Of lists nobody knows how long they are.
+_MANY_ROWS = 128
+_MANY_LISTS = 16
 
 
 async def read_lookup(run: Run, root: RootLookup, key: str) -> dict[str, Any] | None:
     """Read the one row of a root field. `key` is as the driver gives it."""
-    statement = run.compiled(root.compiled, None, lambda: root.batch.statement(run.kind, root.selection.columns))
+    statement = run.reading(root.compiled, None, lambda: root.batch.statement(run.kind, root.selection.columns))
     rows = await run.fetch(root.path, statement, [key], run.parameters)
     printed = await _print_rows(run, root.selection, rows)
     return printed[0] if printed else None
@@ -134,6 +54,11 @@ async def print_objects(run: Run, selection: RowSelection, rows: Sequence[Any]) 
         return row_assembler(selection, OBJECT)(rows)
     answers = await _answers(run, selection, lambda edge: (raw_key(getattr(row, str(edge.parent_key))) for row in rows))
     return row_assembler(selection, OBJECT)(rows, *answers)
+
+
+async def print_raw(run: Run, selection: RowSelection, rows: Sequence[RawRow]) -> list[dict[str, Any]]:
+    """Print rows that a driver gave for a selection's columns. Raises `Abandoned` or `KeyError` for what cannot be."""
+    return await _print_rows(run, selection, rows)
 
 
 async def read_page(run: Run, edge: EdgePage, keys: Sequence[Any]) -> Answers:
@@ -160,6 +85,8 @@ async def _answers(run: Run, selection: RowSelection, keys_of: Callable[[Edge], 
     keys = [_distinct(keys_of(group[0])) for group in selection.groups]
     waiting = {}
     for place, reader in selection.readers.items():
+        if id(selection.groups[place][0]) in run.levels:
+            continue
         waiting[place] = run.wishes.gather(selection.groups[place], keys[place])
         run.wishes.make(reader, waiting[place])
     now = [place for place in range(len(keys)) if place not in waiting]
@@ -189,6 +116,7 @@ def _distinct(keys: Iterable[Any]) -> list[Any]:
 async def _read_group(run: Run, group: Sequence[Edge], keys: list[Any]) -> list[Answers]:
     """Read once what several edges ask alike, and print it for each of them."""
     if not keys:
+        run.levels.pop(id(group[0]), None)
         return [{} for _ in group]
     pages = [edge for edge in group if isinstance(edge, EdgePage)]
     if pages:
@@ -197,13 +125,37 @@ async def _read_group(run: Run, group: Sequence[Edge], keys: list[Any]) -> list[
     if isinstance(first, EdgeNode):
         found = await asyncio.gather(*(_read_group(run, [choice], keys) for choice in first.choices))
         return [{key: printed for (answers,) in found for key, printed in answers.items()}]
-    if isinstance(first, EdgeOne | EdgeClaim):
-        return await _read_wish(run, group, keys, run.wishes.gather(group, keys))
-    statement = run.compiled(first.compiled, None, lambda: _statement(run, first))
     if isinstance(first, EdgeWalk):
+        statement = run.reading(first.compiled, None, lambda: _statement(run, first))
         return await _read_walks(run, group, first, statement, keys)
-    rows = await run.fetch(first.path, statement, keys, run.parameters)
+    rows = run.levels.pop(id(first), None)
+    if rows is None and isinstance(first, EdgeOne | EdgeClaim):
+        return await _read_wish(run, group, keys, run.wishes.gather(group, keys))
+    if rows is None:
+        rows = await _read_all(run, group, cast("EdgeMany", first), keys)
     return [await _print_edge(run, edge, rows) for edge in group]
+
+
+async def _read_all(run: Run, group: Sequence[Edge], edge: EdgeMany, keys: Sequence[Any]) -> Sequence[RawRow]:
+    """Read all rows of each key; of a tree, those on the levels below with them, if that is the quicker way."""
+    if not edge.below or len(group) > 1 or run.mode == "sqlite":
+        are_many = len(keys) >= _MANY_LISTS
+        statement = run.reading(edge.compiled, None, lambda: _statement(run, edge), are_many=are_many, by=edge.batch.by)
+        return await run.fetch(edge.path, statement, keys, run.parameters)
+    batch, columns, below = edge.batch, edge.selection.columns, edge.below[0].parent_key
+    statement = run.reading(
+        edge.compiled,
+        "tree",
+        lambda: batch.tree_statement(run.kind, columns, below),
+        are_many=True,
+        by=batch.by,
+    )
+    found = await run.fetch(edge.path, statement, keys, {**run.parameters, "levels": 1 + len(edge.below)})
+    rows, counts = together(found, len(columns))
+    levels = cut(counts, [row[:-1] for row in rows])
+    for level, one in enumerate(edge.below, start=2):
+        run.levels[id(one)] = levels.get(level, [])
+    return levels.get(1, [])
 
 
 async def _read_wish(run: Run, group: Sequence[Edge], keys: list[Any], wish: Wish) -> list[Answers]:
@@ -211,7 +163,10 @@ async def _read_wish(run: Run, group: Sequence[Edge], keys: list[Any], wish: Wis
     first = cast("EdgeOne | EdgeClaim", group[0])
     is_shared = bool(wish.others) or wish.rows is not None
     if wish.rows is None and wish.keys:
-        statement = run.compiled(first.compiled, None, lambda: _statement(run, first))
+        are_many = len(wish.keys) >= _MANY_ROWS
+        statement = run.reading(
+            first.compiled, None, lambda: _statement(run, first), are_many=are_many, by=first.batch.by
+        )
         wish.grant(await run.fetch(first.path, statement, wish.keys, run.parameters))
     rows = wish.rows or ()
     if is_shared:
@@ -228,7 +183,7 @@ def _statement(run: Run, edge: Edge) -> Chosen:
 
 
 async def _read_walks(
-    run: Run, group: Sequence[Edge], first: EdgeWalk, statement: CompiledStatement, keys: Sequence[Any]
+    run: Run, group: Sequence[Edge], first: EdgeWalk, statement: Reading, keys: Sequence[Any]
 ) -> list[Answers]:
     parameters = first.batch.parameters(run.arguments(first.arguments))
     rows = await run.fetch(first.path, statement, keys, {**run.parameters, **parameters})
@@ -244,14 +199,17 @@ async def _print_edge(run: Run, edge: Edge, rows: Sequence[RawRow]) -> Answers:
     if isinstance(edge, EdgeClaim):
         place = edge.selection.columns.index(edge.batch.by)
         return {row[place]: True for row in rows}
-    printed = await _print_rows(run, edge.selection, rows)
-    keys = map(itemgetter(edge.selection.columns.index(str(edge.batch.by))), rows)
-    return dict(zip(keys, printed, strict=True)) if isinstance(edge, EdgeOne) else cut(Counter(keys), printed)
+    place = edge.selection.columns.index(str(edge.batch.by))
+    if isinstance(edge, EdgeOne):
+        printed = await _print_rows(run, edge.selection, rows)
+        return dict(zip(map(itemgetter(place), rows), printed, strict=True))
+    rows, counts = together(rows, place)
+    return cut(counts, await _print_rows(run, edge.selection, rows))
 
 
 async def _read_pages(run: Run, edges: Sequence[EdgePage], keys: Sequence[Any]) -> list[Answers]:
     first = edges[0]
-    question = _question(run, first)
+    question = run.question(first)
     wants_rows = any(edge.connection.wants_rows for edge in edges)
     wants_total = any(edge.connection.wants_total for edge in edges)
     if wants_rows and wants_total:
@@ -265,24 +223,6 @@ async def _read_pages(run: Run, edges: Sequence[EdgePage], keys: Sequence[Any]) 
 
 
 @dataclass(frozen=True, slots=True)
-class _Question:
-    """What a client asked of a connection, values and all."""
-
-    page: Page
-    order: Order
-    wanted: Mapping[str, Any]
-    shape: Asked
-
-
-def _question(run: Run, edge: EdgePage) -> _Question:
-    arguments = run.arguments(edge.arguments)
-    order = edge.batch.order(arguments.pop("order_by", None))
-    wanted = filter_values(arguments.pop("filter", None))
-    page = PageArguments(**arguments).page(edge.batch, order)
-    return _Question(page, order, wanted, asked(page, order, wanted))
-
-
-@dataclass(frozen=True, slots=True)
 class _Found:
     """The rows of all pages, those of one key together, and how many each key has."""
 
@@ -290,27 +230,56 @@ class _Found:
     counts: Mapping[Any, int]
 
 
-async def _page_rows(run: Run, edges: Sequence[EdgePage], keys: Sequence[Any], question: _Question) -> _Found:
+async def _page_rows(run: Run, edges: Sequence[EdgePage], keys: Sequence[Any], question: Question) -> _Found:
+    edge = edges[0]
+    rows = run.levels.pop(id(edge), None)
+    if rows is None:
+        rows = await _read_descent(run, edges, keys, question)
+    if rows is None:
+        rows = await _read_rows(run, edges, keys, question)
+    if edge.batch.by is None:
+        return _Found(rows, {None: len(rows)})
+    return _Found(*together(rows, edge.selection.columns.index(edge.batch.by)))
+
+
+async def _read_rows(run: Run, edges: Sequence[EdgePage], keys: Sequence[Any], question: Question) -> Sequence[RawRow]:
+    """Read the rows of all pages by a statement of their own."""
     edge = edges[0]
     batch, columns = edge.batch, edge.selection.columns
-    statement = run.compiled(
-        edge.compiled, question.shape, lambda: batch.statement(run.mode, run.kind, question.shape, columns)
+    statement = run.reading(
+        edge.compiled,
+        question.shape,
+        lambda: batch.statement(run.mode, run.kind, question.shape, columns),
+        are_many=len(keys) * question.page.limit >= _MANY_ROWS,
+        by=batch.by,
     )
-    parameters = {**run.parameters, **page_parameters(question.page), **filter_parameters(question.wanted)}
-    if not any(one.connection.wants_more for one in edges):
-        # The row that would tell of a next page is not asked for.
-        parameters["limit"] = question.page.limit
-    rows = await run.fetch(edge.path, statement, keys, parameters)
-    if batch.by is None:
-        return _Found(rows, {None: len(rows)})
-    return _Found(rows, Counter(map(itemgetter(columns.index(batch.by)), rows)))
+    own = question.parameters(wants_more=any(one.connection.wants_more for one in edges))
+    return await run.fetch(edge.path, statement, keys, {**run.parameters, **own})
 
 
-async def _totals(run: Run, edge: EdgePage, keys: Sequence[Any], question: _Question) -> dict[Any, int]:
+async def _read_descent(
+    run: Run, edges: Sequence[EdgePage], keys: Sequence[Any], question: Question
+) -> Sequence[RawRow] | None:
+    """Read the rows of all pages with those below them, if these are many and the database can; else return None."""
+    if run.mode == "sqlite":
+        return None
+    descending = edges[0].descending
+    if descending is None:
+        descending = edges[0].descending = Descending.of(edges)
+    found = descending.asked(run, question, len(keys))
+    if found is None or found.expected < _MANY_ROWS:
+        return None
+    descent = descending.compiled_for(run, found)
+    if descent is None:
+        return None
+    levels = await run.fetch_levels(descending.paths, descent, keys, {**run.parameters, **found.parameters})
+    run.levels.update(descending.rows_of(levels))
+    return levels[0]
+
+
+async def _totals(run: Run, edge: EdgePage, keys: Sequence[Any], question: Question) -> dict[Any, int]:
     batch, filters = edge.batch, question.shape.filters
-    statement = run.compiled(
-        edge.connection.counts, filters, lambda: batch.count_statement(run.mode, run.kind, filters)
-    )
+    statement = run.reading(edge.connection.counts, filters, lambda: batch.count_statement(run.mode, run.kind, filters))
     parameters = {**run.parameters, **filter_parameters(question.wanted)}
     rows = await run.fetch(f"{edge.path}.totalCount", statement, keys, parameters)
     return {None: rows[0][0]} if batch.by is None else {row[0]: row[1] for row in rows}
@@ -320,7 +289,7 @@ async def _print_connections(
     run: Run,
     edge: EdgePage,
     keys: Sequence[Any],
-    question: _Question,
+    question: Question,
     pages: _Found,
     totals: Mapping[Any, int],
 ) -> Answers:
@@ -332,7 +301,7 @@ async def _print_connections(
     rows = [row for one in windows.values() for row in one.rows]
     selections = edge.connection.row_selections()
     printed = [iter(await _print_rows(run, selection, rows)) for selection in selections]
-    cursors = Cursors(edge.batch, question.order, edge.selection, run.mode)
+    cursors = Cursors(edge.batch, question.order, edge.selection, run.mode, run.context.db.epoch)
     answers: Answers = {}
     for key, found in windows.items():
         taken = [[next(one) for _ in found.rows] for one in printed]

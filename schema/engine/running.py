@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from graphql import GraphQLOutputType, is_list_type, is_non_null_type
 from graphql.pyutils import Path
 
 from schema.context import Raised
+from schema.engine.asking import Run
 from schema.engine.assembly import object_assembler, value_printer
 from schema.engine.plan import (
     Abandoned,
@@ -25,7 +26,7 @@ from schema.engine.plan import (
     Target,
     TypeName,
 )
-from schema.engine.reading import Run, print_objects, read_lookup, read_page
+from schema.engine.reading import print_objects, read_lookup, read_page
 from schema.ids import decode_digits
 
 
@@ -60,10 +61,27 @@ async def run_plan(plan: Plan, run: Run, operation: Operation) -> dict[str, Any]
     """Return the `data` of the answer. Raises whatever went wrong; the caller has graphql-core say it properly."""
     for demand in plan.demands:
         demand(run.context)
-    if plan.is_serial or len(plan.roots) == 1:
+    if len(plan.roots) == 1:
+        # As nearly every operation has it, and past a coroutine for the comprehension.
+        return {plan.roots[0].key: await _root(plan.roots[0], run, operation)}
+    if plan.is_serial:
         return {root.key: await _root(root, run, operation) for root in plan.roots}
     values = await asyncio.gather(*(_root(root, run, operation) for root in plan.roots))
     return {root.key: value for root, value in zip(plan.roots, values, strict=True)}
+
+
+def event_printer(plan: Plan) -> Callable[[Any], dict[str, Any]] | None:
+    """Return what makes an event the `data` of its answer, where that takes no reads; `None` where it does.
+
+    It raises whatever goes wrong, as `run_plan` does.
+    """
+    root, *others = plan.roots
+    if others or plan.demands or not isinstance(root, RootResolved) or not root.is_event:
+        return None
+    if not isinstance(root.target, ObjectSelection) or root.target.takes_reads or is_list_type(_bare(root.field.type)):
+        return None
+    key, assemble = root.key, object_assembler(root.target)
+    return lambda event: {key: assemble(event)}
 
 
 async def _root(root: Root, run: Run, operation: Operation) -> Any:
@@ -123,8 +141,11 @@ def _call(root: RootResolved, run: Run, info: Info) -> Any:
 
 async def _print(value: Any, type_: GraphQLOutputType, target: Target, run: Run) -> Any:
     """Print a value of an object type and its wrappers: what is in its lists is printed together."""
-    if not is_list_type(type_.of_type if is_non_null_type(type_) else type_):
+    if not is_list_type(_bare(type_)):
         if value is not None:
+            if isinstance(target, ObjectSelection) and (target.assembler is not None or not target.takes_reads):
+                # What nearly every mutation answers; an assembler is written for what takes no reads.
+                return object_assembler(target)(value)
             return (await _print_all([value], target, run))[0]
         if is_non_null_type(type_):
             raise Abandoned
@@ -133,6 +154,11 @@ async def _print(value: Any, type_: GraphQLOutputType, target: Target, run: Run)
     shape = _shape(value, type_, held)
     printed = await _print_all(held, target, run)
     return _filled(shape, printed)
+
+
+def _bare(type_: GraphQLOutputType) -> GraphQLOutputType:
+    """Return a type without what says that it is never null."""
+    return type_.of_type if is_non_null_type(type_) else type_
 
 
 async def _print_all(held: Sequence[Any], target: Target, run: Run) -> list[Any]:

@@ -21,6 +21,7 @@ from graphql import (
 from schema.engine.plan import Unplanned
 
 _KNOWN_DIRECTIVES = {"skip", "include"}
+_OF_SCHEMA = {"__schema", "__type"}
 
 
 class Collector:
@@ -126,15 +127,23 @@ def _flags_in(selection_set: SelectionSetNode) -> Iterator[str]:
 
 def asks_for_schema(selection_set: SelectionSetNode, fragments: Mapping[str, FragmentDefinitionNode]) -> bool:
     """Say whether an operation's root, which is valid, asks what the schema is."""
+    return any(name in _OF_SCHEMA for name in _names_in(selection_set, fragments))
+
+
+def asks_for_nothing_else(selection_set: SelectionSetNode, fragments: Mapping[str, FragmentDefinitionNode]) -> bool:
+    """Say whether all that an operation's root asks is what the schema is, which hangs on nobody and no data."""
+    return all(name in _OF_SCHEMA or name == "__typename" for name in _names_in(selection_set, fragments))
+
+
+def _names_in(selection_set: SelectionSetNode, fragments: Mapping[str, FragmentDefinitionNode]) -> Iterator[str]:
+    """Walk the names of a root's fields, those that a directive may leave out among them."""
     for selection in selection_set.selections:
         if isinstance(selection, FieldNode):
-            if selection.name.value in {"__schema", "__type"}:
-                return True
-        elif asks_for_schema(
-            fragments[selection.name.value].selection_set
-            if isinstance(selection, FragmentSpreadNode)
-            else cast("InlineFragmentNode", selection).selection_set,
-            fragments,
-        ):
-            return True
-    return False
+            yield selection.name.value
+        else:
+            inner = (
+                fragments[selection.name.value]
+                if isinstance(selection, FragmentSpreadNode)
+                else cast("InlineFragmentNode", selection)
+            )
+            yield from _names_in(inner.selection_set, fragments)

@@ -84,11 +84,12 @@ def _readers(groups: Sequence[Group], group: Group, place: int) -> Iterator[Grou
             yield other
     for other in groups:
         for edge in other:
-            for selection in _below(edge):
+            for selection in below(edge):
                 yield from _readers(selection.groups, group, -1)
 
 
-def _below(edge: Edge) -> Sequence[RowSelection]:
+def below(edge: Edge) -> Sequence[RowSelection]:
+    """Return what is wanted of the rows an edge leads to."""
     if isinstance(edge, EdgePage):
         return edge.connection.row_selections()
     if isinstance(edge, EdgeNode):

@@ -108,7 +108,8 @@ class FlagMutations:
         self, info: Asked, input: Annotated[FlagMappingInput, strawberry.argument(description="The code.")]
     ) -> Any:
         """Add a code."""
-        return await changed(info, operations.create_mapping, **asdict(input))
+        most = info.context.flags.most_codes
+        return await changed(info, operations.create_mapping, most=most, **asdict(input))
 
     flag_mapping_delete = change_one(
         "flag_mapping_delete",

@@ -6,7 +6,7 @@ from db.access.viewer import Role
 from db.housekeeping.status import read_status
 from schema.context import Asked
 from schema.fields import Demand
-from schema.housekeeping.types import DatabaseStatus, TableStatus
+from schema.housekeeping.types import DatabaseStatus, PendingMigration, TableStatus
 
 
 @strawberry.type
@@ -31,4 +31,5 @@ class HousekeepingQueries:
                 TableStatus(name=one.name, row_count=None if one.rows is None else float(one.rows))
                 for one in found.tables
             ],
+            pending_migrations=[PendingMigration(revision=one.revision, title=one.title) for one in found.pending],
         )

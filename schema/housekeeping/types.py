@@ -12,9 +12,18 @@ class TableStatus:
     name: str = strawberry.field(description="The table.")
     row_count: float | None = strawberry.field(
         description=(
-            "How many rows it has: a whole number. On PostgreSQL as it last estimated; null if it never looked at it."
+            "How many rows it has: a whole number. On PostgreSQL as it last estimated. Null if it never looked at it, "
+            "or if the table is not there yet."
         )
     )
+
+
+@value
+class PendingMigration:
+    """A step that the tables have yet to take."""
+
+    revision: str = strawberry.field(description="The revision that it leads to.")
+    title: str = strawberry.field(description="What it brings.")
 
 
 @value
@@ -29,6 +38,28 @@ class DatabaseStatus:
         description="How many bytes its log of changes has beside that: a whole number. 0 on PostgreSQL."
     )
     tables: list[TableStatus] = strawberry.field(description="All its tables, by name.")
+    pending_migrations: list[PendingMigration] = strawberry.field(
+        description="What `ringside migrate up` would still do to the tables, the first first. Empty if they are as "
+        "the server needs them."
+    )
+
+
+@value
+class CheckedPart:
+    """Something of the database that was looked at."""
+
+    name: str = strawberry.field(description="What it is, and what to do if it could not be looked at.")
+    count: float = strawberry.field(description="How many of it there are: a whole number. 0 if it was not looked at.")
+    is_checked: bool = strawberry.field(description="Whether it was looked at.")
+
+
+@value
+class DatabaseCheck:
+    """What came of looking a database over."""
+
+    is_sound: bool = strawberry.field(description="Whether nothing is wrong with what was looked at.")
+    parts: list[CheckedPart] = strawberry.field(description="What was looked at, and what could not be.")
+    wrong: list[str] = strawberry.field(description="What is wrong, a hundred things at most. Empty if nothing is.")
 
 
 @value

@@ -1,10 +1,13 @@
 """What can be watched: states and feeds, and the subscription fields that are made of them."""
 
+import asyncio
 import inspect
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any, Generic, TypeVar, get_type_hints
 from uuid import UUID
 
@@ -12,8 +15,8 @@ import strawberry
 
 from db.batches import LARGEST_PAGE, Page, Pages, Position
 from db.bus import Event, Lagged, Listener
-from db.errors import Invalid
-from schema.connections import read_cursor, write_cursor
+from db.errors import Invalid, Resync, Unavailable
+from schema.connections import epoch_of, is_of_another, read_cursor, write_cursor
 from schema.context import Asked, Context
 from schema.fields import Demand
 
@@ -23,6 +26,25 @@ R = TypeVar("R")
 
 LONGEST_DELAY_MS = 60_000
 _DECLARED = "ringside.live"
+
+
+_BEGIN_ANEW = (
+    "A backup was put in place of the database that this cursor is of. Forget what you have, and subscribe again "
+    "without `after`."
+)
+_FIRST_PAUSE_SECONDS = 0.05
+_LONGEST_PAUSE_SECONDS = 2.0
+
+
+async def insist(read: Callable[[], Awaitable[V]]) -> V:
+    """Read what somebody who watches has missed, as soon as the database answers: nobody need leave because of it."""
+    pause = _FIRST_PAUSE_SECONDS
+    while True:
+        try:
+            return await read()
+        except Unavailable:
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
 
 def _own_values(*_: Any) -> Any:
@@ -54,11 +76,23 @@ class State(Generic[E_, V]):
         with context.db.bus.listen(self.topic, of=self.of, latest_only=True) as heard:
             shown = await self.read(context)
             yield shown
-            async for event in heard:
-                value = self.after(event)
+            while True:
+                try:
+                    event = await anext(heard)
+                except StopAsyncIteration:
+                    return
+                except Lagged:
+                    # The bus was away. What is read now is no older than what is shown, and may be no newer.
+                    value = await self.read_again(context)
+                else:
+                    value = self.after(event)
                 if self.is_news(value, shown):
                     shown = value
                     yield value
+
+    async def read_again(self, context: Context) -> V:
+        """Read the present after something was missed: as soon as the database answers, whenever that is."""
+        return await insist(lambda: self.read(context))
 
     async def payloads(self, context: Context, _: str | None) -> AsyncGenerator[Any, None]:
         """Yield what one subscriber on his own is sent."""
@@ -66,6 +100,35 @@ class State(Generic[E_, V]):
             async for value in values:
                 context.renew_loaders()
                 yield self.show(value, context.now())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Merged(State[E_, V], ABC):
+    """Several things as one value, into which news is merged; what has come meanwhile comes as one."""
+
+    @abstractmethod
+    def merged(self, shown: V, events: Sequence[E_]) -> V | None:
+        """Return a value after some events, `None` if they were no news."""
+
+    async def values(self, context: Context) -> AsyncGenerator[V, None]:
+        """Yield the present, then how things stand after whatever was news."""
+        # Listen before reading: a change in between is then heard, not missed.
+        with context.db.bus.listen(self.topic, of=self.of) as heard:
+            shown = await self.read(context)
+            yield shown
+            while True:
+                try:
+                    events = [await anext(heard), *heard.take()]
+                except StopAsyncIteration:
+                    return
+                except Lagged:
+                    shown = await self.read_again(context)
+                    yield shown
+                    continue
+                value = self.merged(shown, events)
+                if value is not None:
+                    shown = value
+                    yield value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +147,7 @@ class ReadAnew(State[E_, V]):
                     return
                 except Lagged:
                     pass
-                yield await self.read(context)
+                yield await self.read_again(context)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,9 +177,25 @@ class Feed(Generic[E_, R]):
         """Return where an entry stands."""
         return tuple(getattr(entry, name) for name in self.batch.order(self.order).columns)
 
-    def place_of(self, cursor: str) -> Position:
-        """Return where a cursor points. Raises `Invalid` for one that is not of this feed."""
-        return read_cursor(cursor, self.batch, self.batch.order(self.order), field="after")
+    async def place_of(self, context: Context, cursor: str) -> Position:
+        """Return where a cursor points. Raises `Invalid` for one that is not of this feed.
+
+        Raises `Resync` for one of a database that a backup has taken the place of: what it points to may be another
+        entry by now. One that does not say of which database it is must at least not lie beyond the end.
+        """
+        place = read_cursor(cursor, self.batch, self.batch.order(self.order), field="after")
+        if is_of_another(cursor, context.db.epoch) or (not epoch_of(cursor) and await self.is_beyond(context, place)):
+            raise Resync(_BEGIN_ANEW, field="after")
+        return place
+
+    async def is_beyond(self, context: Context, place: Position) -> bool:
+        """Say whether a place lies beyond the last entry there is."""
+        order = self.batch.order(self.order)
+        page = Page(limit=1, is_backward=True)
+        async with context.db.read() as session:
+            found = await self.batch.read(session, context.viewer, [self.topic], page, order, {})
+        rows = found[self.topic].rows if self.topic in found else []
+        return not rows or self.place(rows[0]) < place
 
     async def page(self, context: Context, place: Position | None) -> tuple[Sequence[R], bool]:
         """Read the entries behind a place, from the beginning if it is None, and whether there are more."""
@@ -137,7 +216,8 @@ class Feed(Generic[E_, R]):
                         place = self.place(entry)
                         yield entry
                 try:
-                    async with aclosing(self._live(heard, place)) as live:
+                    live = self._live(heard, place, is_ordered=context.db.bus.is_ordered)
+                    async with aclosing(live):
                         async for entry in live:
                             place = self.place(entry)
                             yield entry
@@ -147,25 +227,29 @@ class Feed(Generic[E_, R]):
 
     async def payloads(self, context: Context, after: str | None) -> AsyncGenerator[Any, None]:
         """Yield what one subscriber on his own is sent."""
-        place = await self.beginning(context) if after is None else self.place_of(after)
+        place = await self.beginning(context) if after is None else await self.place_of(context, after)
         async with aclosing(self.follow(context, place)) as entries:
             async for entry in entries:
                 context.renew_loaders()
-                yield self.show(entry, write_cursor(self.place(entry)))
+                yield self.show(entry, write_cursor(self.place(entry), context.db.epoch))
 
     async def _history(self, context: Context, place: Position | None) -> AsyncGenerator[R, None]:
         has_more = True
         while has_more:
-            entries, has_more = await self.page(context, place)
+            entries, has_more = await insist(partial(self.page, context, place))
             for entry in entries:
                 place = self.place(entry)
                 yield entry
 
-    async def _live(self, heard: Listener[E_], place: Position | None) -> AsyncGenerator[R, None]:
-        """Pass on what is published. Raises `Lagged` also where something was stored that nobody published."""
+    async def _live(self, heard: Listener[E_], place: Position | None, *, is_ordered: bool) -> AsyncGenerator[R, None]:
+        """Pass on what is published.
+
+        Raises `Lagged` also where something was stored that nobody published, and at any event of a bus that knows no
+        order: what comes next is then read.
+        """
         async for event in heard:
-            if not self.is_complete(event, place):
-                raise Lagged(1)
+            if not is_ordered or not self.is_complete(event, place):
+                raise Lagged(1 + len(heard.take()))
             for entry in self.entries(event):
                 if place is None or self.place(entry) > place:
                     place = self.place(entry)
@@ -262,7 +346,10 @@ def _signature(resolve: Callable[..., Any], payload: type[Any], live: Live) -> i
 
 
 def _after(begins: str) -> inspect.Parameter:
-    description = f"The cursor of the last entry you have. Null: from {begins}."
+    description = (
+        f"The cursor of the last entry you have. Null: from {begins}. If a backup was put in place of the database "
+        "since this feed sent it, the answer is an error with the code RESYNC: forget what you have, and begin anew."
+    )
     return inspect.Parameter(
         "after",
         inspect.Parameter.KEYWORD_ONLY,

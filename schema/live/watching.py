@@ -1,6 +1,6 @@
 """What a client wants to watch: its document and arguments, and which others want the very same."""
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -48,13 +48,17 @@ _VIEWER_ID = "viewer_id"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Watched:
-    """A subscription that can be run. Equal `key`s are one group. `after` and `delay_ms` are its arguments."""
+    """A subscription that can be run. Equal `key`s are one group. `after` and `delay_ms` are its arguments.
+
+    `printer` makes the `data` of an answer of an event, where nothing has to be read for that.
+    """
 
     key: Hashable
     live: Live
     executor: Any
     after: str | None
     delay_ms: int
+    printer: Callable[[Any], dict[str, Any]] | None
 
 
 def watched(schema: Any, asked: Asked, context: Context) -> Watched | list[GraphQLError]:
@@ -104,6 +108,7 @@ def _watched(engine: Engine, document: Document, asked: Asked, executor: Any) ->
         executor=executor,
         after=arguments.get("after"),
         delay_ms=arguments["delay_ms"] if "delay_ms" in arguments else arguments["delayMs"],
+        printer=None if plan is None or not executor.context_value.may_plan else engine.event_printer(plan),
     )
 
 

@@ -130,6 +130,10 @@ class MatchEventFilter:
     reasons: list[RejectionReason] | None = strawberry.field(
         default=None, description="With one of these things wrong with them. Null: whether anything is or not."
     )
+    bursts: list[int] | None = strawberry.field(
+        default=None,
+        description="Of one of these bursts, each named by its `burstSeq`. Null: whether they are of one or not.",
+    )
 
 
 @strawberry.input(description="Which points.")

@@ -12,7 +12,7 @@ from schema.connections import Connection
 from schema.fields import Node, column, computed, connection, node, to_one
 from schema.matches.arguments import MatchFilter, MatchOrder
 from schema.matches.told_types import LazyMat, LazyMatch, points_in
-from schema.matches.vocabulary import TournamentState
+from schema.matches.vocabulary import MedalKind, TournamentState
 
 if TYPE_CHECKING:
     from schema.matches.types import Athlete, Tournament
@@ -61,6 +61,30 @@ class PlannedMatch(Node):
         "The fight it became. Null while it waits; again null if that gave way to another before it was over.",
         queries.match_by_id,
         key="match_id",
+    )
+
+
+@strawberry.type(description="A medal, by the fights that are over: another if one of them is decided otherwise.")
+class Medal:
+    """A medal, by the fights that are over."""
+
+    kind: MedalKind = column("Which.")
+    division: str = column("The age group it was won in. Empty if none was said.")
+    weight: str = column("The weight class it was won in. Empty if none was said.")
+    name: str = column("Who won it, by the full name.")
+    short_name: str = column("Who won it, as a scoreboard shows it.")
+    country_code: str = column("The country, by its code. Empty if none was said.")
+    round_score: str = column(
+        "The rounds won in the fight that decided it, blue's first: `2-1`. Empty if not announced."
+    )
+    ended_at: datetime = column("When the fight that decided it was over.")
+    athlete: LazyAthlete | None = to_one(
+        "Who won it, with all else. Null for an overlay that sees none of his or her fights.",
+        queries.athlete_by_id,
+        key="athlete_id",
+    )
+    match: LazyMatch | None = to_one(
+        "The fight that decided it. Null for an overlay that does not see it.", queries.match_by_id, key="match_id"
     )
 
 

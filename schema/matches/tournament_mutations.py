@@ -8,6 +8,7 @@ from strawberry import Maybe
 
 from db.access.viewer import Role
 from db.matches import operations, tournaments
+from db.matches.logos import read_logo, set_logo
 from schema.changes import change
 from schema.context import Asked
 from schema.ids import decode_id
@@ -89,6 +90,31 @@ class TournamentMutations:
             return await tournaments.update_tournament(
                 tx, decode_id(id, kind="tournament"), given(input), revision=revision
             )
+
+    @change(
+        Tournament,
+        "tournament",
+        "Give a tournament a logo, in place of the one it has, or take that away. Overlays show it.",
+        result="The tournament after the change.",
+        demand=Role.OPERATOR,
+    )
+    async def tournament_set_logo(
+        self,
+        info: Asked,
+        id: Annotated[strawberry.ID, _TOURNAMENT],
+        revision: Annotated[int, _REVISION],
+        image: Annotated[
+            str | None,
+            strawberry.argument(
+                description="The image in base64: SVG, PNG, JPEG, GIF or WebP, at most 512 KiB and no larger than a "
+                "request may be. Null takes the logo away."
+            ),
+        ],
+    ) -> Any:
+        """Give a tournament a logo, or take it away."""
+        read = None if image is None else read_logo(image)
+        async with info.context.db.transaction() as tx:
+            return await set_logo(tx, decode_id(id, kind="tournament"), read, revision=revision)
 
     @change(
         Tournament,

@@ -15,10 +15,11 @@ from db.matches.past import LogPoint, scoreboards_at
 from db.network import queries as network
 from db.recordings import queries as recorded
 from db.social import queries as social
-from schema.access.types import LazyEntry, LazyFlag, LazyUDPListener, User
+from schema.access.types import LazyEntry, LazyFlag, LazyFlagMapping, LazyUDPListener, User
 from schema.connections import Connection, write_cursor
 from schema.context import Asked
 from schema.fields import LinkNode, Node, column, computed, connection, node, to_many, to_one, value
+from schema.ids import encode_id
 from schema.matches.arguments import (
     ChallengeFilter,
     EventTypeFilter,
@@ -49,7 +50,7 @@ from schema.matches.board_types import (
     rounds_of,
     side_of,
 )
-from schema.matches.planned_types import PlannedMatch, TournamentAthlete, TournamentDay
+from schema.matches.planned_types import Medal, PlannedMatch, TournamentAthlete, TournamentDay
 from schema.matches.told_types import (
     STATUS,
     AthleteRecord,
@@ -97,7 +98,18 @@ class Tournament(Node):
     state: TournamentState = column("Where it stands.")
     revision: int = column("Raised by one at every change of it: give back the one you saw when you change it.")
     created_at: datetime = column("When it was set up here.")
+    logo_url: str | None = computed(
+        "Where the server shows its logo, to everybody; another address whenever the logo is another. Null if it has "
+        "none.",
+        ("id", "logo_checksum"),
+        lambda id, checksum: None if checksum is None else f"/logos/{encode_id('tournament', id)}?v={checksum[:12]}",
+    )
     days: list[TournamentDay] = to_many("Its days, in order, at most 100.", queries.days_by_tournament)
+    medals: list[Medal] = to_many(
+        "The medals that were won in it, category by category, gold first. Empty until a final, a semifinal or a "
+        "bronze medal contest is over.",
+        queries.medals_by_tournament,
+    )
     matches: Connection[Match] = connection(
         "The fights that were loaded on its mats.",
         queries.matches_by_tournament,
@@ -186,6 +198,9 @@ class Athlete(Node):
     flag: LazyFlag | None = to_one(
         "The flag that is shown for the country. Null if there is none.", flags.flag_of_code, key="country_code"
     )
+    country: LazyFlagMapping | None = to_one(
+        "What is known of the country's code. Null if nothing is.", flags.mapping_by_code, key="country_code"
+    )
     sides: Connection[MatchSide] = connection(
         "The sides he or she fought on, newest first.", queries.sides_by_athlete, order=NewestOrder
     )
@@ -249,6 +264,11 @@ class Match(Node):
     )
     challenges: Connection[Challenge] = connection(
         "The video challenges in it.", queries.challenges_by_match, order=MatchEventOrder, filter=ChallengeFilter
+    )
+    medals: list[Medal] = to_many(
+        "The medals that were won in its category, a weight class and age group of its tournament, gold first. Empty "
+        "until then, and for a fight of no tournament.",
+        queries.medals_by_match,
     )
     scoreboard: Scoreboard = to_one("What an overlay shows.", queries.scoreboard_by_match, key="id")
 
@@ -354,6 +374,17 @@ class MatchEvent(Node):
 
     seq: int = column("Its number in the mat's log, from 1, without gaps.")
     received_at: datetime = column("When its datagram arrived, or the operator asked for it.")
+    received_monotonic_ms: float | None = computed(
+        "When its datagram arrived, in milliseconds on a clock of that machine that nobody sets: what lies between two "
+        "entries is right even where `receivedAt` jumped, until the machine is started anew. Null for what an operator "
+        "said, and for what is older than this field.",
+        ("received_monotonic_ns",),
+        lambda ns: None if ns is None else ns / 1_000_000,
+    )
+    burst_seq: int | None = column(
+        "The number of the entry that began the burst it is of: the three to six that tell of one point have the same, "
+        "and so have those of a load. Null if it stands alone, as a tick of the clock does."
+    )
     kind: MatchEventKind = column("What it is about.")
     side: Side | None = column("The side it names. Null if it names none, or the referee.")
     points: int | None = column("The points it gives, below zero if it takes them. Null for everything but points.")

@@ -5,6 +5,7 @@ from db.matches.vocabulary import (
     ClockState,
     MatchEventKind,
     MatchState,
+    MedalKind,
     Outcome,
     PointKind,
     RejectionReason,
@@ -20,6 +21,7 @@ __all__ = [
     "ClockState",
     "MatchEventKind",
     "MatchState",
+    "MedalKind",
     "Outcome",
     "PointKind",
     "RejectionReason",
@@ -36,6 +38,13 @@ enum(
     BLUE="Blue won.",
     RED="Red won.",
     TIE="Nobody was named, as after a withdrawal.",
+)
+enum(
+    MedalKind,
+    "What is won in a category: a weight class of an age group.",
+    GOLD="By the winner of the final.",
+    SILVER="By who lost the final.",
+    BRONZE="By the winners of bronze medal contests; where there are none, by both who lost a semifinal.",
 )
 enum(
     MatchState,

@@ -26,6 +26,13 @@ class UDPListenerInput:
     mat_id: Maybe[strawberry.ID | None] = strawberry.field(
         default=None, description="The mat that is spoken for. A new one needs it, and none can go without."
     )
+    host: Maybe[str | None] = strawberry.field(
+        default=None,
+        description=(
+            "The machine that it listens on, where several serve one database: RINGSIDE_HOST_NAME of its server, or "
+            "what the machine calls itself. Default: whichever server does this."
+        ),
+    )
     address: Maybe[str | None] = strawberry.field(
         default=None,
         description=(
@@ -70,6 +77,7 @@ class NetworkMutations:
             changes.pop("mat_id", None),
             changes=changes,
             open_addresses=info.context.open_addresses,
+            most=info.context.most_listeners,
         )
 
     @change(

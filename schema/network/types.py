@@ -21,7 +21,11 @@ class UDPListener(Node):
     """A UDP port that a mat's scoring program is heard on."""
 
     name: str = column("What it is called. No two listeners share a name.")
-    address: str = column("The address of this machine that it is bound to.")
+    host: str | None = column(
+        "The machine that it listens on, by the name its server was given or calls it. Null for whichever server does "
+        "this: another one takes over when that is gone, on its own machine."
+    )
+    address: str = column("The address of that machine that it is bound to.")
     port: int = column("The port it is bound to. 0 takes a free one: see its current session for which.")
     allowed_senders: list[str] = column("Addresses and networks that are heard. Empty: whoever reaches it.")
     largest_packet: int = column("How many bytes a packet may have. One that has more is kept, and marked unreadable.")

@@ -17,7 +17,7 @@ from db.practice.events import PracticeSessionChanged as SessionChange
 from schema.context import Asked, Context
 from schema.fields import Demand
 from schema.ids import decode_id, encode_id
-from schema.live.sources import State, state
+from schema.live.sources import Merged, State, state
 from schema.practice.types import Goal, PracticeSession
 
 _UNSEEN: Any = object()
@@ -77,28 +77,12 @@ class Watched:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TreeState(State[TreeChange, Watched]):
+class TreeState(Merged[TreeChange, Watched]):
     """A tree, each event's news merged into how it was."""
 
-    async def values(self, context: Context) -> AsyncGenerator[Watched, None]:
-        """Yield the present, then each change; what has come meanwhile comes as one."""
-        # Listen before reading: a change in between is then heard, not missed.
-        with context.db.bus.listen(self.topic, of=self.of) as heard:
-            watched = await self.read(context)
-            yield watched
-            while True:
-                try:
-                    events = [await anext(heard), *heard.take()]
-                except StopAsyncIteration:
-                    return
-                except Lagged:
-                    watched = await self.read(context)
-                    yield watched
-                    continue
-                changed = watched.after(events, self.topic)
-                if changed is not None:
-                    watched = changed
-                    yield watched
+    def merged(self, shown: Watched, events: Sequence[TreeChange]) -> Watched | None:
+        """See `Merged`."""
+        return shown.after(events, self.topic)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +108,7 @@ class GoalState(State[TreeChange, Any]):
                         return
                     except Lagged:
                         events = []
-                    goal = await self.read(context)
+                    goal = await self.read_again(context)
                     if not events or any(_is_about(self.id, event) for event in events):
                         # What it comes to may be another, while it is as it was itself.
                         shown = _UNSEEN

@@ -1,6 +1,6 @@
 """What can be watched of recordings: those of a mat that are under way, with what just happened."""
 
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -10,7 +10,6 @@ from uuid import UUID
 import strawberry
 
 from db.batches import LARGEST_PAGE, Page
-from db.bus import Lagged
 from db.errors import NotFound
 from db.matches.queries import mat_by_id
 from db.recordings import queries
@@ -20,7 +19,7 @@ from db.recordings.vocabulary import RecordingState
 from schema.context import Asked, Context
 from schema.fields import Demand, value
 from schema.ids import decode_id
-from schema.live.sources import State, state
+from schema.live.sources import Merged, State, state
 from schema.recordings.types import Recording
 from schema.recordings.vocabulary import RecordingNewsKind
 
@@ -67,29 +66,14 @@ class Watched:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunningRecordings(State[RecordingEvent, Watched]):
+class RunningRecordings(Merged[RecordingEvent, Watched]):
     """Recordings under way, each event's news merged into how they were."""
 
     is_seen: bool
 
-    async def values(self, context: Context) -> AsyncGenerator[Watched, None]:
-        """Yield the present, then each change with what happened; what has come meanwhile comes as one."""
-        # Listen before reading: a change in between is then heard, not missed.
-        with context.db.bus.listen(self.topic, of=self.of) as heard:
-            watched = await self.read(context)
-            yield watched
-            while True:
-                try:
-                    events = [await anext(heard), *heard.take()]
-                except StopAsyncIteration:
-                    return
-                except Lagged:
-                    watched = await self.read(context)
-                    yield watched
-                    continue
-                if self.is_seen:
-                    watched = _after(watched.running, events)
-                    yield watched
+    def merged(self, shown: Watched, events: Sequence[RecordingEvent]) -> Watched | None:
+        """See `Merged`."""
+        return _after(shown.running, events) if self.is_seen else None
 
 
 @strawberry.type

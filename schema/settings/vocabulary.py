@@ -22,4 +22,7 @@ enum(
     PRACTICE="Practice sessions.",
     LISTENERS="UDP listeners.",
     LOGGING="What is logged.",
+    FEEDS="How often feeds are read, and what is done about what is found.",
+    EXECUTIONS="How executions are carried out.",
+    SCREENSHOTS="How pictures are taken and kept.",
 )

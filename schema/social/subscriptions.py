@@ -10,6 +10,7 @@ import strawberry
 
 from db.access.queries import user_by_id
 from db.batches import LARGEST_PAGE, Page, Position
+from db.bus import Lagged
 from db.errors import NotFound
 from db.social import queries
 from db.social.events import ALL_ENTRIES, EntryChanged
@@ -68,6 +69,10 @@ class EntryFeed(Feed[EntryNews, Any]):
             found = await queries.entry_numbers.read(session, context.viewer, [None], page, self._order, {})
         return self.place(found[None].rows[0]) if found else (0,)
 
+    async def is_beyond(self, context: Context, place: Position) -> bool:  # noqa: ARG002 -- for feeds that ask the database
+        """Say no: an entry that is the last may be nobody's to see any more."""
+        return False
+
     async def page(self, context: Context, place: Position | None) -> tuple[list[Any], bool]:
         """Read the entries behind a place, and whether there are more."""
         page = Page(limit=LARGEST_PAGE, after=place)
@@ -86,6 +91,9 @@ class EntryFeed(Feed[EntryNews, Any]):
                     await anext(heard)
                 except StopAsyncIteration:
                     return
+                except Lagged:
+                    # What was missed is read now, as everything is.
+                    continue
 
     @property
     def _order(self) -> Any:
@@ -101,8 +109,16 @@ class EntryState(State[EntryChanged, Any]):
         with context.db.bus.listen(self.topic, of=self.of, latest_only=True) as heard:
             shown = await self.read(context)
             yield shown
-            async for _ in heard:
-                value = await self.read(context)
+            while True:
+                try:
+                    await anext(heard)
+                except StopAsyncIteration:
+                    return
+                except Lagged:
+                    shown = await self.read_again(context)
+                    yield shown
+                    continue
+                value = await self.read_again(context)
                 if (value is None) != (shown is None) or (value is not None and value.revision > shown.revision):
                     shown = value
                     yield value

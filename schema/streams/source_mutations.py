@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import strawberry
 
 from db.access.viewer import Role
-from db.streams import operations
+from db.streams import source_operations
 from db.streams.sources import shown_secret
 from schema.changes import change
 from schema.context import Asked
@@ -59,7 +59,7 @@ class StreamSourceMutations:
         context = info.context
         id = decode_id(stream_id, kind="stream", field="stream_id")
         async with context.db.transaction() as tx:
-            made = await operations.create_source(
+            made = await source_operations.create_source(
                 tx, id, kind=kind, changes=given(input), viewer=context.viewer, now=context.now()
             )
         secret = None if made.secret is None else shown_secret(made.secret)
@@ -80,7 +80,7 @@ class StreamSourceMutations:
     ) -> Any:
         """Change a source."""
         async with info.context.db.transaction() as tx:
-            return await operations.update_source(
+            return await source_operations.update_source(
                 tx, decode_id(id, kind="streamsource"), given(input), viewer=info.context.viewer
             )
 
@@ -90,7 +90,7 @@ class StreamSourceMutations:
     ) -> Any:
         """Switch a source on."""
         async with info.context.db.transaction() as tx:
-            return await operations.enable_source(
+            return await source_operations.enable_source(
                 tx, decode_id(id, kind="streamsource"), is_enabled=True, viewer=info.context.viewer
             )
 
@@ -106,7 +106,7 @@ class StreamSourceMutations:
     ) -> Any:
         """Switch a source off."""
         async with info.context.db.transaction() as tx:
-            return await operations.enable_source(
+            return await source_operations.enable_source(
                 tx, decode_id(id, kind="streamsource"), is_enabled=False, viewer=info.context.viewer
             )
 
@@ -122,7 +122,9 @@ class StreamSourceMutations:
     ) -> Any:
         """Remove a source."""
         async with info.context.db.transaction() as tx:
-            return await operations.delete_source(tx, decode_id(id, kind="streamsource"), viewer=info.context.viewer)
+            return await source_operations.delete_source(
+                tx, decode_id(id, kind="streamsource"), viewer=info.context.viewer
+            )
 
     @strawberry.mutation(
         description="Give a source that calls another secret. The one before stops working at once.",
@@ -133,6 +135,8 @@ class StreamSourceMutations:
     ) -> StreamSourceRotateSecretPayload:
         """Give a source another secret."""
         async with info.context.db.transaction() as tx:
-            made = await operations.rotate_secret(tx, decode_id(id, kind="streamsource"), viewer=info.context.viewer)
+            made = await source_operations.rotate_secret(
+                tx, decode_id(id, kind="streamsource"), viewer=info.context.viewer
+            )
         secret = None if made.secret is None else shown_secret(made.secret)
         return StreamSourceRotateSecretPayload(source=made.source, secret=secret, errors=[])  # type: ignore[arg-type]  # a row stands for its type

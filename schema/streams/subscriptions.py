@@ -1,6 +1,6 @@
 """What can be watched of streams: goals with what just happens to them, and a goal's history as it grows."""
 
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -9,7 +9,6 @@ from uuid import UUID
 
 import strawberry
 
-from db.bus import Lagged
 from db.errors import Invalid, NotFound
 from db.streams import queries
 from db.streams.events import StreamGoalChanged as GoalChange
@@ -18,7 +17,7 @@ from db.streams.vocabulary import StreamGoalChangeKind
 from schema.context import Asked, Context
 from schema.fields import Demand, value
 from schema.ids import decode_id
-from schema.live.sources import Feed, State, feed, state
+from schema.live.sources import Feed, Merged, State, feed, state
 from schema.streams.types import StreamGoal, StreamGoalChange
 
 Goals = dict[UUID, Any]
@@ -83,30 +82,14 @@ class Watched:
 
 
 @dataclass(frozen=True, kw_only=True)
-class GoalState(State[StreamGoalEvent, Watched]):
+class GoalState(Merged[StreamGoalEvent, Watched]):
     """Goals, each event's news merged into how they were. `nodes` are what an overlay is bound to."""
 
     nodes: frozenset[UUID] | None
 
-    async def values(self, context: Context) -> AsyncGenerator[Watched, None]:
-        """Yield the present, then each change with what happened; what has come meanwhile comes as one."""
-        # Listen before reading: a change in between is then heard, not missed.
-        with context.db.bus.listen(self.topic, of=self.of) as heard:
-            watched = await self.read(context)
-            yield watched
-            while True:
-                try:
-                    events = [await anext(heard), *heard.take()]
-                except StopAsyncIteration:
-                    return
-                except Lagged:
-                    watched = await self.read(context)
-                    yield watched
-                    continue
-                changed = _changed(watched.goals, [event for event in events if _is_seen(self.nodes, event.goal)])
-                if changed is not None:
-                    watched = changed
-                    yield watched
+    def merged(self, shown: Watched, events: Sequence[StreamGoalEvent]) -> Watched | None:
+        """See `Merged`."""
+        return _changed(shown.goals, [event for event in events if _is_seen(self.nodes, event.goal)])
 
 
 @strawberry.type

@@ -59,12 +59,23 @@ async def test_a_post_of_the_demonstration_is_seen_and_carried_out_and_commands_
         assert shown["timeline"]["nodes"][0]["state"] == "QUEUED"
         await feeds.show_all(client, as_json=False)
         await executions.show_all(client, count=5, states=["completed"], as_json=False)
+        await executions.show_all(client, count=100, states=[], as_json=False)
         await executions.show(client, execution=made[0]["id"], as_json=False)
-        assert "What happened" in capsys.readouterr().out
+        said = capsys.readouterr().out
+        assert "What happened" in said
+        # In one piece each, wherever it is printed to.
+        assert [name for name in (feed["id"], *(one["id"] for one in made)) if name not in said] == []
         added = await _printed(
             capsys, feeds.add(client, url="https://example.org/x", account=None, terms={"title": "X"}, as_json=True)
         )
         assert (added["title"], added["state"]) == ("X", "PENDING")
+        nobodys = await _printed(
+            capsys, feeds.add(client, url="http://example.org:81/", account=None, terms={}, as_json=True)
+        )
+        refused = await _printed(capsys, feeds.poll(client, feed=nobodys["id"], as_json=True))
+        assert (refused["state"], refused["httpStatus"], refused["feed"]["id"]) == ("FAILED", None, nobodys["id"])
+        await feeds.poll(client, feed=nobodys["id"], as_json=False)
+        assert capsys.readouterr().out.endswith(" ms: Port 81 is not asked: only 80 and 443 are.\n")
         with pytest.raises(NotFound, match="There is no feed"):
             await feeds.poll(client, feed="feed_00000000000000000000000000000001", as_json=True)
         with pytest.raises(Invalid, match="nothing to retry"):

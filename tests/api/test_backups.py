@@ -26,10 +26,12 @@ from db.access.tables import User
 from db.archive import BadArchive, Reader, Writer, verify
 from db.archive_columns import ColumnKind
 from db.backups.target import Target
+from db.connecting import connect
+from db.database import Database
 from db.errors import Conflict, Invalid, NotFound
-from db.session import Database, connect, sqlite_path
 from db.snapshot import Plan, plan
 from db.streams.vocabulary import StreamSourceKind
+from db.urls import sqlite_path
 from tests.db.stored import NOW, Rows, everything
 from tests.db.test_migrations import populate
 from tests.support.social import make_person

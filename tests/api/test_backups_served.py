@@ -17,9 +17,10 @@ from db.backups.events import ALL_JOBS, BackupJobChanged
 from db.backups.tables import BackupJob
 from db.backups.target import Target
 from db.backups.vocabulary import BackupJobCause, BackupJobKind, BackupJobState
+from db.connecting import connect
+from db.database import Database
 from db.errors import Conflict, Forbidden
 from db.ids import new_id
-from db.session import Database, connect
 from db.settings.current import CurrentSettings
 from db.streams import operations as streams
 from db.streams.tables import StreamGoal, StreamGoalChange
@@ -51,7 +52,7 @@ async def kept(
     db: Database, database_url: str, clock: ManualClock, tmp_path: Path
 ) -> tuple[BackupKeeper, CurrentSettings, Restoration]:
     await configure(db, "backups.target", str(tmp_path / "kept"), NOW)
-    current, restoration = CurrentSettings(db), Restoration()
+    current, restoration = CurrentSettings(db), Restoration(database_url)
     await current.look()
     return BackupKeeper(database_url, db, clock, current, restoration), current, restoration
 
@@ -197,6 +198,25 @@ async def test_a_backup_is_made_when_it_is_time_and_the_oldest_go(
     assert [len(one) for one in names] == [1, 1, 2, 2]
     assert names[3][1] == names[2][0]
     assert {job.cause for job in await jobs_of(db)} == {BackupJobCause.SCHEDULE}
+
+
+async def test_a_backup_is_made_at_a_time_of_day_once(
+    db: Database, kept: Kept, clock: ManualClock, tmp_path: Path
+) -> None:
+    keeper, current, _ = kept
+    await ask(db, BackupJobKind.CREATE)
+    await keeper.look()
+    await configure(db, "backups.at", "11:30", NOW)
+    await configure(db, "backups.time_zone", "Europe/Berlin", NOW)
+    await current.look()
+    counts = []
+    # From 9:00, which is 10:00 there.
+    for minutes in (0, 89, 1, 1, 24 * 60 - 2, 1):
+        clock.move(timedelta(minutes=minutes))
+        await keeper.look()
+        counts.append(len(found(Target(str(tmp_path / "kept")))))
+
+    assert counts == [1, 1, 2, 2, 2, 3]
 
 
 async def test_what_a_server_left_is_ended_by_the_next_who_keeps(db: Database, kept: Kept) -> None:

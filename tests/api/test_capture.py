@@ -21,16 +21,16 @@ from api.commands.replaying import Manner, send
 from api.fights import invented_fight
 from api.replay import Network, over, replay
 from api.workers.pss_protocol import parse
+from db.database import Database
 from db.errors import NotFound
 from db.ids import new_id
 from db.matches import operations
 from db.matches.log import Received
 from db.matches.tables import Match
 from db.matches.wire import read_wire
-from db.session import Database
 from tests.db.stored import NOW, lay_mat
 from tests.support.captures import CHALLENGE, FINAL
-from tests.support.house import running_house
+from tests.support.house import PATIENCE_SECONDS, running_house
 
 ROOT = Path(__file__).parents[2]
 HEADER = "offset_ms\twire\ttext_is\n"
@@ -221,7 +221,7 @@ async def test_an_empty_datagram_is_sent_and_nobody_need_be_there() -> None:
         ear.setblocking(False)
         address = ear.getsockname()
         await replay([CapturedMessage.of(timedelta(0), b""), CapturedMessage.of(timedelta(0), b"x")], address)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             heard = [await asyncio.get_running_loop().sock_recv(ear, 10) for _ in range(2)]
     await replay([CapturedMessage.of(timedelta(0), b"x")] * 3, address)
 
@@ -236,7 +236,7 @@ async def test_a_capture_that_is_looped_is_sent_again_until_it_is_stopped() -> N
         ear.setblocking(False)
         manner = Manner(speed=10_000, times=None)
         sending = asyncio.create_task(send("fight", messages, ear.getsockname(), manner, is_silent=True))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while len(heard) < 2 * len(messages) + 1:
                 heard.append(await asyncio.get_running_loop().sock_recv(ear, 1000))
         sending.cancel()

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from uuid import uuid4
 
@@ -25,14 +26,16 @@ from api.capture import read_capture
 from api.cli import app
 from api.fights import invented_fight
 from api.settings import Settings
+from db.connecting import connect
 from db.matches import operations as matches
-from db.session import connect
 from schema import print_contract
 from tests.support.captures import CHALLENGE
 from tests.support.competition import begun_fight, say
+from tests.support.loaded import begun
 from tests.support.postgresql import Server
+from tests.support.process import serving
 
-_PATIENCE_SECONDS = 30
+_PATIENCE_SECONDS = 60
 _RUNNER = CliRunner(env={"COLUMNS": "200", "TERM": "dumb", "NO_COLOR": "1"})
 
 
@@ -79,6 +82,7 @@ _COMMANDS = sorted(_leaves(get_command(app)))
 def test_these_are_the_commands() -> None:
     assert [" ".join(command) for command in _COMMANDS] == [
         "backup create",
+        "backup delete",
         "backup list",
         "backup restore",
         "backup verify",
@@ -90,7 +94,7 @@ def test_these_are_the_commands() -> None:
         "executions retry",
         "executions show",
         "explain",
-        "export goals",
+        "export",
         "feeds add",
         "feeds list",
         "feeds poll",
@@ -104,7 +108,7 @@ def test_these_are_the_commands() -> None:
         "goals unhide",
         "goals watch",
         "housekeeping run",
-        "import goals",
+        "import",
         "matches rebuild",
         "migrate down",
         "migrate status",
@@ -141,6 +145,10 @@ def test_every_option_of_the_server_may_stand_in_the_environment() -> None:
 
 def test_without_a_command_help_is_shown() -> None:
     assert "serve" in ringside().output
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert ringside("--version").stdout == f"ringside {version('ringside')}\n"
 
 
 # Tokens
@@ -514,16 +522,16 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
 # Serving
 
 
+# On free ports.
+_SERVE = ("serve", "--port", "0", "--pss-port", "0")
+
+
 @contextmanager
-def _serving(*arguments: str, **environment: str) -> Iterator["subprocess.Popen[str]"]:
-    """Run the script as a shell would, on free ports, and stop it as a person would."""
+def _serving(*arguments: str) -> Iterator["subprocess.Popen[str]"]:
+    """Run the script as a shell would, and stop it as a person would."""
     script = Path(sys.executable).with_name("ringside")
     with subprocess.Popen(  # noqa: S603 -- our own script
-        [script, "serve", "--port", "0", "--pss-port", "0", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **environment},
+        [script, *_SERVE, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         try:
             yield process
@@ -571,25 +579,27 @@ def test_the_demonstration_prints_one_line_for_programs_and_works() -> None:
     assert told["token"] not in said
 
 
-def test_the_first_start_makes_an_admin_and_the_second_does_not(database: Path) -> None:
+async def test_the_first_start_makes_an_admin_and_the_second_does_not(database: Path, tmp_path: Path) -> None:
     starts = []
     for _ in range(2):
-        with _serving("--json") as process:
-            assert process.stdout is not None
-            starts.append(orjson.loads(process.stdout.readline()))
+        async with serving(f"sqlite:///{database}", tmp_path / "server.log", hears=False) as server:
+            starts.append(server.welcome)
+            assert await server.stop() == 0
 
     first, second = starts
     assert re.fullmatch(r"rs_\w{8}_[\w-]{43}", first["token"])
     assert (second["token"], second["overlays"]) == (None, [])
-    assert database.exists()
+    assert await asyncio.to_thread(database.exists)
 
 
-def test_a_person_is_told_where_everything_is() -> None:
-    with _serving(NO_COLOR="1", COLUMNS="80", RINGSIDE_PSS_MAT="Centre court") as process:
-        assert process.stdout is not None
-        lines: list[str] = []
-        while not lines or "Ctrl+C" not in lines[-1]:
-            lines.append(process.stdout.readline())
+async def test_a_person_is_told_where_everything_is(tmp_path: Path) -> None:
+    given = {"NO_COLOR": "1", "COLUMNS": "80", "RINGSIDE_PSS_MAT": "Centre court"}
+    with (tmp_path / "said").open("ab") as said:
+        async with asyncio.timeout(_PATIENCE_SECONDS), begun(_SERVE, {**os.environ, **given}, said.fileno()) as process:
+            lines: list[str] = []
+            while not lines or "Ctrl+C" not in lines[-1]:
+                lines.append((await process.stdout.readline()).decode())
+                assert lines[-1], "it ended before it said so"
 
     told = "".join(lines)
     assert re.search(r"GraphiQL +http://127\.0\.0\.1:\d+/graphql#token=rs_\w{8}_[\w-]{43}\n", told)
@@ -597,14 +607,16 @@ def test_a_person_is_told_where_everything_is() -> None:
     assert "It is not shown again." in told
 
 
-def test_a_port_that_is_taken_ends_the_server() -> None:
-    with socket.socket() as taken:
+async def test_a_port_that_is_taken_ends_the_server(tmp_path: Path) -> None:
+    errors = tmp_path / "said"
+    with socket.socket() as taken, errors.open("ab") as said:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
+        arguments = [*_SERVE, "--demo", "--port", str(taken.getsockname()[1])]
+        async with asyncio.timeout(_PATIENCE_SECONDS), begun(arguments, dict(os.environ), said.fileno()) as process:
+            printed = await process.stdout.read()
+            code = await process.wait()
 
-        with _serving("--demo", "--port", str(taken.getsockname()[1])) as process:
-            printed, said = process.communicate(timeout=_PATIENCE_SECONDS)
-
-    assert process.returncode not in {0, None}
-    assert printed == ""
-    assert "address already in use" in said
+    assert code > 0
+    assert printed == b""
+    assert "address already in use" in errors.read_text()

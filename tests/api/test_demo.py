@@ -5,10 +5,10 @@ from api.demo import CAPTURE, set_up
 from api.demo.flags import drawn_flags
 from db.access import operations as access
 from db.access.viewer import Role, Viewer
+from db.database import Database
 from db.flags import operations as flags
 from db.flags.images import check_svg
 from db.ids import new_id
-from db.session import Database
 from db.social.recount import find_drift
 from tests.conftest import ManualClock
 from tests.support.captures import FINAL

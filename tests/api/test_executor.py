@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import ssl
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -21,8 +22,10 @@ from db.accounts import executions, providers
 from db.accounts.signing import check_signature, shown_secret, signature
 from db.accounts.tables import Execution, Feed, Post, Provider, SandboxOrder, Service
 from db.accounts.vocabulary import ExecutionState, ProviderKind, TriggerKind
+from db.connecting import connect
+from db.database import Database
 from db.errors import Unauthenticated
-from db.session import Database, connect, is_embedded
+from db.urls import is_embedded
 from schema.ids import encode_id
 from tests.conftest import ManualClock
 from tests.support.accounts import (
@@ -39,7 +42,7 @@ from tests.support.accounts import (
     poll,
     sandbox,
 )
-from tests.support.house import eventually, running_house
+from tests.support.house import PATIENCE_SECONDS, eventually, running_house
 from tests.support.web import Answer, Asked, Web, web
 
 Handler = Callable[[Asked], Answer]
@@ -90,8 +93,8 @@ class Office:
 async def office(db: Database, clock: ManualClock) -> AsyncIterator[Office]:
     async with web() as served:
         guard = Guard(allowed={served.host})
-        executor = Executor(db, clock, guard, limits=ExecutorLimits(call_seconds=2.0), chance=lambda: 0.0)
-        async with open_client(guard, seconds=2.0) as client:
+        executor = Executor(db, clock, guard, limits=ExecutorLimits(call_seconds=PATIENCE_SECONDS), chance=lambda: 0.0)
+        async with open_client(guard, seconds=PATIENCE_SECONDS) as client:
             yield Office(db, clock, served, executor, client)
 
 
@@ -200,7 +203,7 @@ async def test_what_a_program_answers_says_whether_it_took_it(
 
 async def test_a_program_that_is_not_there_is_called_again_later(office: Office, unused_tcp_port: int) -> None:
     office.executor.guard = Guard(allowed={f"127.0.0.1:{unused_tcp_port}"})
-    async with open_client(office.executor.guard, seconds=1) as client:
+    async with open_client(office.executor.guard, seconds=PATIENCE_SECONDS) as client:
         office.client = client
         _, service = await office.provider(ProviderKind.WEBHOOK, url=f"http://127.0.0.1:{unused_tcp_port}/")
         await office.execution(service)
@@ -323,6 +326,19 @@ async def test_of_fifty_executors_at_once_each_execution_is_sent_by_one(db: Data
         orders = await session.rows(select(SandboxOrder))
     assert [one.call_count for one in orders] == [1] * 10
     assert sum(one.sent for one in crowd) == 10
+
+
+async def test_whom_to_trust_is_read_once_for_all_clients_and_each_asks_who_answers() -> None:
+    guards = Guard(), Guard(allowed={"127.0.0.1:1"})
+    opened = [open_client(one, seconds=1)._transport for one in guards]
+
+    contexts = [one._pool._ssl_context for one in opened if isinstance(one, httpx.AsyncHTTPTransport)]
+    trusted = contexts[0]
+    assert trusted is not None
+    assert [one is trusted for one in contexts] == [True, True]
+    assert (trusted.verify_mode, trusted.check_hostname) == (ssl.CERT_REQUIRED, True)
+    for one in opened:
+        await one.aclose()
 
 
 # What a program says by itself

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from api.cli import app
-from db.session import Database
+from db.database import Database
 from tests.conftest import ManualClock
 from tests.db.stored import NOW
 from tests.support.competition import hold

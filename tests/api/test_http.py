@@ -11,7 +11,7 @@ import pytest
 from db.access import operations as access
 from db.access.viewer import Role
 from tests.conftest import ManualClock
-from tests.support.house import RunningHouse, open_socket, running_house
+from tests.support.house import RunningHouse, eventually, open_socket, running_house
 from tests.support.mishaps import drop_table
 from tests.support.process import serving
 from tests.support.wire import wire_to
@@ -186,6 +186,7 @@ async def test_health_is_told_without_a_token_and_without_secrets(house: Running
     await house.send("pre;FightLoaded")
     await house.logged(1)
     assert house.listener is not None
+    await house.house.leaving.leases.look()
 
     alive = await house.http.get("/healthz")
     ready = await house.http.get("/readyz")
@@ -198,10 +199,13 @@ async def test_health_is_told_without_a_token_and_without_secrets(house: Running
     assert (ready.status_code, ready.headers["cache-control"]) == (200, "no-store")
     well = {"state": "running", "since": at, "restarts": 0, "lastError": None}
     workers = {one.pop("name"): one for one in ready.json()["workers"]}
+    leases = {name: one.pop("lease") for name, one in workers.items() if "lease" in one}
+    machine = leases["backups"]["holder"].partition("/")[0]
     assert ready.json() | {"workers": ...} == {
         "status": "ok",
         "at": at,
         "database": database,
+        "bus": ready.json()["bus"],
         "workers": ...,
         "sockets": 0,
         "listeners": 0,
@@ -209,18 +213,32 @@ async def test_health_is_told_without_a_token_and_without_secrets(house: Running
     assert workers == {
         "settings": well,
         "backups": {**well, "done": 0},
+        "restorations": well,
         "housekeeping": {**well, "retired": 0},
         "doorkeeper": {**well, "sockets": 0, "wrongTokens": 0},
         "stream sources": {**well, "sources": 0},
         "OBS machines": {**well, "machines": 0},
         "goal keeper": well,
-        "feeds": {**well, "reading": 0, "polls": 0, "failures": 0, "killed": 0},
+        "feeds": {
+            **well,
+            "reading": 0,
+            "unstored": 0,
+            "behindSeconds": 0,
+            "polls": 0,
+            "failures": 0,
+            "killed": 0,
+        },
         "executions": {**well, "sent": 0, "lost": 0},
+        "screenshots": {**well, "taking": 0, "taken": 0, "failures": 0, "browsers": 0},
         "session planner": {**well, "planned": 0},
-        "listeners": {**well, "listeners": 1},
+        "leases": well,
+        "listeners": {**well, "listeners": 0},
         "listener reports": well,
+        f"listeners of {machine}": {**well, "listeners": 1},
+        f"listener reports of {machine}": well,
         "operations": {**well, "underWay": 0},
         "tally": well,
+        **({"budgets": well} if database["engine"] == "postgresql" else {}),
         "watchdog": {**well, "stalls": watchdog["stalls"], "longestStallMs": watchdog["longestStallMs"]},
         pss["name"]: {
             **well,
@@ -234,8 +252,16 @@ async def test_health_is_told_without_a_token_and_without_secrets(house: Running
             "lastReceivedAt": at,
         },
     }
+    assert set(leases) == {
+        *("backups", "housekeeping", "stream sources", "OBS machines", "goal keeper", "feeds", "executions"),
+        *("screenshots", "session planner", "listeners", f"listeners of {machine}"),
+    }
+    assert {(one["isHeldHere"], one["holder"]) for one in leases.values()} == {(True, leases["backups"]["holder"])}
+    assert all(one["since"] < one["until"] for one in leases.values())
     assert set(database) == {"status", "engine", "version", "synchronous"}
     assert database["status"] == "ok"
+    kind = "postgresql" if database["engine"] == "postgresql" else "local"
+    assert ready.json()["bus"].items() >= {"kind": kind, "status": "ok"}.items()
 
 
 @pytest.mark.parametrize("database_url", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True)
@@ -254,6 +280,13 @@ async def test_a_database_that_is_away_is_told_and_comes_back_without_a_restart(
         wire.mend()
         mended = await house.http.get("/readyz")
 
+        async def is_well() -> bool:
+            ready: dict[str, object] = (await house.http.get("/readyz")).json()
+            return ready["status"] == "ok"
+
+        # The bus comes back by itself a moment later.
+        await eventually(is_well, "a bus that hears")
+
     assert alive.status_code == 200
     assert (ready.status_code, ready.json()["status"], ready.json()["database"]["status"]) == (
         503,
@@ -262,7 +295,7 @@ async def test_a_database_that_is_away_is_told_and_comes_back_without_a_restart(
     )
     assert [error["extensions"]["code"] for error in known.json()["errors"]] == ["UNAVAILABLE"]
     assert (stranger.status_code, stranger.headers["retry-after"]) == (503, "1")
-    assert (mended.status_code, mended.json()["status"]) == (200, "ok")
+    assert (mended.status_code, mended.json()["database"]["status"]) == (200, "ok")
     assert "Traceback" not in "".join(
         record.getMessage() for record in caplog.records if record.name == "uvicorn.error"
     )

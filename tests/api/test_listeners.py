@@ -14,7 +14,10 @@ from sqlmodel import col, select
 from api.workers.listeners import Listeners, Terms
 from api.workers.supervisor import Supervisor
 from api.workers.traffic import ACTIVE_FOR, MOST_SENDERS, Traffic
+from db.bus import BusKind
 from db.clock import SystemClock
+from db.connecting import connect
+from db.database import Database
 from db.matches.tables import Mat, MatchEvent
 from db.matches.vocabulary import RejectionReason
 from db.network import operations
@@ -22,7 +25,6 @@ from db.network.addresses import Allowance
 from db.network.events import ListenerEvent
 from db.network.tables import ListenerSession, Sender, UDPListener
 from db.network.vocabulary import ListenerSessionState, ListenerState
-from db.session import Database
 from tests.conftest import ManualClock
 from tests.db.stored import NOW, lay_mat
 from tests.support.house import eventually, running_house, send_datagrams
@@ -234,6 +236,24 @@ async def test_a_listener_is_stopped_started_moved_and_removed_while_the_others_
     # What was heard before a port was closed is in the log it was heard for.
     assert (await log_of(db, mats[0].id), await log_of(db, mats[1].id)) == (["clk;1", "clk;2", "clk;3"], ["clk;4"])
     assert await sessions_of(db, row.id) == []
+
+
+async def test_what_another_process_changed_is_found_though_nobody_tells_of_it(
+    db: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.workers.following._LOOK_AGAIN_SECONDS", 0.02)
+    mat = await lay_mat(db)
+    known = await make_listener(db, mat.id, NOW)
+    elsewhere = await connect(database_url, pool_size=1, bus=BusKind.LOCAL)
+
+    async with listeners(db):
+        # What was there at the first look is heard by then.
+        await has_state(db, known.id, ListenerState.LISTENING)
+        row = await make_listener(elsewhere, mat.id, NOW, name="South")
+        await has_state(db, row.id, ListenerState.LISTENING)
+        await change(elsewhere, operations.stop_listener, known.id)
+        await has_state(db, known.id, ListenerState.STOPPED)
+    await elsewhere.close()
 
 
 async def test_two_listeners_of_one_mat_write_one_log(db: Database) -> None:
@@ -485,9 +505,11 @@ async def test_the_graph_refuses_what_the_server_was_not_told_to_open(database_u
 
 
 async def test_the_listener_of_the_command_line_is_shown_among_the_others(database_url: str) -> None:
-    async with running_house(database_url) as house:
-        data = await house.execute("{ listeners { nodes { name mat { name } } } }")
+    async with running_house(database_url, host_name="studio") as house:
+        data = await house.execute("{ listeners { nodes { name host mat { name } } } }")
         of_mat = await house.execute("query ($id: ID!) { mat(id: $id) { listeners { name } } }", id=house.mat)
 
-    assert data == {"listeners": {"nodes": [{"name": "Command line", "mat": {"name": "Mat 1"}}]}}
-    assert of_mat == {"mat": {"listeners": [{"name": "Command line"}]}}
+    assert data == {
+        "listeners": {"nodes": [{"name": "Command line of studio", "host": "studio", "mat": {"name": "Mat 1"}}]}
+    }
+    assert of_mat == {"mat": {"listeners": [{"name": "Command line of studio"}]}}

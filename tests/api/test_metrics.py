@@ -17,11 +17,11 @@ from api.tally import OTHERS, Line, Tally
 from api.watchdog import Watchdog
 from db.access import operations as access
 from db.access.viewer import Role, Viewer
+from db.database import Database
 from db.ids import new_id
-from db.session import Database
 from schema.context import Context
 from tests.conftest import ManualClock
-from tests.support.house import RunningHouse, eventually, running_house
+from tests.support.house import PATIENCE_SECONDS, RunningHouse, eventually, running_house
 from tests.support.process import serving
 
 NAMED = "query Mats($first: Int) { mats(first: $first) { nodes { name } } }"
@@ -200,21 +200,22 @@ async def test_a_loop_that_stalls_is_told_of_with_the_place(caplog: pytest.LogCa
     running = asyncio.create_task(watchdog.run())
     await asyncio.sleep(0)
 
-    _stand_still(until=lambda: "busy at" in caplog.text)
-    await eventually(lambda: watchdog.stalls == 1, "the count")
+    _stand_still(until=lambda: "_stand_still" in caplog.text)
+    await eventually(lambda: watchdog.stalls > 0, "the count")
     running.cancel()
     await asyncio.wait([running])
 
-    assert "_stand_still" in caplog.text
-    assert caplog.text.count("the event loop is busy at") == 1
-    assert caplog.text.count("the event loop did nothing else for") == 1
-    assert watchdog.facts() == {"stalls": 1, "longestStallMs": round(watchdog.longest * 1000)}
+    # A machine that does much else may stand still once more, before or after.
+    told = [one for one in caplog.messages if "the event loop is busy at" in one]
+    assert len([one for one in told if "_stand_still" in one]) == 1
+    assert caplog.text.count("the event loop did nothing else for") == watchdog.stalls
+    assert watchdog.facts() == {"stalls": watchdog.stalls, "longestStallMs": round(watchdog.longest * 1000)}
     assert watchdog.longest > 0.1
     assert "watchdog" not in {thread.name for thread in threading.enumerate()}
 
 
 def _stand_still(until: Callable[[], bool]) -> None:
-    """Keep the loop busy for as long as it takes to be told of."""
+    """Keep the loop for as long as it takes to be told of."""
     began = time.monotonic()
-    while not until() and time.monotonic() - began < 5:
-        pass
+    while not until() and time.monotonic() - began < PATIENCE_SECONDS:
+        threading.Event().wait(0.01)

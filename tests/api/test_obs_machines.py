@@ -14,15 +14,17 @@ from api.workers.obs_client import OBSClient, Patience
 from api.workers.obs_machines import OBSMachines
 from api.workers.supervisor import Supervisor
 from db.clock import Clock
+from db.connecting import connect
+from db.database import Database
 from db.matches.tables import Mat
 from db.recordings import commands, machines
 from db.recordings.tables import OBSCommand, OBSMachine, Recording
-from db.session import Database, connect
 from tests.conftest import ManualClock
 from tests.db.stored import lay_mat
 from tests.support.competition import begun_fight, loaded_fight, say
 from tests.support.house import eventually, running_house
 from tests.support.obs import obs
+from tests.support.ports import free_port
 from tests.support.recordings import make_machine, make_recording
 from tests.support.tikfinity import silent_server
 from tests.support.wire import wire_to
@@ -290,16 +292,15 @@ async def test_an_obs_without_a_password_needs_none(db: Database, clock: ManualC
 
 
 @on_sqlite
-async def test_an_obs_that_is_not_there_is_called_until_it_is(
-    db: Database, clock: ManualClock, mat: Mat, unused_tcp_port: int
-) -> None:
-    async with calling(db, clock, mat.id, unused_tcp_port):
+async def test_an_obs_that_is_not_there_is_called_until_it_is(db: Database, clock: ManualClock, mat: Mat) -> None:
+    port = free_port()
+    async with calling(db, clock, mat.id, port):
         await eventually(is_in(db, "ERROR"))
         await tell(db, clock, mat, *loaded_fight("1"))
         await eventually(told(db, ("START_RECORDING", "QUEUED")))
         # So late that nobody would want it at its own time: the fight is on the mat still.
         clock.move(5 * MINUTE)
-        async with obs(port=unused_tcp_port):
+        async with obs(port=port):
             await eventually(shows(db, ("RECORDING", "RECORDING")))
 
 
@@ -482,3 +483,30 @@ async def test_a_server_speaks_with_its_machines_and_a_button_saves_a_replay(dat
         await house.execute("mutation ($id: ID!) { replaySave(obsMachineId: $id) { errors { code } } }", id=id)
         await eventually(shows(house.house.db, ("REPLAY", "FINISHED")))
     assert not machine.is_connected
+
+
+@on_sqlite
+async def test_a_recorder_that_takes_for_ever_holds_up_neither_the_log_nor_what_is_shown(database_url: str) -> None:
+    """Each that is told has a queue of its own: here an OBS that never says that it is done."""
+    watch = """subscription ($mat: ID!) {
+      scoreboardChanged(matId: $mat) { scoreboard { state challenge { state } } }
+    }"""
+    fight = [*begun_fight("1"), "clk;01:50;stop", "ch1", "win;BLUE"]
+    async with obs() as machine, running_house(database_url) as house:
+        machine.is_slow = True
+        await make_machine(house.house.db, house.mat_id, house.house.clock.now(), port=machine.port)
+        await eventually(lambda: machine.is_connected)
+        async with house.admitted() as opened:
+            boards = opened.subscribe(watch, mat=house.mat)
+            await anext(boards)
+            await house.send(*fight[:-1])
+            await eventually(lambda: machine.asked("SaveReplayBuffer") == 1)
+            await house.send(fight[-1])
+            await house.logged(len(fight))
+            async for shown in boards:
+                if shown["scoreboardChanged"]["scoreboard"]["state"] == "ENDED":
+                    break
+            await boards.aclose()
+
+        (replay,) = [one for one in await all_of(house.house.db, OBSCommand) if one.kind == "SAVE_REPLAY"]
+        assert replay.state not in {"DONE", "FAILED"}

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from api.capture import CapturedMessage, read_capture
 from api.replay import replay
+from db.database import Database
 from db.errors import Stale
 from db.matches import by_hand, operations, taking_back
 from db.matches.held import By
@@ -16,9 +17,8 @@ from db.matches.past import entry_of
 from db.matches.state import from_json
 from db.matches.tables import MatchEvent, Round, Scoreboard
 from db.matches.vocabulary import PointKind, Side
-from db.session import Database
 from tests.conftest import ManualClock
-from tests.db.test_matches import rows_of
+from tests.db.logs import rows_of
 from tests.support.captures import FINAL
 from tests.support.house import RunningHouse, eventually, running_house
 from tests.support.operators import correct, make_operator, revision_of

@@ -11,8 +11,14 @@ import pytest
 from starlette.applications import Starlette
 
 from api import pages
+from db.flags.images import image_of
 from db.ids import new_id
+from db.matches import operations
+from db.matches.logos import set_logo
 from schema.ids import encode_id
+from tests.conftest import ManualClock
+from tests.support.flagging import svg
+from tests.support.house import running_house
 
 _STATIC = Path(pages.__file__).parent / "static"
 _ELSEWHERE = re.compile(r"""(?:https?:|wss?:)?//[a-z0-9.-]+\.[a-z]{2,}""", re.IGNORECASE)
@@ -212,6 +218,25 @@ async def _status(target: str) -> int:
     await Starlette(routes=pages.routes())(scope, receive, send)  # type: ignore[arg-type]  # narrower than ASGI's own
     (status,) = statuses
     return status
+
+
+async def test_a_logo_is_shown_to_everybody_and_once(database_url: str, clock: ManualClock) -> None:
+    async with running_house(database_url, clock=clock, has_listener=False) as house:
+        async with house.house.db.transaction() as tx:
+            tournament = await operations.create_tournament(tx, name="Open", now=clock.now())
+            bare = await operations.create_tournament(tx, name="Bare", now=clock.now())
+            await set_logo(tx, tournament.id, image_of(svg()), revision=0)
+        path = f"/logos/{encode_id('tournament', tournament.id)}"
+
+        shown = await house.http.get(path)
+        again = await house.http.get(path, headers={"If-None-Match": shown.headers["etag"]})
+        ids = (encode_id("tournament", bare.id), encode_id("mat", tournament.id), "x")
+        missing = [(await house.http.get(f"/logos/{one}")).status_code for one in ids]
+
+    assert (shown.status_code, shown.headers["content-type"], shown.content) == (200, "image/svg+xml", svg())
+    assert "sandbox" in shown.headers["content-security-policy"]
+    assert (again.status_code, again.content) == (304, b"")
+    assert missing == [404, 404, 404]
 
 
 async def test_a_page_is_read_and_not_written_to(client: httpx.AsyncClient) -> None:

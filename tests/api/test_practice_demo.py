@@ -2,7 +2,7 @@
 
 from api.demo.practice import set_up_practice
 from db.access.tables import User
-from db.session import Database
+from db.database import Database
 from schema.ids import encode_id
 from tests.conftest import ManualClock
 from tests.support.graph import Graph

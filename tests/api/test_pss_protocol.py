@@ -76,7 +76,29 @@ REAL: list[tuple[str, Message]] = [
             red_country_code="",
         ),
     ),
+    # Countries come as somebody typed them.
+    (
+        "at1;A;A; sui ;at2;B;B;Kor",
+        Athletes(
+            blue_short_name="A",
+            blue_long_name="A",
+            blue_country_code="SUI",
+            red_short_name="B",
+            red_long_name="B",
+            red_country_code="KOR",
+        ),
+    ),
     (f"mch;{SETTINGS_WIRE}", MatchSettings(values=SETTINGS)),
+    # As the protocol's text has it: another number, other blanks, an id, a clock that counts up.
+    (
+        "mch;T001;Round of 128;M- 80 kg;3;#0000ff;#FFFFFF;#ff0000;#FFFFFF;a14ddd5c;Seniors;3;120;cntUp;0;0",
+        MatchSettings(
+            values=(
+                *("T001", "Round of 128", "M- 80 kg", "3", "#0000ff", "#FFFFFF", "#ff0000", "#FFFFFF"),
+                *("a14ddd5c", "Seniors", "3", "120", "cntUp", "0", "0"),
+            )
+        ),
+    ),
     (f"mch;245.A;;{';'.join(SETTINGS[2:])}", MatchSettings(values=("245.A", "", *SETTINGS[2:]))),
     ("avt;0", VideoTime(seconds=0)),
     ("clk;02:00;start", ClockMessage(seconds=120, action="start")),
@@ -86,8 +108,10 @@ REAL: list[tuple[str, Message]] = [
     ("clk;58", ClockMessage(seconds=58)),
     ("rnd;2", RoundBegan(number=2)),
     ("rnd;4", RoundBegan(number=4)),
+    ("clk;01:50;stop", ClockMessage(seconds=110, action="stop")),
     ("pt1;1", Point(side=Side.BLUE, value=1)),
     ("pt2;5", Point(side=Side.RED, value=5)),
+    ("hl1;1", HitLevel(side=Side.BLUE, level=1)),
     ("hl2;99", HitLevel(side=Side.RED, level=99)),
     ("sc1;10;sc2;8", Score(blue=10, red=8)),
     ("sc1;5", Score(blue=5, red=None)),
@@ -105,9 +129,11 @@ REAL: list[tuple[str, Message]] = [
             )
         ),
     ),
+    ("s14;1;s24;0", RoundScores(scores=((Side.BLUE, 4, 1), (Side.RED, 4, 0)))),
     ("s12;5", RoundScores(scores=((Side.BLUE, 2, 5),))),
     ("wg1;1;wg2;0", GamJeoms(blue=1, red=0)),
     ("wg2;1", GamJeoms(blue=None, red=1)),
+    ("sup;1", Superiority(side=Side.BLUE)),
     ("wg1;11;wg2;0", GamJeoms(blue=11, red=0)),
     ("sup;0", Superiority(side=None)),
     ("sup;2", Superiority(side=Side.RED)),
@@ -123,8 +149,10 @@ REAL: list[tuple[str, Message]] = [
     ("ch1;1;0", Challenge(side=Side.BLUE, state=ChallengeState.LOST)),
     ("brk;00:59", Break(seconds=59)),
     ("brk;58", Break(seconds=58)),
+    ("brk;00:12;stop", Break(seconds=12, action="stop")),
     ("brk;0:00;stopEnd", Break(seconds=0, action="stopEnd")),
     ("wrd;rd1;2;rd2;1;rd3;0", RoundWinners(winners=(Side.RED, Side.BLUE, None))),
+    ("wrd;rd1;1;rd2;2;rd3;0;rd4;1", RoundWinners(winners=(Side.BLUE, Side.RED, None, Side.BLUE))),
     (
         "rst;1;st1;0;1;0;0;0;1;st2;2;0;0;0;0;1",
         RoundStatistics(round=1, blue_counts=(0, 1, 0, 0, 0, 1), red_counts=(2, 0, 0, 0, 0, 1)),
@@ -169,6 +197,8 @@ BROKEN: list[tuple[bytes, RejectionReason, str]] = [
     ("rnd;٢".encode(), RejectionReason.BAD_NUMBER, 'rnd says "٢", which is not a number.'),
     (b"pt1", RejectionReason.MISSING_PARTS, "pt1 leaves out a number it should give."),
     (b"pt1;6", RejectionReason.OUT_OF_RANGE, "pt1 says 6, where a number from 1 to 5 belongs."),
+    (b"pt1;0", RejectionReason.OUT_OF_RANGE, "pt1 says 0, where a number from 1 to 5 belongs."),
+    (b"hl1;0", RejectionReason.OUT_OF_RANGE, "hl1 says 0, where a number from 1 to 100 belongs."),
     (b"hl1;101", RejectionReason.OUT_OF_RANGE, "hl1 says 101, where a number from 1 to 100 belongs."),
     (b"sc1;5;sc2", RejectionReason.MISSING_PARTS, "sc1 leaves out a number it should give."),
     (b"sc1;5;red;2", RejectionReason.BAD_VALUE, 'sc1 says "red", where one of sc1, sc2 belongs.'),

@@ -13,6 +13,8 @@ from tests.conftest import ManualClock
 from tests.support.house import RunningHouse, eventually, running_house
 from tests.support.requests import HEAD, send
 
+# A request after which nobody holds on to the connection.
+ONCE = HEAD + b"Connection: close\r\n\r\n"
 ROLE = "{ viewer { role } }"
 ANOTHER = 'mutation { tokenCreate(input: {label: "another"}) { secret } }'
 
@@ -83,7 +85,7 @@ async def test_an_address_makes_so_many_connections_and_no_more(database_url: st
     async with running_house(database_url, has_listener=False, connections_per_second=0.5) as house:
         # One that is kept is one, however often it is used.
         kept = [(await house.http.get("/healthz")).status_code for _ in range(10)]
-        answers = await asyncio.gather(*(send(house, [HEAD + b"\r\n"]) for _ in range(10)))
+        answers = await asyncio.gather(*(send(house, [ONCE]) for _ in range(10)))
         again = await house.http.get("/healthz")
 
     assert kept == [200] * 10
@@ -101,7 +103,7 @@ async def test_so_many_connections_are_held_and_no_more(database_url: str) -> No
             answer = await socket.receive()
 
         async def has_room() -> bool:
-            return await send(house, [HEAD + b"Connection: close\r\n\r\n"]) != (503, "UNAVAILABLE")
+            return await send(house, [ONCE]) != (503, "UNAVAILABLE")
 
         await eventually(has_room, "room for another")
 
@@ -152,9 +154,10 @@ def test_a_bucket_is_emptied_refilled_and_forgotten() -> None:
     other = buckets.take("b", 1)
     # A clock that is put back gives nothing.
     back = buckets.take("a", -5)
-    buckets.forget(2)
+    # From then on it is refilled by that clock.
+    buckets.forget(-4)
 
     assert taken == [True, True, False, False, True, False]
-    assert (other, back, len(buckets)) == (True, False, 1)
+    assert (other, back, len(buckets), buckets.left("a", -4)) == (True, False, 2, 1)
     buckets.forget(10)
     assert (len(buckets), buckets.left("a", 10)) == (0, 2)

@@ -19,14 +19,17 @@ from db.accounts import providers
 from db.accounts.vocabulary import ProviderKind
 from db.backups.target import Target
 from db.clock import SystemClock
+from db.connecting import connect
+from db.database import Database
 from db.errors import Conflict
 from db.matches import operations as matches
 from db.recordings import machines
 from db.resealing import purpose_of, seal_secrets, secret_columns
 from db.sealing import NO_KEY, Sealer, is_sealed
-from db.session import Database, connect, is_embedded, sqlite_path
-from db.streams import operations as streams
+from db.settings.operations import read_values
+from db.streams import source_operations
 from db.streams.vocabulary import StreamSourceKind
+from db.urls import is_embedded, sqlite_path
 from tests.db.stored import NOW, everything
 from tests.support.house import running_house
 from tests.support.setting import configure
@@ -40,11 +43,11 @@ _PLANTED = {"settings.secret", "stream_sources.secret", "providers.url", "provid
 
 async def plant(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """Put the mark into every column that holds secrets, as they are put there."""
-    for module in (streams, providers):
+    for module in (source_operations, providers):
         monkeypatch.setattr(module, "new_signing_secret", MARK.encode)
     stream = await make_stream(db, NOW)
     async with db.transaction() as tx:
-        await streams.create_source(
+        await source_operations.create_source(
             tx, stream.id, kind=StreamSourceKind.WEBHOOK, changes={"name": "Deck"}, viewer=None, now=NOW
         )
         await providers.create_provider(
@@ -149,6 +152,29 @@ async def test_without_a_key_a_secret_is_left_out_of_a_backup(
     assert made.manifest is not None
     assert made.manifest.withheld == len(_PLANTED)
     assert found_in(*parts_of(tmp_path / "archive.zip")) == []
+
+
+async def test_a_secret_that_was_put_back_opens_with_the_key_it_was_sealed_with_and_no_other(
+    database_url: str, tmp_path: Path
+) -> None:
+    target, restored = Target(str(tmp_path / "backups")), f"sqlite:///{tmp_path / 'restored.db'}"
+    async with running_house(database_url, has_listener=False, secret_key=KEY) as house:
+        await configure(house.house.db, "backups.credentials", {"secret": MARK}, NOW)
+    made = await backups.create(database_url, target, now=NOW, progress=lambda _table, _rows: None)
+    await backups.restore(restored, target, made.name, is_dry_run=False, now=NOW, progress=lambda _table, _rows: None)
+
+    assert (await credentials_of(restored, KEY)) == {"secret": MARK}
+    with pytest.raises(Conflict, match="RINGSIDE_SECRET_KEY is not the one"):
+        await credentials_of(restored, "another")
+
+
+async def credentials_of(url: str, key: str) -> Any:
+    db = await connect(url, sealer=Sealer(key))
+    try:
+        async with db.read() as session:
+            return (await read_values(session))["backups.credentials"]
+    finally:
+        await db.close()
 
 
 async def test_what_was_stored_before_there_was_a_key_is_sealed_when_a_server_starts_with_one(

@@ -12,11 +12,12 @@ from api.server import first_admin
 from api.workers.practice_sessions import SessionPlanner
 from db.access.tables import User
 from db.clock import SystemClock
+from db.connecting import connect
+from db.database import Database
 from db.practice import operations, sessions, templates
 from db.practice.events import GoalTreeChanged
 from db.practice.tables import Goal, Practice, PracticeSession
 from db.practice.vocabulary import Weekday
-from db.session import Database, connect
 from tests.conftest import ManualClock
 from tests.support.house import eventually, running_house
 from tests.support.practice import LEVELS, NOW, make_goal, make_template, make_user
@@ -193,7 +194,7 @@ async def test_a_server_plans_as_far_as_it_is_set_to(database_url: str, days: in
     async with running_house(database_url, has_listener=False, sessions_planned_days=days) as house:
         health = {one.name: one for one in house.house.supervisor.health()}
         if days:
-            await eventually(lambda: health["session planner"].facts() == {"planned": expected})
+            await eventually(lambda: health["session planner"].facts()["planned"] == expected)
         assert "session planner" in health
 
     assert len(await planned(db)) == expected

@@ -15,7 +15,7 @@ from api.workers.tikfinity_protocol import decode
 from db.errors import Conflict, Invalid, NotFound, Unauthenticated, Unavailable
 from db.streams.incoming import Rejected
 from schema.ids import encode_id
-from tests.support.house import RunningHouse, eventually, running_house
+from tests.support.house import PATIENCE_SECONDS, RunningHouse, eventually, running_house
 from tests.support.streaming import FOLDER, FRAMES, make_goal, make_stream
 
 UNKNOWN = "rs_unknown"
@@ -34,7 +34,7 @@ async def test_frames_are_sent_to_whoever_calls() -> None:
     sent: list[str] = []
     heard: list[str] = []
     async with (
-        asyncio.timeout(5),
+        asyncio.timeout(PATIENCE_SECONDS),
         simulated(FRAMES, rate=100_000, on_sent=sent.append) as port,
         connect(f"ws://127.0.0.1:{port}/", proxy=None) as socket,
     ):

@@ -2,43 +2,36 @@
 
 import asyncio
 import random
-import socket as socket_module
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
-from hashlib import sha256
 from typing import Any
 
 import pytest
 from sqlmodel import col, update
-from websockets.asyncio.client import connect as connect_plainly
-from websockets.exceptions import InvalidStatus
-from websockets.typing import Subprotocol
 
 from api import auth
 from api.capture import read_capture
 from api.replay import replay
-from api.transport import line as line_module
-from api.transport import sockets
-from api.transport.line import FULL_AT, Line
 from db.access import operations as access
 from db.access.operations import NewToken
 from db.access.tables import Token, TokenNode, User
 from db.access.viewer import Role
+from db.connecting import connect
 from db.ids import new_id
-from db.matches import operations as matches
-from db.session import connect
 from schema.ids import decode_id
+from tests.api.on_sockets import expected_board, new_token, role
 from tests.conftest import ManualClock
 from tests.support.captures import FINAL
-from tests.support.house import Answered, GraphQLSocket, RunningHouse, eventually, open_socket, running_house
+from tests.support.house import RunningHouse, eventually, running_house
 from tests.support.wire import wire_to
 
 WIRES = [message.wire for message in read_capture(FINAL)]
 
+
 BOARD = """
 subscription ($mat: ID!) { scoreboardChanged(matId: $mat) { scoreboard { revision blue { score } red { score } } } }
 """
+
 
 EVENTS = """
 subscription ($match: ID!, $after: String) { matchEvents(matchId: $match, after: $after) { cursor event { seq raw } } }
@@ -49,13 +42,6 @@ subscription ($match: ID!, $after: String) { matchEvents(matchId: $match, after:
 async def house(database_url: str, clock: ManualClock) -> AsyncIterator[RunningHouse]:
     async with running_house(database_url, clock=clock) as running:
         yield running
-
-
-async def role(socket: GraphQLSocket) -> str:
-    """Ask who one is."""
-    async for data in socket.subscribe("{ viewer { role } }"):
-        answer: str = data["viewer"]["role"]
-    return answer
 
 
 # Coming in.
@@ -96,8 +82,8 @@ async def test_whoever_has_no_token_is_told_so(house: RunningHouse, caplog: pyte
 
 
 async def test_a_revoked_token_and_one_that_has_expired_are_told_so(house: RunningHouse, clock: ManualClock) -> None:
-    revoked = await _token(house)
-    expired = await _token(house, lifetimeSeconds=60)
+    revoked = await new_token(house)
+    expired = await new_token(house, lifetimeSeconds=60)
     await house.execute(REVOKE, id=revoked["token"]["id"])
     clock.move(timedelta(seconds=60))
 
@@ -114,20 +100,10 @@ async def test_a_revoked_token_and_one_that_has_expired_are_told_so(house: Runni
 
 
 REVOKE = "mutation ($id: ID!) { tokenRevoke(id: $id) { errors { message } } }"
-CREATE = """
-mutation ($input: TokenInput!) { tokenCreate(input: $input) { secret token { id } errors { message } } }
-"""
-
-
-async def _token(house: RunningHouse, **given: Any) -> dict[str, Any]:
-    made = (await house.execute(CREATE, input={"label": "test", **given}))["tokenCreate"]
-    assert made["errors"] == []
-    found: dict[str, Any] = made
-    return found
 
 
 async def test_an_overlays_socket_watches_its_mat_and_nothing_else(house: RunningHouse) -> None:
-    secret = (await _token(house, nodeIds=[house.mat]))["secret"]
+    secret = (await new_token(house, nodeIds=[house.mat]))["secret"]
     await house.send("\n".join(WIRES[:12]))
     await house.logged(12)
 
@@ -137,7 +113,7 @@ async def test_an_overlays_socket_watches_its_mat_and_nothing_else(house: Runnin
         number = await socket.begin('mutation { matCreate(input: {name: "x"}) { mat { id } } }')
         refused = await socket.receive()
 
-    assert shown == {"scoreboardChanged": {"scoreboard": _board(1, 0, 0)}}
+    assert shown == {"scoreboardChanged": {"scoreboard": expected_board(1, 0, 0)}}
     assert refused["id"] == number
     errors = refused["payload"] if refused["type"] == "error" else refused["payload"]["errors"]
     assert [error["extensions"]["code"] for error in errors] == ["FORBIDDEN"]
@@ -184,7 +160,7 @@ async def test_a_socket_ends_soon_after_its_token(
 ) -> None:
     monkeypatch.setattr(auth, "RECHECK_SECONDS", 0.05)
     async with running_house(database_url, clock=clock) as house, house.admitted() as other:
-        made = await _token(house, lifetimeSeconds=600)
+        made = await new_token(house, lifetimeSeconds=600)
         async with house.socket() as socket:
             await socket.init({"token": made["secret"]})
             await anext(socket.subscribe(BOARD, mat=house.mat))
@@ -273,7 +249,7 @@ async def test_a_socket_whose_client_is_gone_keeps_nobody_else_from_being_let_go
 ) -> None:
     monkeypatch.setattr(auth, "RECHECK_SECONDS", 0.05)
     async with running_house(database_url, clock=clock) as house:
-        made = await _token(house)
+        made = await new_token(house)
         async with house.socket() as first, house.socket() as second, house.socket() as third:
             for socket in (first, second, third):
                 await socket.init({"token": made["secret"]})
@@ -299,8 +275,8 @@ async def test_a_point_sent_over_udp_comes_through_the_socket(house: RunningHous
         after = await anext(shown)
 
     assert [before, after] == [
-        {"scoreboardChanged": {"scoreboard": _board(1, 0, 0)}},
-        {"scoreboardChanged": {"scoreboard": _board(2, 3, 0)}},
+        {"scoreboardChanged": {"scoreboard": expected_board(1, 0, 0)}},
+        {"scoreboardChanged": {"scoreboard": expected_board(2, 3, 0)}},
     ]
 
 
@@ -347,380 +323,3 @@ async def test_a_follower_whose_socket_is_killed_again_and_again_hears_the_log_e
     assert lives > 3
     await eventually(lambda: house.house.doorkeeper.socket_count == 0)
     await eventually(lambda: house.house.db.bus.listener_count == 0)
-
-
-# What nobody should send.
-
-
-NO_MESSAGES = [
-    "[]",
-    "7",
-    "null",
-    '"connection_init"',
-    "{",
-    "",
-    "NaN",
-    '{"type": NaN}',
-    "[" * 2000,
-    "{}",
-    '{"type": "nonsense"}',
-    '{"type": ["connection_init"]}',
-    '{"type": "connection_init", "payload": []}',
-    '{"type": "connection_init", "payload": "rs"}',
-    '{"type": "complete"}',
-    '{"type": "complete", "id": []}',
-]
-NO_OPERATIONS: list[object] = [
-    {"type": "subscribe"},
-    {"type": "subscribe", "id": "1"},
-    {"type": "subscribe", "id": "1", "payload": None},
-    {"type": "subscribe", "id": "1", "payload": []},
-    {"type": "subscribe", "id": "1", "payload": "{ viewer { role } }"},
-    {"type": "subscribe", "id": "1", "payload": {}},
-    {"type": "subscribe", "id": "1", "payload": {"query": None}},
-    {"type": "subscribe", "id": "1", "payload": {"query": 7}},
-    {"type": "subscribe", "id": "1", "payload": {"query": "{ viewer { role } }", "variables": []}},
-    {"type": "subscribe", "id": "1", "payload": {"query": "{ viewer { role } }", "operationName": 7}},
-    {"type": "subscribe", "id": [], "payload": {"query": "{ viewer { role } }"}},
-    {"type": "subscribe", "id": {}, "payload": {"query": "{ viewer { role } }"}},
-    {"type": "complete", "id": {}},
-]
-
-
-async def test_a_message_that_is_none_closes_the_socket_and_leaves_no_traceback(
-    house: RunningHouse, caplog: pytest.LogCaptureFixture
-) -> None:
-    answers = []
-    for message in NO_MESSAGES:
-        async with house.socket() as socket:
-            await socket.send(message)
-            answers.append((message, (await socket.closed())[0]))
-
-    assert answers == [(message, 4400) for message in NO_MESSAGES]
-    assert "Traceback" not in caplog.text
-
-
-async def test_an_operation_that_is_none_closes_the_socket_and_leaves_no_traceback(
-    house: RunningHouse, caplog: pytest.LogCaptureFixture
-) -> None:
-    answers = []
-    for message in NO_OPERATIONS:
-        async with house.admitted() as socket:
-            await socket.send(message)
-            answers.append((message, (await socket.closed())[0]))
-
-    assert answers == [(message, 4400) for message in NO_OPERATIONS]
-    assert "Traceback" not in caplog.text
-
-
-async def test_a_message_of_bytes_closes_the_socket(house: RunningHouse, caplog: pytest.LogCaptureFixture) -> None:
-    async with house.socket() as socket:
-        await socket.connection.send(b'{"type": "connection_init"}')
-
-        assert await socket.closed() == (4400, "WebSocket message type must be text")
-    assert "Traceback" not in caplog.text
-
-
-async def test_a_message_that_is_too_long_closes_the_socket(house: RunningHouse) -> None:
-    async with house.admitted() as socket:
-        await socket.send({"type": "ping", "payload": {"x": "x" * 70_000}})
-
-        assert (await socket.closed())[0] == 1009
-
-
-async def test_other_protocols_are_refused(house: RunningHouse) -> None:
-    answers = []
-    for protocols in (["graphql-ws"], ["soap"], []):
-        async with house.socket(protocols=protocols) as socket:
-            answers.append(await socket.closed())
-
-    assert answers == [(4406, "Subprotocol not acceptable")] * 3
-
-
-async def test_a_page_from_elsewhere_opens_no_socket(house: RunningHouse) -> None:
-    statuses = []
-    for origin in ("https://evil.example", "null", "file://", "http://127.0.0.1:1"):
-        with pytest.raises(InvalidStatus) as refused:
-            async with house.socket(origin=origin):
-                pass
-        statuses.append(refused.value.response.status_code)
-
-    assert statuses == [403] * 4
-
-
-async def test_our_own_page_opens_a_socket(house: RunningHouse) -> None:
-    async with house.socket(origin=house.url) as socket:
-        await socket.init({"token": house.secret})
-
-
-async def test_a_foreign_host_opens_no_socket(house: RunningHouse) -> None:
-    with pytest.raises(InvalidStatus) as refused:
-        async with open_socket("ws://evil.example/graphql", host="127.0.0.1", port=house.port):
-            pass
-
-    assert refused.value.response.status_code == 400
-
-
-async def test_a_socket_holds_as_many_operations_as_it_may_and_no_more(database_url: str) -> None:
-    async with running_house(database_url, operations_per_socket=2) as house, house.admitted() as socket:
-        for _ in range(2):
-            await socket.begin(BOARD, mat=house.mat)
-        first = [await socket.receive(), await socket.receive()]
-        number = await socket.begin(BOARD, mat=house.mat)
-        refused = await socket.receive()
-
-    assert [message["type"] for message in first] == ["next", "next"]
-    assert refused == {
-        "id": number,
-        "type": "error",
-        "payload": [{"message": "A socket holds 2 operations.", "extensions": {"code": "RATE_LIMITED"}}],
-    }
-
-
-async def test_every_fault_of_the_protocol_has_its_code(house: RunningHouse) -> None:
-    init = {"type": "connection_init", "payload": {"token": house.secret}}
-    board = {"type": "subscribe", "id": "1", "payload": {"query": BOARD, "variables": {"mat": house.mat}}}
-    said: list[tuple[list[Any], int, str]] = [
-        ([{"type": "subscribe", "id": "1", "payload": {"query": "{ viewer { role } }"}}], 4401, "Unauthorized"),
-        ([init, init], 4429, "Too many initialisation requests"),
-        ([init, board, board], 4409, "Subscriber for 1 already exists"),
-        ([init, {"type": "next", "id": "1"}], 4400, "A message has a `type`, one of those that clients send."),
-        ([init, {**board, "id": ""}], 4400, "An operation has an `id`, a string of 1 to 256 characters."),
-        ([init, {**board, "id": "x" * 257}], 4400, "An operation has an `id`, a string of 1 to 256 characters."),
-        ([init, {"type": "ping", "payload": 1}], 4400, "The `payload` of ping is an object."),
-    ]
-
-    answers = []
-    for messages, _, _ in said:
-        async with house.socket() as socket:
-            for message in messages:
-                await socket.send(message)
-            answers.append((messages, *await socket.closed()))
-
-    assert answers == said
-
-
-async def test_a_bug_ends_its_socket_with_4500_and_a_number_that_is_in_the_log(
-    house: RunningHouse, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    def broken(*_: object) -> None:
-        raise ZeroDivisionError("a secret")
-
-    async with house.admitted() as socket, house.admitted() as other:
-        with monkeypatch.context() as patch:
-            patch.setattr(sockets.Operation, "begin", broken)
-            await socket.begin(BOARD, mat=house.mat)
-            code, reason = await socket.closed()
-        assert await role(other) == "ADMIN"
-
-    assert (code, reason[:17]) == (4500, "Unexpected error ")
-    assert reason[17:-1] in caplog.text
-
-
-async def test_a_document_that_is_wrong_ends_its_operation_alone(house: RunningHouse) -> None:
-    wrong = [
-        "subscription {",
-        "subscription { nothing }",
-        "query A { mats { totalCount } } query B { mats { totalCount } }",
-    ]
-    async with house.admitted() as socket:
-        answers = []
-        for operation in wrong:
-            number = await socket.begin(operation)
-            message = await socket.receive()
-            answers.append((message["id"] == number, message["type"], message["payload"][0]["extensions"]["code"]))
-
-        assert await role(socket) == "ADMIN"
-
-    assert answers == [(True, "error", "BAD_USER_INPUT")] * 3
-
-
-async def test_an_operation_may_be_named_instead_of_sent(house: RunningHouse) -> None:
-    text = "{ viewer { role } }"
-    named = {"persistedQuery": {"version": 1, "sha256Hash": sha256(text.encode()).hexdigest()}}
-    said = []
-    async with house.admitted() as socket:
-        for payload in ({"extensions": named}, {"query": text, "extensions": named}, {"extensions": named}):
-            await socket.send({"type": "subscribe", "id": "1", "payload": payload})
-            said.append(await socket.receive())
-            if said[-1]["type"] == "next":
-                assert await socket.receive() == {"id": "1", "type": "complete"}
-
-    assert [message["type"] for message in said] == ["error", "next", "next"]
-    assert said[0]["payload"][0]["message"] == "PersistedQueryNotFound"
-    assert said[2]["payload"] == {"data": {"viewer": {"role": "ADMIN"}}}
-
-
-async def test_nothing_is_compressed(house: RunningHouse) -> None:
-    async with connect_plainly(
-        f"ws://127.0.0.1:{house.port}/graphql", subprotocols=[Subprotocol("graphql-transport-ws")], proxy=None
-    ) as connection:
-        assert connection.request is not None
-        assert connection.response is not None
-        assert "permessage-deflate" in connection.request.headers["Sec-WebSocket-Extensions"]
-        assert "Sec-WebSocket-Extensions" not in connection.response.headers
-
-
-async def test_an_operation_that_was_completed_is_heard_no_more_and_its_id_is_free(house: RunningHouse) -> None:
-    await house.send("\n".join(WIRES[:12]))
-    await house.logged(12)
-    async with house.admitted() as socket:
-        board = {"type": "subscribe", "id": "a", "payload": {"query": BOARD, "variables": {"mat": house.mat}}}
-        await socket.send(board)
-        assert (await socket.receive())["id"] == "a"
-        await socket.send({"type": "complete", "id": "a"})
-        await socket.send({"type": "complete", "id": "never begun"})
-        await eventually(lambda: house.house.db.bus.listener_count == 0)
-        await house.send("sc1;3;sc2;0", "pt1;3")
-        await house.logged(14)
-        await socket.send({**board, "id": "b"})
-        await socket.send({**board, "id": "a"})
-        after = [await socket.receive(), await socket.receive()]
-
-    assert sorted(message["id"] for message in after) == ["a", "b"]
-    assert [message["payload"]["data"]["scoreboardChanged"]["scoreboard"] for message in after] == [_board(2, 3, 0)] * 2
-
-
-# What nobody may have too much of.
-
-
-async def test_a_token_holds_as_many_sockets_as_it_may_and_no_more(database_url: str) -> None:
-    async with running_house(database_url, sockets_per_token=2, sockets_per_overlay=1) as house:
-        overlay = (await _token(house, nodeIds=[house.mat]))["secret"]
-        closed = []
-        for secret, most in ((house.secret, 2), (overlay, 1)):
-            async with AsyncExitStack() as stack:
-                for _ in range(most):
-                    held = await stack.enter_async_context(house.socket())
-                    await held.init({"token": secret})
-                one_more = await stack.enter_async_context(house.socket())
-                await one_more.send({"type": "connection_init", "payload": {"token": secret}})
-                closed.append(await one_more.closed())
-        # Those that left made room.
-        await eventually(lambda: house.house.doorkeeper.socket_count == 0)
-        async with house.admitted() as again:
-            assert await role(again) == "ADMIN"
-
-    assert closed == [
-        (4441, "This token holds 2 sockets already, which is as many as it may."),
-        (4441, "This token holds 1 sockets already, which is as many as it may."),
-    ]
-
-
-async def test_an_address_opens_as_many_sockets_as_it_may_and_no_more(database_url: str) -> None:
-    async with running_house(database_url, sockets_per_address=2) as house:
-        async with house.socket(), house.socket():
-            with pytest.raises(InvalidStatus) as refused:
-                async with house.socket():
-                    pass
-        async with house.admitted() as again:
-            assert await role(again) == "ADMIN"
-
-    assert refused.value.response.status_code == 429
-    assert refused.value.response.headers["Retry-After"] == "10"
-
-
-async def test_a_socket_that_sends_too_much_is_closed_and_the_others_are_not(database_url: str) -> None:
-    async with running_house(database_url, messages_per_second=5) as house, house.admitted() as other:
-        async with house.admitted() as socket:
-            for _ in range(40):
-                await socket.send({"type": "ping"})
-
-            assert await socket.closed() == (4442, "Too many messages: send fewer in a second.")
-        assert await role(other) == "ADMIN"
-
-
-NAMES = "query { " + " ".join(f"a{n}: mats(first: 100) {{ nodes {{ name }} }}" for n in range(10)) + " }"
-
-
-@asynccontextmanager
-async def deaf(house: RunningHouse) -> AsyncIterator[GraphQLSocket]:
-    """A socket whose client has asked for more than the network holds, and does not read."""
-    now = house.house.clock.now()
-    async with house.house.db.transaction() as tx:
-        for number in range(60):
-            await matches.create_mat(tx, name=f"{number} {'x' * 150}", now=now)
-    connection = socket_module.socket()
-    connection.setsockopt(socket_module.SOL_SOCKET, socket_module.SO_RCVBUF, 4096)
-    connection.setblocking(False)
-    await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", house.port))
-    async with house.socket(sock=connection, max_queue=1) as opened:
-        await opened.init({"token": house.secret})
-        await anext(opened.subscribe(BOARD, mat=house.mat))
-        # The network holds little as well, however fast it is, so that the line stays full once it is.
-        (line,) = _lines(house)
-        line.transport.get_extra_info("socket").setsockopt(socket_module.SOL_SOCKET, socket_module.SO_SNDBUF, 4096)
-        for _ in range(10):
-            await opened.begin(NAMES)
-        reading = opened.connection.transport
-        await eventually(lambda: line.is_full and not reading.is_reading(), "a line that is full")
-        yield opened
-        opened.kill()
-
-
-def _lines(house: RunningHouse) -> list[Line]:
-    return [guest.line for guest in house.house.doorkeeper._guests if isinstance(guest, sockets.Socket)]
-
-
-async def test_a_client_that_does_not_read_slows_nobody_and_holds_little(house: RunningHouse) -> None:
-    await house.send("\n".join(WIRES[:12]))
-    await house.logged(12)
-    async with deaf(house) as slow, house.admitted() as quick:
-        shown = quick.subscribe(BOARD, mat=house.mat)
-        scores = [(await anext(shown))["scoreboardChanged"]["scoreboard"]["blue"]["score"]]
-        for points in range(1, 11):
-            await house.send(f"sc1;{points};sc2;0", "pt1;1")
-            scores.append((await anext(shown))["scoreboardChanged"]["scoreboard"]["blue"]["score"])
-        waiting = max(line.transport.get_write_buffer_size() for line in _lines(house))
-        # When it reads again, it is shown how it stands, and nothing of what was in between.
-        boards: list[int] = []
-        while not boards or boards[-1] != 10:
-            message = await slow.receive()
-            if message["type"] == "next" and "scoreboardChanged" in message["payload"]["data"]:
-                boards.append(message["payload"]["data"]["scoreboardChanged"]["scoreboard"]["blue"]["score"])
-
-    assert scores == list(range(11))
-    assert boards == [10]
-    # One answer of a hundred kilobytes, and not ten of them.
-    assert waiting < FULL_AT + 110_000
-
-
-async def test_a_client_that_never_reads_is_let_go_and_told_why(
-    house: RunningHouse, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(line_module, "STUCK_SECONDS", 0.1)
-    async with deaf(house) as stuck:
-        await eventually(lambda: house.house.doorkeeper.socket_count == 0, "the end of a stuck socket")
-
-        assert await stuck.closed() == (4440, "What is sent to you was not read for 0 seconds.")
-    await eventually(lambda: house.house.db.bus.listener_count == 0)
-
-
-async def test_a_server_that_stops_says_1012(database_url: str) -> None:
-    async with running_house(database_url) as house, AsyncExitStack() as stack:
-        silent = await stack.enter_async_context(house.socket())
-        admitted = await stack.enter_async_context(house.admitted())
-        await house.stop()
-
-        assert [(await silent.closed())[0], (await admitted.closed())[0]] == [1012, 1012]
-
-
-def _board(revision: int, blue: int, red: int) -> dict[str, Any]:
-    return {"revision": revision, "blue": {"score": blue}, "red": {"score": red}}
-
-
-async def test_a_token_that_was_used_is_remembered_to_the_hour(house: RunningHouse, clock: ManualClock) -> None:
-    async with house.admitted():
-        pass
-
-    async with house.house.db.read() as session:
-        tokens = [token for token, _ in await access.list_tokens(session)]
-
-    assert [token.last_used_at for token in tokens] == [clock.now().replace(minute=0, second=0, microsecond=0)]
-
-
-async def test_a_kill_is_seen_by_the_client(house: RunningHouse) -> None:
-    async with house.admitted() as socket:
-        socket.kill()
-        with pytest.raises(Answered):
-            await socket.receive()

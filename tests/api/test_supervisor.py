@@ -8,7 +8,7 @@ import pytest
 from api.workers import supervisor as module
 from api.workers.supervisor import Supervisor, WorkerHealth
 from tests.conftest import ManualClock
-from tests.support.house import eventually
+from tests.support.house import PATIENCE_SECONDS, eventually
 
 
 @pytest.fixture
@@ -152,7 +152,7 @@ async def test_work_that_fails_while_it_is_stopped_is_logged_and_stays_stopped(
 
     supervisor.start("stubborn", stubborn)
     await eventually(lambda: starts == 1)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await supervisor.stop("stubborn")
 
     assert starts == 1

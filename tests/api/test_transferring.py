@@ -1,6 +1,7 @@
 """Files of goals at the console: taken in with a report, refused with reasons, and written out again."""
 
 import asyncio
+import shutil
 from pathlib import Path
 from uuid import UUID
 
@@ -11,11 +12,12 @@ from typer.testing import CliRunner, Result
 from api.cli import app
 from db.practice.events import GoalTreeChanged
 from tests.support.goal_files import SHARED, goal
-from tests.support.house import running_house
+from tests.support.house import PATIENCE_SECONDS, running_house
 
 
 @pytest.fixture(autouse=True)
-def _at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _at_home(tmp_path: Path, migrated_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copy(migrated_file, tmp_path / "ringside.db")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RINGSIDE_DATABASE", f"sqlite:///{tmp_path / 'ringside.db'}")
     monkeypatch.setenv("COLUMNS", "200")
@@ -88,7 +90,9 @@ async def test_a_file_that_a_server_takes_in_is_heard_by_whoever_watches_there(d
             looked = await asyncio.to_thread(ringside, "import", "goals", file, *there, "--dry-run")
             before = heard.take()
             taken = await asyncio.to_thread(ringside, "import", "goals", file, *there)
-            after = heard.take()
+            # Where the database carries the bus, it is read a moment later.
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                after = [await anext(heard), *heard.take()]
         refused = await asyncio.to_thread(ringside, "import", "goals", wrong, *there, "--json")
         nobody = await asyncio.to_thread(ringside, "import", "goals", file, *there[:2], "--token", "x")
 

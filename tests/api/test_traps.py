@@ -1,6 +1,6 @@
 """What has stopped, bloated or opened up servers of this kind, tried on a whole server: nobody else notices.
 
-What concerns sockets stands in `test_sockets.py`, what concerns the arrival of requests in `test_arriving.py`.
+What concerns sockets stands in `test_socket_faults.py`, what concerns the arrival of requests in `test_arriving.py`.
 """
 
 import asyncio

@@ -9,7 +9,9 @@ import { parseHTML } from "linkedom";
 import NodeSocket from "ws";
 
 const LOOK_EVERY_MS = 5;
-const PATIENCE_MS = 20_000;
+// Less than whoever asks waits, so that he is told what the page shows.
+const PATIENCE_MS = 50_000;
+const LONGEST_STEP_MS = 1000;
 const pages = [];
 
 /** As in a browser, a socket whose errors nobody listens to ends no program. */
@@ -105,10 +107,14 @@ async function textOf(url) {
 
 async function until({ page, until: condition }) {
   const { context, faults } = pages[page];
-  const deadline = performance.now() + PATIENCE_MS;
+  let waited = 0;
+  let looked = performance.now();
   for (;;) {
     const holds = vm.runInContext(condition, context);
-    if (holds || faults.length || performance.now() > deadline) {
+    // While we are stopped nothing of the page runs: of a pause, a second counts.
+    waited += Math.min(performance.now() - looked, LONGEST_STEP_MS);
+    looked = performance.now();
+    if (holds || faults.length || waited > PATIENCE_MS) {
       return { holds: Boolean(holds), shown: shown(page), scene: pages[page].document.body.dataset.scene, faults };
     }
     await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));

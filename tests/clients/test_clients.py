@@ -14,7 +14,7 @@ from gql.transport.httpx import HTTPXAsyncTransport
 
 from schema import print_contract
 from tests.conftest import ManualClock
-from tests.support.house import RunningHouse, running_house
+from tests.support.house import PATIENCE_SECONDS, RunningHouse, running_house
 from tests.support.node import run_client
 
 _RELAY = Path(__file__).with_name("node_modules") / "relay-compiler" / "cli.js"
@@ -97,10 +97,12 @@ async def test_the_relay_compiler(tmp_path: Path) -> None:
 
 
 async def test_gql(house: RunningHouse) -> None:
-    transport = HTTPXAsyncTransport(url=f"{house.url}/graphql", headers=house.bearer)
+    # By themselves they would wait for 5 s and 10 s, which the whole schema takes on a machine that is busy.
+    transport = HTTPXAsyncTransport(url=f"{house.url}/graphql", headers=house.bearer, timeout=PATIENCE_SECONDS)
     create = gql("mutation ($name: String!) { matCreate(input: {name: $name}) { mat { name } errors { code } } }")
 
-    async with Client(transport=transport, fetch_schema_from_transport=True) as client:
+    patient = Client(transport=transport, fetch_schema_from_transport=True, execute_timeout=PATIENCE_SECONDS)
+    async with patient as client:
         before = await client.execute(gql("{ mats { nodes { name } } }"))
         create.variable_values = {"name": "From gql"}
         created = await client.execute(create)

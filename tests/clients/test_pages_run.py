@@ -1,23 +1,18 @@
 """Our pages, run: each shows what the server says, as it is and as it becomes, or says in words what is wrong."""
 
-import shutil
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from api.capture import read_capture
 from db.ids import new_id
-from db.matches import operations as matches
 from db.practice import operations as practice
 from db.streams import operations as streams
 from schema.ids import encode_id
-from tests.conftest import ManualClock
-from tests.support.browser import LIVE, Browser, Page, running_browser
+from tests.clients.pages import OVERLAY, heard, overlay, wires
+from tests.support.browser import LIVE, Browser, Page
 from tests.support.captures import CHALLENGE, FINAL
-from tests.support.house import RunningHouse, eventually, running_house
+from tests.support.house import RunningHouse, eventually
 from tests.support.node import run_client
 from tests.support.practice import make_goal as make_practice_goal
 from tests.support.practice import make_user
@@ -25,81 +20,14 @@ from tests.support.streaming import make_goal, make_stream
 
 pytestmark = pytest.mark.usefixtures("node")
 
-OVERLAY = 'mutation ($node: ID!) { tokenCreate(input: {label: "OBS", nodeIds: [$node]}) { secret } }'
-BOARD = """
-query ($mat: ID!) {
-  mat(id: $mat) {
-    lastSeq
-    currentMatch {
-      id
-      scoreboard {
-        revision
-        blue { longName countryCode score gamJeoms roundsWon }
-        red { longName countryCode score gamJeoms roundsWon }
-      }
-    }
-  }
-}
-"""
+
 REFUSED = "document.body.dataset.connection === 'refused'"
+
+
 HAS_GOALS = "document.getElementById('waiting').hidden"
+
+
 WRONG = "document.body.dataset.connection === 'error'"
-
-
-@asynccontextmanager
-async def house_with_a_mat(database_url: str, clock: ManualClock) -> AsyncIterator[RunningHouse]:
-    """Run a house with a mat of a tournament."""
-    async with running_house(database_url, clock=clock, has_listener=False) as running:
-        async with running.house.db.transaction() as tx:
-            tournament = await matches.create_tournament(tx, name="Ringside Open", city="Seoul", now=clock.now())
-            mat = await matches.create_mat(tx, name="Mat 7", tournament_id=tournament.id, now=clock.now())
-        running.mat_id = mat.id
-        running.listener = await running.house.listen(mat.id)
-        yield running
-
-
-@pytest.fixture
-async def house(migrated_file: Path, tmp_path: Path, clock: ManualClock) -> AsyncIterator[RunningHouse]:
-    """A house on one engine: what a page does with an answer does not hang on where that came from."""
-    path = tmp_path / "ringside.db"
-    shutil.copy(migrated_file, path)
-    async with house_with_a_mat(f"sqlite:///{path}", clock) as running:
-        yield running
-
-
-@pytest.fixture
-async def either_house(database_url: str, clock: ManualClock) -> AsyncIterator[RunningHouse]:
-    """A house on either engine."""
-    async with house_with_a_mat(database_url, clock) as running:
-        yield running
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with running_browser() as running:
-        yield running
-
-
-def wires(capture: Path) -> list[str]:
-    return [message.wire for message in read_capture(capture)]
-
-
-async def heard(house: RunningHouse, messages: Sequence[str]) -> dict[str, Any]:
-    """Let the scoring program speak, and return what the mat then is."""
-    seq = await house.last_seq()
-    # As many to a datagram as it may carry.
-    await house.send(*("\n".join(messages[at : at + 50]) for at in range(0, len(messages), 50)))
-    await house.logged(seq + len(messages))
-    mat: dict[str, Any] = (await house.execute(BOARD, mat=house.mat))["mat"]
-    return mat
-
-
-async def overlay(house: RunningHouse, browser: Browser, options: str = "", node: str | None = None) -> Page:
-    """Open an overlay as OBS does, with a token of its own."""
-    node = node or house.mat
-    kind = {"streamgoal": "goal", "goal": "practice"}.get(node.partition("_")[0], node.partition("_")[0])
-    secret = (await house.execute(OVERLAY, node=node))["tokenCreate"]["secret"]
-    return await browser.open(f"{house.url}/overlays/{kind}/{node}{options}#token={secret}")
 
 
 def side(board: dict[str, Any], name: str) -> dict[str, str]:
@@ -134,6 +62,8 @@ END_OF_FINAL = {
     "red.pips": "1",
     "red.roundScores": "R1 5 R2 12 R3 0",
 }
+
+
 END_OF_CHALLENGED = {
     "tournament": "Ringside Open",
     "number": "Match 5555",
@@ -155,6 +85,8 @@ END_OF_CHALLENGED = {
     "red.pips": "0",
     "red.roundScores": "R1 0",
 }
+
+
 WINNER_OF_FINAL = {
     "tournament": "Ringside Open",
     "number": "Match 1945",
@@ -167,6 +99,8 @@ WINNER_OF_FINAL = {
     "blue.scores": "Luka Šarić 4 19 12 2",
     "red.scores": "Jonas Keller 5 12 0 1",
 }
+
+
 WINNER_OF_CHALLENGED = {
     "tournament": "Ringside Open",
     "number": "Match 5555",
@@ -178,6 +112,8 @@ WINNER_OF_CHALLENGED = {
     "blue.scores": "Anjali Rao 0 0",
     "red.scores": "Lucía Peña 0 0",
 }
+
+
 INTRODUCTION_OF_FINAL = {
     "tournament": "Ringside Open",
     "number": "Match 1945",
@@ -275,6 +211,17 @@ async def test_red_stands_left_where_that_is_asked_for(house: RunningHouse, brow
 
     assert shown["scoreboard"] == {**END_OF_FINAL, "clock": "1–2"}
     assert shown["introduction"] == INTRODUCTION_OF_FINAL
+
+
+async def test_countries_are_named_where_that_is_asked_for_and_known(house: RunningHouse, browser: Browser) -> None:
+    """Of a code that nobody knows there is no more to say than the code."""
+    named = await overlay(house, browser, "?names=country")
+    load = [*wires(FINAL)[:12], "at1;A;Ana One;KOR;at2;B;Bo Two;MRN"]
+    board = (await heard(house, load))["currentMatch"]["scoreboard"]
+
+    shown = await named.at(board["revision"])
+
+    assert (shown["blue.name"], shown["red.name"]) == ("South Korea", "MRN")
 
 
 async def test_there_is_no_winner_before_the_end_and_then_the_one_announced(

@@ -14,10 +14,9 @@ from api.capture import read_capture
 from api.transport.sockets import Socket
 from tests.conftest import ManualClock
 from tests.support.captures import FINAL
-from tests.support.house import RunningHouse, eventually, running_house
+from tests.support.house import PATIENCE_SECONDS, RunningHouse, eventually, running_house
 from tests.support.node import run_client
 
-_PATIENCE_SECONDS = 60.0
 WIRES = [message.wire for message in read_capture(FINAL)]
 
 ROLE = "{ viewer { role } }"
@@ -53,7 +52,7 @@ async def interrupt(house: RunningHouse) -> None:
 @asynccontextmanager
 async def together() -> AsyncIterator[asyncio.TaskGroup]:
     """Let both sides do their part: if one fails, or it takes too long, neither waits for the other any more."""
-    async with asyncio.timeout(_PATIENCE_SECONDS), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(PATIENCE_SECONDS), asyncio.TaskGroup() as group:
         yield group
 
 
@@ -85,8 +84,10 @@ async def test_the_client_of_python_asks_changes_watches_and_comes_back(house: R
         url=f"ws://127.0.0.1:{house.port}/graphql",
         init_payload={"token": house.secret},
         subprotocols=[WebsocketsTransport.GRAPHQLWS_SUBPROTOCOL],
+        connect_timeout=PATIENCE_SECONDS,
+        ack_timeout=PATIENCE_SECONDS,
     )
-    client = Client(transport=transport, fetch_schema_from_transport=False)
+    client = Client(transport=transport, fetch_schema_from_transport=False, execute_timeout=PATIENCE_SECONDS)
     heard: list[int] = []
     async with together() as group:
         group.create_task(interrupt(house))

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from db.session import Database, SQLiteDatabase
+from db.database import Database
+from db.sqlite_database import SQLiteDatabase
 from tests.db.ears import Ears
 
 

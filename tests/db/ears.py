@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from db.bus import Event
-from db.session import Database
+from db.database import Database
 
 TOPIC = UUID(int=1)
 

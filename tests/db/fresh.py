@@ -6,6 +6,7 @@ from uuid import UUID
 
 import orjson
 
+from db.database import Database
 from db.matches.corrections import Correction, LoadedByHand, Voiding
 from db.matches.fold import Entry
 from db.matches.history import refold, retell, voided_by
@@ -15,8 +16,7 @@ from db.matches.rows import match_row, round_rows, round_side_rows, side_rows
 from db.matches.state import to_json
 from db.matches.tables import Match, MatchEvent
 from db.matches.tallies import count_entries
-from db.session import Database
-from tests.db.test_matches import on_mat, rows_of, without_names
+from tests.db.logs import on_mat, rows_of, without_names
 
 
 @dataclass

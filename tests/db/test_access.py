@@ -21,9 +21,9 @@ from db.access.operations import NewToken
 from db.access.secrets import hash_of, is_proof, new_secret, split_secret
 from db.access.tables import Token, TokenNode, User
 from db.access.viewer import Role, TokenKind, Viewer
+from db.database import Database
 from db.errors import Conflict, Forbidden, Invalid, NotFound, Refusal, Unauthenticated
 from db.ids import new_id
-from db.session import Database
 from tests.conftest import ManualClock
 from tests.db.stored import NOW, everything
 

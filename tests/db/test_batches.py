@@ -15,6 +15,7 @@ from db.access import operations as access
 from db.access import queries as access_queries
 from db.access.viewer import Role, Viewer
 from db.batches import Page, Pages, ToMany, ToOne, Window, table_of
+from db.database import Database
 from db.derived import DerivedMany, DerivedOne, DerivedPages
 from db.ids import new_id
 from db.matches import operations, queries
@@ -36,7 +37,7 @@ from db.matches.tables import (
     UnknownMessage,
 )
 from db.matches.vocabulary import MatchEventKind, MatchState
-from db.session import Database, Transaction
+from db.session import Transaction
 from tests.db.stored import NOW, statements_of
 from tests.support.competition import Competition, begun_fight, hold, loaded_fight, open_day, plan, say
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from db.bus import Bus, Event, Lagged, Listener
+from db.bus import Bus, Event, Lagged, Listener, MuchHappened
+from tests.support.house import PATIENCE_SECONDS
 
 MAT, MATCH, OTHER = UUID(int=1), UUID(int=2), UUID(int=3)
 
@@ -242,7 +243,7 @@ async def test_closing_wakes_those_who_wait() -> None:
         await waiter_of(one)
         await waiter_of(other)
         bus.close()
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             ended = await asyncio.gather(*waiting)
 
     assert ended == [[], []]
@@ -253,7 +254,7 @@ async def test_who_listens_to_a_closed_bus_is_not_kept_waiting() -> None:
     bus.close()
 
     with bus.listen(MAT, of=Counted) as listener:
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             numbers = [event.number async for event in listener]
 
     assert numbers == []
@@ -299,3 +300,19 @@ async def waiter_of(listener: Listener[Counted]) -> None:
     for _ in range(3):
         await asyncio.sleep(0)
     assert listener._waiter is not None
+
+
+@pytest.mark.parametrize("latest_only", [False, True])
+async def test_of_much_that_happened_whoever_listens_is_told_as_of_a_gap(*, latest_only: bool) -> None:
+    bus = Bus()
+    with (
+        bus.listen(MAT, of=Counted, latest_only=latest_only) as about_mat,
+        bus.listen(OTHER, of=Counted, latest_only=latest_only) as about_other,
+    ):
+        publish(bus, 1)
+        bus.publish([MuchHappened(about=(MAT, MATCH))])
+        found = [await heard(about_mat), await heard(about_other)]
+        publish(bus, 2)
+        found.append(await heard(about_mat))
+
+    assert found == [["lagged by 2"], [], [2]]

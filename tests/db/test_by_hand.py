@@ -1,7 +1,6 @@
 """Operators: fights run and corrected by hand, one entry for each change, and refusals that change nothing."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -10,28 +9,27 @@ from typing import Any
 import orjson
 import pytest
 
-from db.bus import Event
-from db.errors import Refusal, Stale
+from db.database import Database
+from db.errors import Stale
 from db.ids import new_id
 from db.matches import by_hand, taking_back
 from db.matches.by_hand import FightToLoad, SideToLoad
-from db.matches.events import MatchEventsLogged, ScoreboardChanged
 from db.matches.held import By
-from db.matches.tables import Mat, Match, MatchEvent, MatchSide, Penalty, Point, Round, Scoreboard
+from db.matches.tables import Mat, Match, MatchSide, Penalty, Point, Round, Scoreboard
 from db.matches.vocabulary import ChallengeState, Outcome, PointKind, Side
-from db.session import Database
 from tests.db.fresh import assert_equal_to_a_fresh_fold
-from tests.db.stored import NOW, everything, lay_mat, statements_of
-from tests.db.test_matches import log, received, rows_of
-from tests.support.competition import begun_fight, loaded_fight
+from tests.db.hands import HEAD, NOTHING_TO_REDO, NOTHING_TO_UNDO, begun, entries, refusal_of, scores
+from tests.db.logs import log, received, rows_of
+from tests.db.stored import NOW, everything, lay_mat
 from tests.support.operators import FIGHT, correct, load, make_operator, revision_of
 
 LATER = NOW + timedelta(minutes=1)
-HEAD: dict[str, Any] = {"side": Side.BLUE, "kind": PointKind.HEAD}
+
+
 ENDED = ("CONFLICT", "The match has ended.", "id")
+
+
 GONE = ("CONFLICT", "The match is not on its mat any more.", "id")
-NOTHING_TO_UNDO = ("CONFLICT", "You have corrected nothing of this match that is in force.", "id")
-NOTHING_TO_REDO = ("CONFLICT", "You have undone nothing of this match since your last correction.", "id")
 
 
 @pytest.fixture
@@ -42,35 +40,6 @@ async def olga(db: Database) -> By:
 @pytest.fixture
 async def mat(db: Database) -> Mat:
     return await lay_mat(db)
-
-
-async def begun(db: Database, mat: Mat, number: str = "1") -> Match:
-    """A fight on the mat, its clock running, blue with three points of the wire."""
-    progress = await log(db, mat.id, received(*begun_fight(number)))
-    assert progress.fight is not None
-    (match,) = [row for row in await rows_of(db, Match) if row.id == progress.fight.match_id]
-    found: Match = match
-    return found
-
-
-async def entries(db: Database, match: Match) -> list[Any]:
-    return sorted([row for row in await rows_of(db, MatchEvent) if row.match_id == match.id], key=lambda row: row.seq)
-
-
-async def board(db: Database, match: Match) -> Any:
-    (row,) = [row for row in await rows_of(db, Scoreboard) if row.match_id == match.id]
-    return row.board
-
-
-async def scores(db: Database, match: Match) -> tuple[int, int]:
-    shown = await board(db, match)
-    return shown["blue"]["score"], shown["red"]["score"]
-
-
-async def refusal_of(attempt: Awaitable[Any]) -> tuple[str, str, str | None]:
-    with pytest.raises(Refusal) as refusal:
-        await attempt
-    return (refusal.value.code, refusal.value.message, refusal.value.field)
 
 
 # A fight without a scoring program.
@@ -366,6 +335,8 @@ async def test_a_clock_that_stands_is_not_stopped_and_does_not_start_at_nothing(
 
 
 BLUE = SideToLoad(name="Ana")
+
+
 LOADS: dict[str, tuple[FightToLoad, str, str]] = {
     "no number": (replace(FIGHT, number=" "), "A match number has 1 to 100 characters.", "number"),
     "a long phase": (replace(FIGHT, phase="x" * 101), "A phase has 0 to 100 characters.", "phase"),
@@ -419,254 +390,3 @@ async def test_a_match_that_is_not_there_is_not_found(db: Database, olga: By) ->
 
     assert await refusal_of(correct(db, by_hand.start_clock, new_id(), by=replace(olga, revision=1))) == missing
     assert await refusal_of(correct(db, taking_back.undo, new_id(), by=replace(olga, revision=1))) == missing
-
-
-# Taking back.
-
-
-async def test_undo_takes_back_ones_own_corrections_from_the_last_on_and_redo_brings_them_back(
-    db: Database, mat: Mat, olga: By
-) -> None:
-    match = await begun(db, mat)
-    ben = replace(olga, viewer=await make_operator(db, NOW, "Ben"))
-    for by, points in ((olga, PointKind.PUNCH), (ben, PointKind.HEAD), (olga, PointKind.BODY)):
-        await correct(db, by_hand.award_points, match.id, by=by, side=Side.RED, kind=points)
-    reds = [(await scores(db, match))[1]]
-
-    for operation in (*[taking_back.undo] * 2, *[taking_back.redo] * 2, taking_back.undo):
-        await correct(db, operation, match.id, by=olga)
-        reds.append((await scores(db, match))[1])
-    await correct(db, taking_back.undo, match.id, by=ben)
-
-    assert reds == [6, 4, 3, 4, 6, 4]
-    assert await scores(db, match) == (3, 1)
-    *_, first, bens, last = [row for row in await entries(db, match) if row.kind == "POINTS_AWARDED"]
-    by_id = {row.id: row for row in await entries(db, match)}
-    assert first.voided_by_id is None
-    assert [(by_id[one.voided_by_id].kind, by_id[one.voided_by_id].made_by_id) for one in (bens, last)] == [
-        ("UNDONE", ben.viewer.user_id),
-        ("UNDONE", olga.viewer.user_id),
-    ]
-    await assert_equal_to_a_fresh_fold(db, mat.id)
-
-
-async def test_a_new_correction_leaves_nothing_to_redo(db: Database, mat: Mat, olga: By) -> None:
-    match = await begun(db, mat)
-    await correct(db, by_hand.award_points, match.id, by=olga, **HEAD)
-    await correct(db, taking_back.undo, match.id, by=olga)
-    await correct(db, by_hand.give_gam_jeom, match.id, by=olga, side=Side.RED)
-
-    assert await refusal_of(correct(db, taking_back.redo, match.id, by=olga)) == NOTHING_TO_REDO
-    await correct(db, taking_back.undo, match.id, by=olga)
-    assert await refusal_of(correct(db, taking_back.undo, match.id, by=olga)) == NOTHING_TO_UNDO
-    await correct(db, taking_back.redo, match.id, by=olga)
-    assert await refusal_of(correct(db, taking_back.redo, match.id, by=olga)) == NOTHING_TO_REDO
-    assert await scores(db, match) == (4, 0)
-
-
-async def test_an_entry_of_the_wire_is_taken_back_and_brought_back(db: Database, mat: Mat, olga: By) -> None:
-    match = await begun(db, mat)
-    (score,) = [row for row in await entries(db, match) if row.record == {"blue": 3, "red": 0}]
-
-    await correct(db, taking_back.void_event, match.id, score.id, by=replace(olga, why="Noise"))
-    without = await scores(db, match)
-    voiding = (await entries(db, match))[-1]
-    again = await refusal_of(correct(db, taking_back.void_event, match.id, score.id, by=olga))
-    await correct(db, taking_back.void_event, match.id, voiding.id, by=olga)
-
-    assert (without, await scores(db, match)) == ((0, 0), (3, 0))
-    assert again == ("CONFLICT", "This entry was taken back before.", "event_id")
-    kept = {row.id: row for row in await entries(db, match)}
-    *_, second = kept.values()
-    assert (voiding.kind, voiding.voids_id, voiding.why, voiding.record) == (
-        *("ENTRY_VOIDED", score.id, "Noise", {"target": score.seq}),
-    )
-    assert (kept[score.id].voided_by_id, kept[voiding.id].voided_by_id) == (None, second.id)
-    assert kept[score.id]._replace(voided_by_id=None) == score
-    await assert_equal_to_a_fresh_fold(db, mat.id)
-
-
-async def test_what_was_named_and_taken_back_is_undone_like_any_correction(db: Database, mat: Mat, olga: By) -> None:
-    match = await begun(db, mat)
-    (score,) = [row for row in await entries(db, match) if row.record == {"blue": 3, "red": 0}]
-    await correct(db, taking_back.void_event, match.id, score.id, by=olga)
-
-    await correct(db, taking_back.undo, match.id, by=olga)
-
-    assert await scores(db, match) == (3, 0)
-    await assert_equal_to_a_fresh_fold(db, mat.id)
-
-
-async def test_what_began_a_match_is_not_taken_back(db: Database, mat: Mat, olga: By) -> None:
-    by_wire = await begun(db, mat)
-    first, *_ = await entries(db, by_wire)
-    refusals = [await refusal_of(correct(db, taking_back.void_event, by_wire.id, first.id, by=olga))]
-    hand_made = await load(db, mat.id, olga, replaces=by_wire)
-    (loaded,) = await entries(db, hand_made)
-    refusals += [
-        await refusal_of(correct(db, taking_back.void_event, hand_made.id, loaded.id, by=olga)),
-        await refusal_of(correct(db, taking_back.undo, hand_made.id, by=olga)),
-        await refusal_of(correct(db, taking_back.void_event, by_wire.id, loaded.id, by=olga)),
-    ]
-
-    began = ("CONFLICT", "This entry began the match: it cannot be taken back.", "event_id")
-    elsewhere = ("NOT_FOUND", "There is no such entry of this match.", "event_id")
-    assert refusals == [began, began, NOTHING_TO_UNDO, elsewhere]
-
-
-async def test_a_round_that_was_only_gone_to_by_mistake_is_gone(db: Database, mat: Mat, olga: By) -> None:
-    match = await begun(db, mat)
-    await correct(db, by_hand.set_round, match.id, by=olga, number=7)
-    assert sorted(row.number for row in await rows_of(db, Round)) == [1, 7]
-
-    await correct(db, taking_back.undo, match.id, by=olga)
-
-    assert sorted(row.number for row in await rows_of(db, Round)) == [1]
-    await assert_equal_to_a_fresh_fold(db, mat.id)
-
-
-async def test_a_winner_that_is_taken_back_lets_the_fight_go_on(db: Database, mat: Mat, olga: By) -> None:
-    match = await begun(db, mat)
-    await correct(db, by_hand.declare_winner, match.id, by=olga, outcome=Outcome.BLUE)
-
-    going = await correct(db, taking_back.undo, match.id, by=olga)
-    await correct(db, by_hand.award_points, match.id, by=olga, **HEAD)
-
-    assert (going.state, going.outcome, going.winner_name, going.ended_at) == ("LIVE", None, "", None)
-    assert await scores(db, match) == (6, 0)
-
-
-async def test_a_log_that_is_too_long_is_not_folded_again(db: Database, mat: Mat, olga: By) -> None:
-    match = await begun(db, mat)
-    await correct(db, by_hand.award_points, match.id, by=olga, **HEAD)
-    length = len(await entries(db, match))
-
-    refusal = await refusal_of(correct(db, taking_back.undo, match.id, by=olga, most=length - 1))
-    await correct(db, taking_back.undo, match.id, by=olga, most=length)
-
-    assert refusal == (
-        "CONFLICT",
-        (
-            f"The log of this match has more than {length - 1} entries, too many to be folded again. "
-            "Correct what it came to instead."
-        ),
-        "id",
-    )
-
-
-# What is heard, and what is at once.
-
-
-async def test_a_correction_is_heard_once_it_is_committed(db: Database, mat: Mat, olga: By) -> None:
-    match = await begun(db, mat)
-
-    with db.bus.listen(match.id, of=Event) as listener:
-        await correct(db, by_hand.award_points, match.id, by=olga, **HEAD)
-        logged, changed = listener._events
-
-    (scoreboard,) = await rows_of(db, Scoreboard)
-    assert isinstance(logged, MatchEventsLogged)
-    assert list(logged.events) == (await entries(db, match))[-1:]
-    assert isinstance(changed, ScoreboardChanged)
-    assert (changed.scoreboard.revision, changed.is_current) == (scoreboard.revision, True)
-    assert changed.scoreboard.board["blue"]["score"] == 6
-
-
-@pytest.mark.parametrize("operation", [partial(by_hand.award_points, **HEAD), taking_back.undo])
-async def test_a_rolled_back_correction_is_silent(
-    db: Database, mat: Mat, olga: By, operation: Callable[..., Any]
-) -> None:
-    match = await begun(db, mat)
-    await correct(db, by_hand.give_gam_jeom, match.id, by=olga, side=Side.RED)
-    by = replace(olga, revision=await revision_of(db, match.id))
-    before = await everything(db)
-
-    async def change() -> None:
-        async with db.transaction() as tx:
-            await operation(tx, match.id, by=by)
-            raise LookupError("a bug")
-
-    with db.bus.listen(match.id, mat.id, of=Event) as listener:
-        with pytest.raises(LookupError):
-            await change()
-        heard = list(listener._events)
-
-    assert (await everything(db), heard) == (before, [])
-
-
-async def test_a_rolled_back_load_is_silent(db: Database, mat: Mat, olga: By) -> None:
-    before = await everything(db)
-
-    async def change() -> None:
-        async with db.transaction() as tx:
-            await by_hand.load_match(tx, mat.id, FIGHT, by=olga)
-            raise LookupError("a bug")
-
-    with db.bus.listen(mat.id, of=Event) as listener:
-        with pytest.raises(LookupError):
-            await change()
-        heard = list(listener._events)
-
-    assert (await everything(db), heard) == (before, [])
-
-
-async def test_of_fifty_operators_at_one_revision_one_is_heard(db: Database, mat: Mat, olga: By) -> None:
-    match = await begun(db, mat)
-    by = replace(olga, revision=await revision_of(db, match.id))
-
-    answers = await asyncio.gather(
-        *(correct(db, by_hand.award_points, match.id, by=by, **HEAD) for _ in range(50)), return_exceptions=True
-    )
-
-    refused = [answer for answer in answers if isinstance(answer, Stale)]
-    assert (len(refused), {one.revision for one in refused}) == (49, {by.revision + 1})  # type: ignore[operator]  # it was given
-    assert await scores(db, match) == (6, 0)
-    await assert_equal_to_a_fresh_fold(db, mat.id)
-
-
-async def test_of_fifty_loads_at_once_one_takes_the_mat(db: Database, mat: Mat, olga: By) -> None:
-    answers = await asyncio.gather(*(load(db, mat.id, olga) for _ in range(50)), return_exceptions=True)
-
-    assert {answer.code for answer in answers if isinstance(answer, Refusal)} == {"CONFLICT"}
-    assert [row.number for row in await rows_of(db, Match)] == ["12"]
-
-
-async def test_a_correction_takes_a_number_of_statements_that_does_not_grow(db: Database, mat: Mat, olga: By) -> None:
-    match = await begun(db, mat)
-    counts = []
-
-    for _ in range(3):
-        by = replace(olga, revision=await revision_of(db, match.id))
-        with statements_of(db) as heard:
-            await correct(db, by_hand.award_points, match.id, by=by, **HEAD)
-        counts.append(len(heard))
-        await log(db, mat.id, received("sc1;9;sc2;0", "pt1;1", "clk;01:50"))
-
-    assert len(set(counts)) == 1
-    assert counts[0] <= 16
-
-
-async def test_a_load_of_the_wire_and_one_by_hand_come_to_the_same(db: Database, olga: By) -> None:
-    by_wire, hand_made = await lay_mat(db, "Mat 1"), await lay_mat(db, "Mat 2")
-    await log(db, by_wire.id, received(*loaded_fight("7")))
-    sides = (SideToLoad(name=f"{colour} 7", short_name=f"{colour[0]}. 7") for colour in ("Blue", "Red"))
-    blue, red = (
-        replace(side, country_code=country, background=back, foreground="#FFFFFF")
-        for side, country, back in zip(sides, ("KOR", "GER"), ("#0000ff", "#ff0000"), strict=True)
-    )
-
-    match = await load(
-        db,
-        hand_made.id,
-        olga,
-        FightToLoad(number="7", phase="Final", weight="M -68kg", division="Seniors", blue=blue, red=red),
-    )
-
-    boards = {row.match_id: row.board for row in await rows_of(db, Scoreboard)}
-    of_hand = boards.pop(match.id)
-    (of_wire,) = boards.values()
-    left_out = {"clock", "rounds"}
-    assert {name: value for name, value in of_hand.items() if name not in left_out} == {
-        name: value for name, value in of_wire.items() if name not in left_out
-    }
-    assert of_hand["clock"]["remainingMs"] == of_wire["clock"]["remainingMs"] == 120_000

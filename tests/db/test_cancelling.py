@@ -9,6 +9,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from db import postgresql
+from db.errors import Conflict, Unavailable
 from db.postgresql import Connections
 from db.sqlite import SQLiteConnection
 from tests.support.house import PATIENCE_SECONDS, eventually
@@ -100,3 +102,123 @@ async def test_a_read_of_postgresql_ends_with_its_caller(postgresql_server: Serv
     finally:
         await connections.close()
         await watching.close()
+
+
+# A change that waits for whoever holds the lock.
+_CHANGE = """
+WITH waited AS MATERIALIZED (SELECT pg_advisory_xact_lock(7))
+INSERT INTO tags_of_a_test SELECT $1 FROM waited RETURNING name
+"""
+
+
+class _Narrow:
+    """A database with room for two changes at a time, that somebody holds up."""
+
+    def __init__(self, connections: Connections, holder: "asyncpg.Connection[asyncpg.Record]") -> None:
+        self._connections = connections
+        self._holder = holder
+        self.told: list[str] = []
+
+    def change(self, name: str) -> "asyncio.Task[object]":
+        """Begin a change."""
+        told = self.told
+        changing = self._connections.change(_CHANGE, [name], lambda rows: told.extend(row[0] for row in rows))
+        return asyncio.create_task(changing)
+
+    async def are_under_way(self) -> bool:
+        """Say whether as many wait for the lock as there is room for."""
+        waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 7 AND NOT granted"
+        return bool(await self._holder.fetchval(waiting) == 2)
+
+    async def go_on(self) -> None:
+        """Hold nobody up any longer."""
+        await self._holder.execute("SELECT pg_advisory_unlock(7)")
+
+    async def stored(self) -> list[str]:
+        """Return what was stored, in order."""
+        return [row[0] for row in await self._holder.fetch("SELECT name FROM tags_of_a_test ORDER BY name")]
+
+
+@pytest.fixture
+async def narrow(postgresql_url: str) -> AsyncIterator[_Narrow]:
+    holder = await asyncpg.connect(postgresql_url)
+    connections = Connections(postgresql_url, size=2)
+    await holder.execute("CREATE TABLE tags_of_a_test (name text NOT NULL)")
+    await holder.execute("SELECT pg_advisory_lock(7)")
+    yield _Narrow(connections, holder)
+    await connections.close()
+    await holder.execute("DROP TABLE tags_of_a_test")
+    await holder.close()
+
+
+async def test_a_change_that_was_begun_ends_without_its_caller_and_one_that_was_not_is_not_begun(
+    narrow: _Narrow,
+) -> None:
+    begun, also_begun = narrow.change("1"), narrow.change("2")
+    await eventually(narrow.are_under_way, "two changes")
+    leaving, staying = narrow.change("3"), narrow.change("4")
+    await asyncio.sleep(0)
+
+    begun.cancel()
+    leaving.cancel()
+    await asyncio.wait([begun, leaving])
+    await narrow.go_on()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await asyncio.gather(also_begun, staying)
+        await narrow.change("5")
+
+    assert (begun.cancelled(), leaving.cancelled()) == (True, True)
+    assert await narrow.stored() == ["1", "2", "4", "5"]
+    # The others may be answered before the first is: nobody waits for it any more.
+    await eventually(lambda: len(narrow.told) == 4, "the word of the first change")
+    assert sorted(narrow.told) == ["1", "2", "4", "5"]
+
+
+async def test_a_change_that_cannot_begin_in_time_is_refused_and_never_made(
+    narrow: _Narrow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    under_way = [narrow.change("1"), narrow.change("2")]
+    await eventually(narrow.are_under_way, "two changes")
+    with monkeypatch.context() as hasty:
+        hasty.setattr(postgresql, "POOL_TIMEOUT_SECONDS", 0.02)
+        too_late = [narrow.change("3"), narrow.change("4")]
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            told = await asyncio.gather(*too_late, return_exceptions=True)
+    await narrow.go_on()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await asyncio.gather(*under_way)
+        await narrow.change("5")
+
+    busy = "All database connections are busy. Nothing was changed; try again."
+    assert [(type(one), str(one)) for one in told] == [(Unavailable, busy)] * 2
+    assert await narrow.stored() == ["1", "2", "5"]
+
+
+async def test_a_hundred_changes_on_two_connections_are_all_made_and_one_that_fails_hurts_no_other(
+    narrow: _Narrow,
+) -> None:
+    await narrow.go_on()
+    names = [f"{number:03}" for number in range(100)]
+
+    changes = [narrow.change(name) for name in names]
+    wrong = asyncio.create_task(narrow._connections.change("INSERT INTO tags_of_a_test VALUES (NULL)", [], print))
+    changes += [narrow.change("last")]
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        with pytest.raises(Conflict):
+            await wrong
+        await asyncio.gather(*changes)
+
+    assert await narrow.stored() == [*names, "last"]
+
+
+async def test_whoever_changes_again_at_once_is_served_while_all_other_connections_are_held_up(narrow: _Narrow) -> None:
+    held_up = narrow.change("held up")
+    at_once = "INSERT INTO tags_of_a_test VALUES ($1) RETURNING name"
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        for number in range(20):
+            await narrow._connections.change(at_once, [f"{number:02}"], lambda _: None)
+    await narrow.go_on()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await held_up
+
+    assert await narrow.stored() == [*(f"{number:02}" for number in range(20)), "held up"]

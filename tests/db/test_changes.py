@@ -8,9 +8,12 @@ import pytest
 from sqlalchemy import bindparam, insert, literal, text, update
 from sqlmodel import col
 
+from db.connecting import connect
+from db.database import Database
 from db.errors import Conflict, Unavailable
 from db.matches.tables import Mat, Tournament
-from db.session import Changes, Database, SQLiteDatabase, connect
+from db.session import Changes
+from db.sqlite_database import SQLiteDatabase
 from db.statements import fixed
 from tests.db.ears import Ears, Happened
 from tests.db.stored import columns_of_tournament, count_of, lay_mat, mat_names, unknown_id

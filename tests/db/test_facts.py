@@ -8,15 +8,15 @@ from sqlalchemy import select
 
 from api.workers.pss_protocol import parse
 from db.batches import table_of
+from db.database import Database
 from db.matches.facts import Facts
 from db.matches.fold import Entry, apply, begin
 from db.matches.state import FightState
 from db.matches.tables import Challenge, EventType, Match, MatchEvent, Penalty, Point, RoundSide, UnknownMessage
 from db.matches.tallies import code_of, pattern_of
 from db.matches.vocabulary import PointKind, Side
-from db.session import Database
+from tests.db.logs import captured, log, received
 from tests.db.stored import NOW, lay_mat
-from tests.db.test_matches import captured, log, received
 from tests.support.captures import CHALLENGE, FINAL
 from tests.support.competition import loaded_fight
 

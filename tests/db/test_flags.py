@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sqlmodel import col, select
 
 from db.access.viewer import Role, Viewer
+from db.database import Database
 from db.errors import Conflict, Forbidden, Invalid, NotFound
 from db.flags import operations, queries
 from db.flags.images import SVG, check_svg, checked_image
@@ -18,7 +19,6 @@ from db.flags.scanning import FlagFolder, Refused, scan, scan_configured
 from db.flags.tables import Flag, FlagMapping, RecognitionAttempt
 from db.flags.vocabulary import CodeKind, FlagState, RecognitionMethod
 from db.ids import new_id
-from db.session import Database
 from tests.db.stored import NOW, statements_of
 from tests.support.flagging import PNG, image_of, store, svg
 
@@ -65,19 +65,27 @@ async def test_every_olympic_committee_of_today_is_there_and_no_other_is_called_
 async def test_what_was_wrong_with_the_list_is_mended(db: Database) -> None:
     known = await mappings_of(db)
 
-    mended = {code: (known[code].country_name, known[code].kind) for code in ("KHM", "MAL", "HBR", "NRH", "ESA", "NIU")}
+    mended = {code: (known[code].country_name, known[code].kind) for code in _MENDED}
     assert mended == {
+        "SYR": ("Syria", CodeKind.COMMITTEE),
         "KHM": ("Khmer Republic", CodeKind.HISTORIC),
         "MAL": ("Malaya", CodeKind.HISTORIC),
         "HBR": ("British Honduras", CodeKind.HISTORIC),
         "NRH": ("Northern Rhodesia", CodeKind.HISTORIC),
         "ESA": ("El Salvador", CodeKind.COMMITTEE),
         "NIU": ("Niue", CodeKind.OTHER),
+        "NFK": ("Norfolk Island", CodeKind.OTHER),
+        "NMI": ("Northern Mariana Islands", CodeKind.OTHER),
+        "ANA": ("Authorized Neutral Athletes", CodeKind.OTHER),
+        "RVN": ("South Vietnam", CodeKind.OTHER),
     }
     assert "Republic of China" in known["ROC"].note
     assert "MRN" not in known
     iso = [one.iso_code for one in known.values() if one.iso_code]
     assert len(iso) == len(set(iso))
+
+
+_MENDED = ("SYR", "KHM", "MAL", "HBR", "NRH", "ESA", "NIU", "NFK", "NMI", "ANA", "RVN")
 
 
 # Recognition.
@@ -205,6 +213,19 @@ async def test_a_code_of_ours_leads_to_the_flag_of_another_and_goes_again(db: Da
 
     assert (made.pss_code, made.ioc_code, made.kind, made.is_custom) == ("MRN", "KOR", CodeKind.CUSTOM, True)
     assert (before, during, await shown(db, "MRN")) == (None, "KOR.svg", None)
+
+
+async def test_there_are_no_more_codes_than_there_may_be(db: Database) -> None:
+    known = len(await mappings_of(db))
+    made: dict[str, Any] = {"ioc_code": "KOR", "country_name": "Marina", "viewer": None, "now": NOW}
+
+    async with db.transaction() as tx:
+        await operations.create_mapping(tx, pss_code="MRN", most=known + 1, **made)
+    with pytest.raises(Conflict, match=rf"There are at most {known + 1} codes \(RINGSIDE_MOST_CODES\)"):
+        async with db.transaction() as tx:
+            await operations.create_mapping(tx, pss_code="MRM", most=known + 1, **made)
+
+    assert len(await mappings_of(db)) == known + 1
 
 
 async def test_what_cannot_be_a_code_or_is_known_or_came_with_us_is_refused(db: Database) -> None:
@@ -385,6 +406,21 @@ async def test_a_folder_that_is_none_and_a_server_that_was_told_of_none_are_refu
         await scan(db, tmp_path / "nowhere", now=NOW)
     with pytest.raises(Conflict, match="RINGSIDE_FLAGS_DIRECTORY"):
         await scan_configured(db, FlagFolder(), now=NOW)
+
+
+async def test_a_folder_that_holds_more_than_is_taken_is_refused_and_so_is_one_image_too_many(
+    db: Database, tmp_path: Path
+) -> None:
+    for code in ("AUT", "GER", "SUI"):
+        (tmp_path / f"{code}.svg").write_bytes(svg())
+
+    with pytest.raises(Conflict, match=r"holds 3 images; at most 2 are taken \(RINGSIDE_MOST_FLAGS\)"):
+        await scan(db, tmp_path, most=2, now=NOW)
+    (tmp_path / "SUI.svg").unlink()
+    await scan(db, tmp_path, most=2, now=NOW)
+    (tmp_path / "AUT.svg").rename(tmp_path / "SUI.svg")
+    with pytest.raises(Conflict, match=r"There are at most 2 flags \(RINGSIDE_MOST_FLAGS\)"):
+        await scan(db, tmp_path, most=2, now=NOW)
 
 
 async def test_a_name_that_cannot_be_stored_is_refused_and_the_next_file_taken(db: Database, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from sqlmodel import col, select
 
 from db.access.tables import User
 from db.access.viewer import Role
+from db.database import Database
 from db.errors import Forbidden
 from db.practice import operations, sessions
 from db.practice.document import read_document
@@ -21,7 +22,6 @@ from db.practice.events import GoalTreeChanged
 from db.practice.importing import Report, export_goals, import_goals
 from db.practice.tables import Goal, PracticeSession
 from db.practice.templates import set_time_zone
-from db.session import Database
 from tests.db.stored import everything
 from tests.support.goal_files import SHARED, goal, made_up_file, nodes_of, session
 from tests.support.practice import LEVELS, NOW, all_goals, links, make_goal, make_session, make_user, viewer_of

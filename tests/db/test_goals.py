@@ -9,6 +9,7 @@ import pytest
 
 from db.access.tables import User
 from db.access.viewer import Role
+from db.database import Database
 from db.errors import Conflict, Forbidden, Invalid, NotFound, Refusal
 from db.ids import new_id
 from db.practice import operations
@@ -16,7 +17,7 @@ from db.practice.events import GoalTreeChanged
 from db.practice.paths import END, LABEL, STEP, between, depth_of, ids_of, label
 from db.practice.tables import Goal
 from db.practice.vocabulary import GoalCompletionCause, GoalLevel
-from db.session import Database, Transaction
+from db.session import Transaction
 from tests.support.practice import (
     LEVELS,
     NOW,

@@ -9,18 +9,20 @@ from uuid import UUID
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from strawberry.types import get_object_definition
 
+from db.database import Database
 from db.errors import Refusal
 from db.ids import new_id
 from db.matches import by_hand, operations, taking_back
 from db.matches.held import By
 from db.matches.tables import Match, MatchEvent
 from db.matches.vocabulary import ChallengeState, Outcome, PointKind, Side
-from db.session import Database
+from schema.matches.operator_mutations import OperatorMutations
 from tests.db.fresh import assert_equal_to_a_fresh_fold
+from tests.db.logs import as_json, rows_of, said
 from tests.db.match_strategies import logs
 from tests.db.stored import NOW, lay_mat
-from tests.db.test_matches import as_json, rows_of, said
 from tests.support.operators import FIGHT, make_operator, revision_of
 
 Step = tuple[str, Any]
@@ -36,20 +38,21 @@ def _calls(operation: Any, **named: st.SearchStrategy[Any]) -> st.SearchStrategy
     return st.fixed_dictionaries(named).map(lambda given: ("say", (operation, given)))
 
 
-_CORRECTIONS = st.one_of(
-    _calls(by_hand.award_points, side=_SIDES, kind=_KINDS, number=_ROUNDS),
-    _calls(by_hand.take_back_points, side=_SIDES, kind=_KINDS, number=_ROUNDS),
-    _calls(by_hand.give_gam_jeom, side=_SIDES, number=_ROUNDS),
-    _calls(by_hand.take_back_gam_jeom, side=_SIDES, number=_ROUNDS),
-    _calls(by_hand.set_score, blue=st.none() | st.integers(0, 30), red=st.integers(0, 30), number=_ROUNDS),
-    _calls(by_hand.set_round, number=st.integers(1, 4)),
-    _calls(by_hand.decide_round, winner=st.none() | _SIDES, number=_ROUNDS),
-    _calls(by_hand.set_clock, remaining_ms=st.integers(0, 120_000)),
-    _calls(by_hand.start_clock, remaining_ms=_REMAINING),
-    _calls(by_hand.stop_clock, remaining_ms=_REMAINING),
-    _calls(by_hand.decide_challenge, side=st.none() | _SIDES, state=st.sampled_from(ChallengeState)),
-    _calls(by_hand.declare_winner, outcome=st.sampled_from(Outcome)),
-)
+_SAID: dict[Any, dict[str, st.SearchStrategy[Any]]] = {
+    by_hand.award_points: {"side": _SIDES, "kind": _KINDS, "number": _ROUNDS},
+    by_hand.take_back_points: {"side": _SIDES, "kind": _KINDS, "number": _ROUNDS},
+    by_hand.give_gam_jeom: {"side": _SIDES, "number": _ROUNDS},
+    by_hand.take_back_gam_jeom: {"side": _SIDES, "number": _ROUNDS},
+    by_hand.set_score: {"blue": st.none() | st.integers(0, 30), "red": st.integers(0, 30), "number": _ROUNDS},
+    by_hand.set_round: {"number": st.integers(1, 4)},
+    by_hand.decide_round: {"winner": st.none() | _SIDES, "number": _ROUNDS},
+    by_hand.set_clock: {"remaining_ms": st.integers(0, 120_000)},
+    by_hand.start_clock: {"remaining_ms": _REMAINING},
+    by_hand.stop_clock: {"remaining_ms": _REMAINING},
+    by_hand.decide_challenge: {"side": st.none() | _SIDES, "state": st.sampled_from(ChallengeState)},
+    by_hand.declare_winner: {"outcome": st.sampled_from(Outcome)},
+}
+_CORRECTIONS = st.one_of([_calls(operation, **named) for operation, named in _SAID.items()])
 # Which entry, counted from the last.
 _VOIDINGS = st.tuples(st.just("void"), st.integers(1, 25))
 _WIRES = st.tuples(st.just("wires"), logs().map(said))
@@ -133,6 +136,14 @@ class Mat:
 @pytest.fixture
 async def operators(db: Database) -> list[By]:
     return [By(viewer=await make_operator(db, NOW, name), now=NOW, revision=None) for name in ("Olga", "Ben")]
+
+
+def test_whatever_the_graph_lets_operators_say_is_said_here() -> None:
+    said = [*_SAID, by_hand.load_match, taking_back.void_event, taking_back.undo, taking_back.redo]
+    offered = {field.python_name for field in get_object_definition(OperatorMutations, strict=True).fields}
+
+    assert {f"match_{one.__name__.removesuffix('_match')}" for one in said} == offered
+    assert len(offered) == 16
 
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])

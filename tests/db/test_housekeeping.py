@@ -1,23 +1,37 @@
 """Housekeeping: what is let go of, what stays, where it is written before, and what a database says it holds."""
 
+import asyncio
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 from sqlalchemy import update
 from sqlmodel import col, select
 
+from api.migrate import migrate_down
+from db.access.tables import User
 from db.archive import Reader, verify
 from db.backups.target import Target
+from db.bus import BusKind
+from db.connecting import connect
+from db.database import Database
 from db.errors import Unavailable
-from db.housekeeping.retiring import KEPT, Retired, retire
-from db.housekeeping.status import check_database, read_status
+from db.housekeeping import checking
+from db.housekeeping.checking import check_database
+from db.housekeeping.operations import KEPT
+from db.housekeeping.retiring import Retired, retire
+from db.housekeeping.status import read_status
 from db.network.tables import ListenerSession
-from db.session import Database
+from db.session import Session
 from db.settings.registry import KEYS
 from db.settings.tables import Setting, SettingChange
+from db.social.recount import find_drift
 from db.tables import metadata
+from db.urls import is_embedded, sqlite_path
 from tests.db.stored import NOW, everything, lay_mat
 from tests.support.listening import listen_a_while
 from tests.support.setting import configure
@@ -145,6 +159,7 @@ async def test_a_database_says_what_it_holds(db: Database) -> None:
     assert [one.name for one in found.tables] == sorted(metadata.tables)
     assert found.engine == (await db.versions())["engine"]
     assert found.revision
+    assert found.pending == ()
     assert found.size > 0
     if not found.are_estimates:
         rows = {one.name: one.rows for one in found.tables}
@@ -152,10 +167,92 @@ async def test_a_database_says_what_it_holds(db: Database) -> None:
         assert found.log_size > 0
 
 
-async def test_a_database_that_is_sound_is_said_to_be(db: Database) -> None:
+async def test_what_there_is_no_time_for_is_said_not_to_be_checked(db: Database) -> None:
+    found = await check_database(db, seconds=0)
+
+    assert found.wrong == ()
+    assert {(one.is_checked, "there was no time left" in one.name) for one in found.parts} == {(False, True)}
+    assert len(found.parts) == 3
+
+
+async def test_who_looks_for_too_long_is_ended_and_the_database_goes_on(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def endless(session: Session) -> Any:
+        # As a very large table is.
+        await find_drift(session)
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(checking, "find_drift", endless)
+
+    found = await check_database(db, seconds=0.2)
+
+    assert not found.parts[-1].is_checked
+    assert (await read_status(db)).revision
+
+
+async def test_a_database_of_an_older_version_says_what_is_pending(database_url: str) -> None:
+    await asyncio.to_thread(migrate_down, database_url, "0017")
+    db = await connect(database_url, bus=BusKind.LOCAL)
+    try:
+        found = await read_status(db)
+    finally:
+        await db.close()
+
+    assert found.revision == "0017"
+    assert [(one.revision, bool(one.title)) for one in found.pending][:2] == [("0018", True), ("0019", True)]
+    assert {one.name: one.rows for one in found.tables}["epochs"] is None
+
+
+async def test_a_database_that_is_sound_is_said_to_be(db: Database, database_url: str) -> None:
     await set_often(db, 3)
 
-    assert await check_database(db) == []
+    found = await check_database(db)
+
+    assert (found.is_sound, found.wrong) == (True, ())
+    checked = {one.name.partition(":")[0]: one.is_checked for one in found.parts}
+    # An extension that is not there is said to be missing.
+    expected = {"pages of the file": True} if is_embedded(database_url) else {"indexes": False}
+    assert checked == {**expected, "references between tables": True, "users and entries with their counters": True}
+
+
+async def test_indexes_are_compared_with_their_tables_where_postgresql_has_what_it_takes(
+    db: Database, database_url: str
+) -> None:
+    if is_embedded(database_url):
+        return
+    connection = await asyncpg.connect(database_url)
+    try:
+        await connection.execute("CREATE EXTENSION amcheck")
+        found = await check_database(db)
+    finally:
+        await connection.execute("DROP EXTENSION amcheck")
+        await connection.close()
+
+    (indexes, *_) = found.parts
+    assert (indexes.is_checked, indexes.count > 100, found.wrong) == (True, True, ())
+
+
+async def test_a_reference_to_nothing_and_a_counter_that_is_wrong_are_told(
+    db: Database, database_url: str, admin: User
+) -> None:
+    async with db.transaction() as tx:
+        await tx.execute(update(User).values(follower_count=3))
+    if is_embedded(database_url):
+        # Past the guard that the server never works without.
+        with closing(sqlite3.connect(sqlite_path(database_url))) as connection:
+            connection.execute("PRAGMA foreign_keys = OFF")
+            connection.execute(
+                "INSERT INTO tokens (id, user_id, kind, label, prefix, secret_hash, created_at) "
+                "VALUES ('1', '2', 'API', 'x', 'x', x'00', '2026-11-21 09:00:00.000000')"
+            )
+            connection.commit()
+
+    found = await check_database(db)
+
+    counter = f"follower_count of users {admin.id} is 3, and there are 0."
+    dangling = "1 rows of tokens refer by user_id to rows of users that are gone."
+    assert found.wrong == ((dangling, counter) if is_embedded(database_url) else (counter,))
 
 
 async def test_the_settings_stay_whose_history_is_let_go(db: Database) -> None:

@@ -7,13 +7,13 @@ from sqlalchemy import select
 
 from api.capture import read_capture
 from db.batches import table_of
+from db.database import Database
 from db.matches.tables import Match, MatchEvent, Point, Round, RoundSide
 from db.matches.vocabulary import PointKind, Side
-from db.session import Database
 from schema.ids import encode_id
 from tests.conftest import ManualClock
+from tests.db.logs import captured, log, received
 from tests.db.stored import NOW, lay_mat
-from tests.db.test_matches import captured, log, received
 from tests.schema.test_competition import both
 from tests.support.captures import FINAL
 from tests.support.competition import begun_fight, loaded_fight

@@ -4,9 +4,9 @@ tables."""
 import ast
 import asyncio
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,17 +25,23 @@ from db.access.tables import User
 from db.access.viewer import Role
 from db.backups import operations as backups
 from db.backups.vocabulary import BackupJobKind
+from db.connecting import connect
+from db.database import Database
 from db.errors import Unavailable
-from db.matches import by_hand, operations, taking_back
+from db.flags.images import image_of
+from db.leases import operations as leases
+from db.leases.operations import Holder
+from db.matches import by_hand, operations, taking_back, tournaments
 from db.matches.held import By
+from db.matches.logos import set_logo
 from db.matches.vocabulary import Side
-from db.session import Database, connect, is_embedded
 from db.settings import operations as settings
 from db.tables import OF_ONE_DATABASE, metadata
+from db.urls import is_embedded, sqlite_path
 from tests.db.stored import NOW, Rows, columns_of, everything
 from tests.support import accounts
 from tests.support.competition import hold, loaded_fight, open_day, plan, say
-from tests.support.flagging import hoist
+from tests.support.flagging import PNG, hoist
 from tests.support.listening import listen_a_while
 from tests.support.operators import correct, make_operator
 from tests.support.practice import fill
@@ -52,6 +58,14 @@ VERSIONS = sorted((ROOT / "migrations" / "versions").glob("*.py"))
 REVISIONS = [path.stem.partition("_")[0] for path in VERSIONS]
 NEWEST = REVISIONS[-1]
 _COUNTS = ("follower_count", "following_count", "entry_count", "dream_count", "revision")
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A migrated database with something in every table, and what that is."""
+
+    url: str
+    rows: dict[str, Any]
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
@@ -135,8 +149,14 @@ async def populate(db: Database) -> None:
         await access.note_use(tx, overlay.token, now=NOW)
         await access.revoke_token(tx, overlay.token.id, viewer=None, now=NOW)
         await open_day(tx, competition.tournaments[0].id, NOW.date(), NOW)
+        tournament = await tournaments.update_tournament(tx, competition.tournaments[1].id, {}, revision=0)
+        await set_logo(tx, tournament.id, image_of(PNG), revision=tournament.revision)
         await plan(tx, competition.mats[0], NOW, "8", "9")
         await backups.ask(tx, BackupJobKind.CREATE, viewer=None, now=NOW)
+        await leases.make_leases(tx, ["feeds"])
+        (free,) = await leases.find_leases(tx, now=NOW)
+        holder = Holder(id=user.id, host="booth", process=7, machine="")
+        await leases.take_lease(tx, free.lease, holder, seconds=10, now=NOW)
         await settings.set_setting(tx, "backups.keep", 7, reason="Small disk", viewer=None, now=NOW)
         await say(tx, competition.mats[0].id, NOW, *loaded_fight("8"), "wg1;1", "ch1", "nonsense")
     await correct_fight_on(db, competition.mats[0].id)
@@ -171,6 +191,42 @@ async def populated(url: str) -> dict[str, Any]:
     return rows
 
 
+@pytest.fixture(scope="module")
+def filled_file(tmp_path_factory: pytest.TempPathFactory) -> Filled:
+    """A migrated file with something in every table, copied for each test."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('filled') / 'filled.db'}"
+    migrate_up(url)
+    return Filled(url, asyncio.run(populated(url)))
+
+
+@pytest.fixture(scope="module")
+def filled_template(postgresql_server: "Server") -> Iterator[Filled]:
+    """The same on PostgreSQL."""
+    name = f"ringside_test_{uuid4().hex[:12]}"
+    postgresql_server.create(name)
+    url = postgresql_server.url(name)
+    migrate_up(url)
+    yield Filled(url, asyncio.run(populated(url)))
+    postgresql_server.drop(name)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def filled(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Filled]:
+    """A migrated database with something in every table, for one test alone."""
+    if request.param == "sqlite":
+        found: Filled = request.getfixturevalue("filled_file")
+        copied = tmp_path / "ringside.db"
+        shutil.copy(sqlite_path(found.url), copied)
+        yield Filled(f"sqlite:///{copied}", found.rows)
+        return
+    server: Server = request.getfixturevalue("postgresql_server")
+    found = request.getfixturevalue("filled_template")
+    name = f"ringside_test_{uuid4().hex[:12]}"
+    server.create(name, template=found.url.rpartition("/")[2])
+    yield Filled(server.url(name), found.rows)
+    server.drop(name)
+
+
 async def read_whole(url: str) -> dict[str, Any]:
     db = await connect(url)
     rows = await everything(db)
@@ -193,34 +249,32 @@ def test_the_migrated_shape_equals_the_tables(empty_url: str) -> None:
     assert ask(empty_url, tables) == set(metadata.tables)
 
 
-def test_a_populated_database_goes_down_and_up_through_every_revision(empty_url: str) -> None:
-    migrate_up(empty_url)
-    rows = asyncio.run(populated(empty_url))
-    shape_at_first, counted = ask(empty_url, shape), ask(empty_url, counts)
+def test_a_populated_database_goes_down_and_up_through_every_revision(filled: Filled) -> None:
+    url, rows = filled.url, filled.rows
+    shape_at_first, counted = ask(url, shape), ask(url, counts)
     assert all(rows.values()), [name for name, found in rows.items() if not found]
 
     for revision in reversed(["base", *REVISIONS[:-1]]):
-        migrate_down(empty_url, revision)
-        kept = ask(empty_url, counts)
+        migrate_down(url, revision)
+        kept = ask(url, counts)
         assert kept == {name: counted[name] for name in kept}
-        assert standing(empty_url).current == (None if revision == "base" else revision)
-    assert ask(empty_url, tables) == set()
+        assert standing(url).current == (None if revision == "base" else revision)
+    assert ask(url, tables) == set()
 
     for revision in REVISIONS:
-        migrate_up(empty_url, revision)
-        assert standing(empty_url).current == revision
-    assert ask(empty_url, shape) == shape_at_first
-    assert {name for name, found in asyncio.run(populated(empty_url)).items() if not found} == set()
+        migrate_up(url, revision)
+        assert standing(url).current == revision
+    assert ask(url, shape) == shape_at_first
+    assert {name for name, found in asyncio.run(populated(url)).items() if not found} == set()
 
 
-def test_what_older_revisions_hold_outlives_a_step_down_and_up(empty_url: str) -> None:
-    migrate_up(empty_url)
-    rows = asyncio.run(populated(empty_url))
+def test_what_older_revisions_hold_outlives_a_step_down_and_up(filled: Filled) -> None:
+    url, rows = filled.url, filled.rows
 
-    migrate_down(empty_url, "0001")
-    migrate_up(empty_url)
+    migrate_down(url, "0001")
+    migrate_up(url)
 
-    kept = asyncio.run(read_whole(empty_url))
+    kept = asyncio.run(read_whole(url))
     # A migration fills these itself; what was added to them went down with their table.
     assert len(kept.pop("flag_mappings")) == len(rows["flag_mappings"]) - 1
     assert {name: _first(found) for name, found in kept.items() if found} == {
@@ -228,22 +282,43 @@ def test_what_older_revisions_hold_outlives_a_step_down_and_up(empty_url: str) -
     }
 
 
-def test_fights_keep_their_tournament_and_all_else_when_their_table_is_made_anew(empty_url: str) -> None:
+def test_fights_keep_their_tournament_and_all_else_when_their_table_is_made_anew(filled: Filled) -> None:
     """A step down takes the tournament from each fight; a step up gives it back, from its mat."""
-    migrate_up(empty_url)
-    asyncio.run(populated(empty_url))
+    url = filled.url
     kept = "id, mat_id, begun_seq, state, number, phase, weight, outcome, loaded_at, started_at, ended_at"
     of_tournaments = f"SELECT {kept}, tournament_id FROM matches ORDER BY id"  # noqa: S608 -- names of ours
-    before = read(empty_url, of_tournaments)
+    before = read(url, of_tournaments)
 
-    migrate_down(empty_url, "0008")
-    without = read(empty_url, f"SELECT {kept} FROM matches ORDER BY id")  # noqa: S608 -- as above
-    migrate_up(empty_url)
+    migrate_down(url, "0008")
+    without = read(url, f"SELECT {kept} FROM matches ORDER BY id")  # noqa: S608 -- as above
+    migrate_up(url)
 
     assert [row[-1] is None for row in before] == [False] * len(before)
     assert without == [row[:-1] for row in before]
-    assert read(empty_url, of_tournaments) == before
+    assert read(url, of_tournaments) == before
+    assert ask(url, differences) == []
+
+
+def test_pictures_keep_their_owner_and_those_of_no_execution_go_down(empty_url: str) -> None:
+    """Before, a picture was its execution's alone: whoever goes back keeps those, and whoever returns knows whose."""
+    migrate_up(empty_url)
+    asyncio.run(populated(empty_url))
+    of_pictures = "SELECT id, owner_id, account_id, post_id, execution_id, state FROM screenshots ORDER BY id"
+    before = read(empty_url, of_pictures)
+    asyncio.run(_picture(empty_url))
+
+    migrate_down(empty_url, "0017")
+    migrate_up(empty_url)
+
+    assert before
+    assert read(empty_url, of_pictures) == before
     assert ask(empty_url, differences) == []
+
+
+async def _picture(url: str) -> None:
+    db = await connect(url)
+    await accounts.make_screenshot(db, (await accounts.make_user(db)).id, NOW)
+    await db.close()
 
 
 def read(url: str, statement: str) -> list[tuple[Any, ...]]:
@@ -256,47 +331,12 @@ def _first(rows: Rows) -> Rows:
     return [row[: len(columns_of(User)) - len(_COUNTS)] for row in rows]
 
 
-def test_migrating_up_again_changes_nothing(empty_url: str) -> None:
-    migrate_up(empty_url)
-    rows = asyncio.run(populated(empty_url))
+def test_migrating_up_again_changes_nothing(filled: Filled) -> None:
+    url, rows = filled.url, filled.rows
 
-    migrate_up(empty_url)
+    migrate_up(url)
 
-    assert asyncio.run(read_whole(empty_url)) == rows
-
-
-def test_of_several_processes_that_migrate_at_once_one_does_it_and_all_are_content(empty_url: str) -> None:
-    program = (
-        "import sys; from api.migrate import migrate_up; import db.tables;"
-        "print('ready', flush=True); sys.stdin.read(1); migrate_up(sys.argv[1])"
-    )
-    processes = [
-        subprocess.Popen(  # noqa: S603 -- ourselves
-            [sys.executable, "-c", program, empty_url],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=ROOT,
-            text=True,
-        )
-        for _ in range(4)
-    ]
-    complaints = [told for _, told in start_together(processes)]
-
-    assert (complaints, [process.returncode for process in processes]) == ([""] * 4, [0] * 4)
-    assert standing(empty_url).is_current
-    assert ask(empty_url, differences) == []
-
-
-def start_together(processes: list[subprocess.Popen[str]]) -> list[tuple[str, str]]:
-    for process in processes:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("!")
-        process.stdin.flush()
-    return [process.communicate(timeout=60) for process in processes]
+    assert asyncio.run(read_whole(url)) == rows
 
 
 def revisions(*, applied: int) -> list[Revision]:

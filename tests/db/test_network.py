@@ -11,6 +11,7 @@ import pytest
 from sqlmodel import col, select
 
 from db.access.viewer import Role, Viewer
+from db.database import Database
 from db.errors import Conflict, Forbidden, Invalid, NotFound
 from db.ids import new_id
 from db.matches.tables import Mat
@@ -18,7 +19,7 @@ from db.network import operations
 from db.network.events import ALL_LISTENERS, ListenerChanged, ListenerConfigured, ListenerEvent
 from db.network.tables import ListenerSession, Sender, UDPListener
 from db.network.vocabulary import ListenerSessionState, ListenerState
-from db.session import Database, Transaction
+from db.session import Transaction
 from tests.db.stored import NOW, lay_mat
 from tests.support.listening import listening, make_listener, note, sender_report, session_report
 
@@ -66,6 +67,7 @@ async def test_a_new_listener_is_on_and_heard_by_this_machine_alone(db: Database
         "id": made.id,
         "name": "North",
         "mat_id": mat.id,
+        "host": None,
         "address": "127.0.0.1",
         "port": 6000,
         "allowed_senders": [],
@@ -84,6 +86,7 @@ async def test_a_new_listener_is_on_and_heard_by_this_machine_alone(db: Database
     ("changes", "field", "sentence"),
     [
         ({"name": ""}, "name", "A name has 1 to 200 characters."),
+        ({"host": " "}, "host", "A machine's name has 1 to 200 characters."),
         ({"port": None}, "port", "A port is 1 to 65535, or 0 to take a free one."),
         ({"port": 65_536}, "port", "A port is 1 to 65535, or 0 to take a free one."),
         ({"port": -1}, "port", "A port is 1 to 65535, or 0 to take a free one."),
@@ -280,19 +283,64 @@ async def test_sessions_that_a_server_left_behind_are_ended_when_they_last_heard
     assert await senders_of(db) == [(50_000, 4, False)]
 
 
-async def test_the_command_line_has_one_listener_whatever_it_says(db: Database, mat: Mat) -> None:
-    async def say(mat_id: UUID, **changes: Any) -> UDPListener:
-        told: dict[str, Any] = {"address": "127.0.0.1", "port": 6000, "senders": [], "limit": 2048, **changes}
+async def test_there_are_no_more_listeners_than_there_may_be(db: Database, mat: Mat) -> None:
+    async def add(name: str) -> UDPListener:
+        changes = {"name": name, "port": 0}
         async with db.transaction() as tx:
-            return await operations.open_command_line(tx, mat_id, now=NOW, **told)
+            return await operations.create_listener(tx, mat.id, changes=changes, most=2, viewer=None, now=NOW)
 
+    kept = [await add("North"), await add("South")]
+    with pytest.raises(Conflict, match=r"There are at most 2 listeners \(RINGSIDE_MOST_LISTENERS\)"):
+        await add("West")
+
+    assert await listeners_of(db) == kept
+
+
+async def say(db: Database, mat_id: UUID, **changes: Any) -> UDPListener:
+    """Have the command line of a machine speak."""
+    usual: dict[str, Any] = {"host": "studio", "address": "127.0.0.1", "port": 6000, "senders": [], "limit": 2048}
+    async with db.transaction() as tx:
+        return await operations.open_command_line(tx, mat_id, now=NOW, **{**usual, **changes})
+
+
+async def test_the_command_line_has_one_listener_whatever_it_says(db: Database, mat: Mat) -> None:
     other = await lay_mat(db, "Mat 2")
-    first = await say(mat.id)
+    first = await say(db, mat.id)
     async with db.transaction() as tx:
         await operations.stop_listener(tx, first.id, viewer=None, now=NOW)
-    second = await say(other.id, address=EVERYWHERE, port=7000)
+    second = await say(db, other.id, address=EVERYWHERE, port=7000)
 
     assert await listeners_of(db) == [second]
     assert (second.id, second.mat_id, second.port, second.is_enabled) == (first.id, other.id, 7000, True)
     assert second.allowed_senders == ["0.0.0.0/0", "::/0"]
-    assert (await say(mat.id, address=EVERYWHERE, senders=["10.1.2.3"])).allowed_senders == ["10.1.2.3/32"]
+    assert (await say(db, mat.id, address=EVERYWHERE, senders=["10.1.2.3"])).allowed_senders == ["10.1.2.3/32"]
+
+
+async def test_the_command_lines_of_two_machines_have_a_listener_each(db: Database, mat: Mat) -> None:
+    other = await lay_mat(db, "Mat 2")
+    one, two = await say(db, mat.id), await say(db, other.id, host="hall", port=7000)
+
+    assert await listeners_of(db) == [one, two]
+    assert [(row.name, row.host, row.mat_id, row.port) for row in (one, two)] == [
+        ("Command line of studio", "studio", mat.id, 6000),
+        ("Command line of hall", "hall", other.id, 7000),
+    ]
+
+
+async def test_fifty_who_start_at_once_on_one_machine_have_one_listener(db: Database, mat: Mat) -> None:
+    said = await asyncio.gather(*(say(db, mat.id) for _ in range(50)))
+
+    (listener,) = await listeners_of(db)
+    assert {one.id for one in said} == {listener.id}
+    assert listener.revision == 49
+
+
+async def test_a_listener_that_all_command_lines_shared_is_that_of_the_first_machine_to_come(
+    db: Database, mat: Mat
+) -> None:
+    shared = await make_listener(db, mat.id, NOW, name="Command line", port=6000)
+
+    first, second = await say(db, mat.id), await say(db, mat.id, host="hall", port=7000)
+
+    assert (first.id, first.name, first.host) == (shared.id, "Command line of studio", "studio")
+    assert [row.id for row in await listeners_of(db)] == [first.id, second.id]

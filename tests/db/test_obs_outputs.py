@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sqlmodel import col, select
 
+from db.database import Database
 from db.matches import by_hand
 from db.matches.held import By
 from db.matches.tables import MatchEvent
@@ -15,7 +16,6 @@ from db.recordings.following import follow_events, follow_present, is_followed
 from db.recordings.outputs import Output
 from db.recordings.tables import OBSCommand, OBSMachine, Recording
 from db.recordings.vocabulary import OBSCommandKind, RecordingKind
-from db.session import Database
 from tests.db.stored import NOW, lay_mat
 from tests.support.competition import begun_fight, loaded_fight, say
 from tests.support.operators import correct, load, make_operator

@@ -1,6 +1,7 @@
 """Reading feeds: who reads, what is remembered, and what a post makes run, once whatever happens."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -8,19 +9,22 @@ import pytest
 from sqlalchemy import func, update
 from sqlmodel import col, select
 
-from db.accounts import feeds, operations, polling
+from db.accounts import feed_leases, feeds, operations
 from db.accounts.events import FeedPolled, PostsSeen
-from db.accounts.polling import Polled, Unchanged
+from db.accounts.polling import Polled, Reading, Unchanged, record_reads
 from db.accounts.schedule import PollRules
 from db.accounts.tables import Account, Action, Execution, Feed, Poll, Post
 from db.accounts.vocabulary import FeedFault, FeedState, PollState, PostOutcome
+from db.database import Database
 from db.errors import Conflict, Invalid, NotFound
-from db.ids import new_id
-from db.session import Database
+from db.housekeeping.retiring import retire
+from db.settings.registry import KEYS
+from tests.db.stored import statements_of
 from tests.support.accounts import (
     NOW,
     RULES,
     all_executions,
+    claim_feeds,
     entry,
     failed,
     found,
@@ -29,6 +33,7 @@ from tests.support.accounts import (
     make_feed,
     make_user,
     poll,
+    record,
     viewer_of,
 )
 
@@ -169,13 +174,12 @@ async def test_of_fifty_who_read_a_feed_at_once_one_does_and_each_post_triggers_
     told = found(entry("2"), entry("1"), entry("old"), at=LATER)
 
     async def read() -> Polled | None:
-        lease = new_id()
         async with db.transaction() as tx:
-            claimed = await polling.claim_due(tx, lease_id=lease, limit=5, rules=RULES, now=LATER)
+            claimed = await claim_feeds(tx, at=LATER)
         if not claimed:
             return None
         async with db.transaction() as tx:
-            return await polling.record_read(tx, feed.id, lease, told, rules=RULES, chance=0, now=LATER)
+            return await record(tx, claimed[0], told, at=LATER)
 
     done = [one for one in await asyncio.gather(*(read() for _ in range(50))) if one is not None]
 
@@ -185,21 +189,20 @@ async def test_of_fifty_who_read_a_feed_at_once_one_does_and_each_post_triggers_
 
 
 async def test_of_fifty_who_hold_leases_that_ran_out_nobody_stores_anything_twice(db: Database, feed: Feed) -> None:
-    leases = []
+    claimed = []
     for number in range(50):
-        lease, at = new_id(), LATER + timedelta(hours=number)
+        at = LATER + timedelta(hours=number)
         async with db.transaction() as tx:
             await tx.execute(update(Feed).values(next_check_at=at))
-            assert await polling.claim_due(tx, lease_id=lease, limit=1, rules=RULES, now=at)
-        leases.append(lease)
+            claimed += await claim_feeds(tx, at=at)
+    assert len({one.lease_id for one in claimed}) == len(claimed) == 50
+    assert {one.id for one in claimed} == {feed.id}
 
-    async def record(lease: Any) -> Polled | None:
+    async def store(one: Feed) -> Polled | None:
         async with db.transaction() as tx:
-            return await polling.record_read(
-                tx, feed.id, lease, found(entry("1"), entry("old")), rules=RULES, chance=0, now=LATER
-            )
+            return await record(tx, one, found(entry("1"), entry("old")), at=LATER)
 
-    done = await asyncio.gather(*(record(lease) for lease in leases))
+    done = await asyncio.gather(*(store(one) for one in claimed))
 
     # The last one has the lease; the others find that it was taken from them.
     assert [one is not None for one in done] == [False] * 49 + [True]
@@ -213,45 +216,108 @@ async def test_numbers_of_an_accounts_posts_have_no_gaps_whichever_feeds_they_co
     for other in others:
         await poll(db, other, found())
 
-    leases = {}
     async with db.transaction() as tx:
         await tx.execute(update(Feed).values(next_check_at=LATER))
-        lease = new_id()
-        for one in await polling.claim_due(tx, lease_id=lease, limit=5, rules=RULES, now=LATER):
-            leases[one.id] = lease
+        claimed = await claim_feeds(tx, at=LATER)
 
-    async def record(feed_id: Any) -> None:
+    async def store(of: Sequence[Feed]) -> None:
         async with db.transaction() as tx:
-            told = found(*(entry(f"{feed_id}-{n}") for n in range(3)))
-            await polling.record_read(tx, feed_id, leases[feed_id], told, rules=RULES, chance=0, now=LATER)
+            told = [Reading(feed=one, read=found(*(entry(f"{one.id}-{n}") for n in range(3)))) for one in of]
+            await record_reads(tx, told, rules=RULES, now=LATER)
 
-    await asyncio.gather(*(record(one) for one in leases))
+    await asyncio.gather(store(claimed[:3]), *(store([one]) for one in claimed[3:]))
 
     async with db.read() as session:
         numbers = [row[0] for row in await session.tuples(select(col(Post.number)).where(col(Post.number) > 0))]
         polls = [row[0] for row in await session.tuples(select(col(Poll.number)))]
     assert sorted(numbers) == list(range(1, 16))
     assert sorted(polls) == list(range(1, len(polls) + 1))
-    assert feed.id in leases
+    assert feed.id in {one.id for one in claimed}
 
 
 async def test_a_rollback_keeps_all_of_it_silent_and_undone(db: Database, account: Account, feed: Feed) -> None:
-    lease = new_id()
     async with db.transaction() as tx:
         await tx.execute(update(Feed).values(next_check_at=LATER))
-        await polling.claim_due(tx, lease_id=lease, limit=1, rules=RULES, now=LATER)
+        (claimed,) = await claim_feeds(tx, at=LATER)
+    assert claimed.id == feed.id
     with db.bus.listen(account.id, of=FeedPolled) as polls, db.bus.listen(account.id, of=PostsSeen) as seen:
         with pytest.raises(LookupError):  # noqa: PT012 -- it ends a transaction
             async with db.transaction() as tx:
-                await polling.record_read(tx, feed.id, lease, found(entry("1")), rules=RULES, chance=0, now=LATER)
+                await record(tx, claimed, found(entry("1")), at=LATER)
                 raise LookupError
         assert (polls.take(), seen.take()) == ([], [])
 
         async with db.transaction() as tx:
-            await polling.record_read(tx, feed.id, lease, found(entry("1")), rules=RULES, chance=0, now=LATER)
+            await record(tx, claimed, found(entry("1")), at=LATER)
         assert [event.poll.new_count for event in polls.take()] == [1]
         assert [[post.title for post in event.posts] for event in seen.take()] == [["Post 1"]]
     assert len(await all_executions(db)) == 1
+
+
+# What it costs
+
+
+def unchanged(**more: Any) -> Unchanged:
+    """What 304 comes to, and a document that is the same to the letter."""
+    return Unchanged(started_at=LATER, http_status=304, **more)
+
+
+@pytest.mark.parametrize("number", [1, 20])
+async def test_readings_that_bring_nothing_new_cost_four_statements_with_their_claim_however_many_they_are(
+    db: Database, account: Account, number: int
+) -> None:
+    for _ in range(number):
+        await poll(db, await make_feed(db, account), found(entry("old")))
+    async with db.transaction() as tx:
+        await tx.execute(update(Feed).values(next_check_at=LATER))
+
+    with statements_of(db) as heard:
+        async with db.transaction() as tx:
+            claimed = await claim_feeds(tx, at=LATER)
+            told = [
+                Reading(feed=one, read=failed(FeedFault.TIMEOUT) if place % 3 == 2 else unchanged())
+                for place, one in enumerate(claimed)
+            ]
+            polled = await record_reads(tx, told, rules=RULES, now=LATER)
+
+    assert [" ".join(one.split()[:3]) for one in heard] == [
+        "UPDATE feeds SET",
+        "UPDATE feeds SET",
+        "UPDATE accounts SET",
+        "INSERT INTO polls",
+    ]
+    states = [one.poll.state for one in polled if one is not None]
+    assert states == [PollState.FAILED if place % 3 == 2 else PollState.UNCHANGED for place in range(number)]
+
+
+async def test_a_document_without_news_costs_one_statement_more(db: Database, feed: Feed) -> None:
+    async with db.transaction() as tx:
+        (claimed,) = await claim_feeds(tx, at=LATER + timedelta(hours=1))
+        with statements_of(db) as heard:
+            await record(tx, claimed, found(entry("old", title="Corrected")), at=LATER)
+
+    assert (claimed.id, len(heard)) == (feed.id, 4)
+
+
+async def test_what_news_cost_does_not_grow_with_the_posts(db: Database, account: Account, action: Action) -> None:
+    counts = []
+    for posts_at_once in (1, 10):
+        made = await make_feed(db, account, url=f"https://example.org/{posts_at_once}.xml")
+        await poll(db, made, found(entry("old")))
+        async with db.transaction() as tx:
+            await feeds.ask_for_poll(tx, made.id, viewer=None, now=LATER)
+            (claimed,) = [one for one in await claim_feeds(tx, at=LATER) if one.id == made.id]
+            news = [entry(f"{posts_at_once}-{number}") for number in range(posts_at_once)]
+            with statements_of(db) as heard:
+                polled = await record(tx, claimed, found(*news, entry("old")), at=LATER)
+        assert polled is not None
+        assert polled.poll.triggered_count == posts_at_once
+        of_each = ("INSERT INTO execution", "UPDATE screenshots")
+        counts.append(len([one for one in heard if not one.startswith(of_each)]))
+
+    # Each execution beside that is stored by itself, with its timeline.
+    assert action.is_active
+    assert counts == [9, 9]
 
 
 # How a feed is doing
@@ -289,7 +355,7 @@ async def test_a_feed_that_is_gone_is_not_read_again_until_somebody_says_so(db: 
 
     assert (polled.feed.state, polled.feed.next_check_at, polled.feed.gone_at) == (FeedState.GONE, None, LATER)
     async with db.transaction() as tx:
-        assert await polling.claim_due(tx, lease_id=new_id(), limit=9, rules=RULES, now=LATER + timedelta(9)) == []
+        assert await claim_feeds(tx, at=LATER + timedelta(9)) == []
         with pytest.raises(Conflict, match="switch it on first"):
             await feeds.ask_for_poll(tx, feed.id, viewer=None, now=LATER)
     async with db.transaction() as tx:
@@ -338,15 +404,13 @@ async def test_validators_are_kept_as_received_and_go_with_the_address(db: Datab
 
 
 async def test_whoever_reads_an_address_that_was_changed_meanwhile_stores_nothing(db: Database, feed: Feed) -> None:
-    lease = new_id()
     async with db.transaction() as tx:
         await tx.execute(update(Feed).values(next_check_at=LATER))
-        await polling.claim_due(tx, lease_id=lease, limit=1, rules=RULES, now=LATER)
+        (claimed,) = await claim_feeds(tx, at=LATER)
         await feeds.update_feed(tx, feed.id, {"url": "https://example.org/2.xml"}, viewer=None, now=LATER)
 
     async with db.transaction() as tx:
-        told = found(entry("1"))
-        assert await polling.record_read(tx, feed.id, lease, told, rules=RULES, chance=0, now=LATER) is None
+        assert await record(tx, claimed, found(entry("1")), at=LATER) is None
     assert len(await posts(db)) == 1
 
 
@@ -357,7 +421,7 @@ async def test_what_is_switched_off_is_not_read(db: Database, account: Account, 
             await feeds.enable_feed(tx, feed.id, is_enabled=False, viewer=None, now=LATER)
         else:
             await operations.enable_account(tx, account.id, is_enabled=False, viewer=None, now=LATER)
-        claimed = await polling.claim_due(tx, lease_id=new_id(), limit=9, rules=RULES, now=LATER + timedelta(days=1))
+        claimed = await claim_feeds(tx, at=LATER + timedelta(days=1))
 
     assert claimed == []
 
@@ -365,34 +429,41 @@ async def test_what_is_switched_off_is_not_read(db: Database, account: Account, 
 async def test_a_feed_is_read_by_hand_under_the_same_lease(db: Database, feed: Feed) -> None:
     async with db.transaction() as tx:
         await feeds.ask_for_poll(tx, feed.id, viewer=None, now=LATER)
-        assert len(await polling.claim_due(tx, lease_id=new_id(), limit=9, rules=RULES, now=LATER)) == 1
+        assert len(await claim_feeds(tx, at=LATER)) == 1
     async with db.transaction() as tx:
         with pytest.raises(Conflict, match="is being read now"):
             await feeds.ask_for_poll(tx, feed.id, viewer=None, now=LATER)
         # Whoever died over it is not waited for for ever.
         after = LATER + timedelta(seconds=RULES.lease)
         await feeds.ask_for_poll(tx, feed.id, viewer=None, now=after)
-        assert len(await polling.claim_due(tx, lease_id=new_id(), limit=9, rules=RULES, now=after)) == 1
+        assert len(await claim_feeds(tx, at=after)) == 1
 
 
 async def test_a_lease_that_is_given_back_may_be_taken_at_once(db: Database, feed: Feed) -> None:
-    lease = new_id()
     async with db.transaction() as tx:
         await feeds.ask_for_poll(tx, feed.id, viewer=None, now=LATER)
-        await polling.claim_due(tx, lease_id=lease, limit=1, rules=RULES, now=LATER)
-        await polling.release(tx, feed.id, new_id())
-        assert await polling.claim_due(tx, lease_id=new_id(), limit=1, rules=RULES, now=LATER) == []
-        await polling.release(tx, feed.id, lease)
-        assert len(await polling.claim_due(tx, lease_id=new_id(), limit=1, rules=RULES, now=LATER)) == 1
+        lost = await claim_feeds(tx, at=LATER)
+        after = LATER + timedelta(seconds=RULES.lease)
+        held = await claim_feeds(tx, at=after)
+        await feed_leases.release(tx, lost)
+        assert await claim_feeds(tx, at=after) == []
+        await feed_leases.release(tx, held)
+        assert [len(one) for one in (lost, held, await claim_feeds(tx, at=after))] == [1, 1, 1]
 
 
 async def test_polls_are_let_go_of_and_posts_are_not(db: Database, feed: Feed) -> None:
-    async with db.transaction() as tx:
-        await polling.forget_polls(tx, kept=timedelta(days=1), now=NOW + timedelta(days=2))
-        assert await tx.scalar(select(func.count()).select_from(Poll)) == 0
+    values = {name: key.default for name, key in KEYS.items() if name.startswith("retention.")}
+    found_before = await _polls(db)
+    await retire(db, {**values, "retention.polls_days": 1}, None, now=NOW + timedelta(days=2))
+    assert (found_before, await _polls(db)) == (1, 0)
 
     polled = await poll(db, feed, found(entry("old")), at=NOW + timedelta(days=2))
     assert polled.poll.new_count == 0
+
+
+async def _polls(db: Database) -> object:
+    async with db.read() as session:
+        return await session.scalar(select(func.count()).select_from(Poll))
 
 
 # Refusals

@@ -12,6 +12,7 @@ from sqlmodel import col, select
 from db.access.tables import User
 from db.access.viewer import Viewer
 from db.batches import Page
+from db.database import Database
 from db.errors import Conflict, NotFound, Refusal
 from db.ids import new_id
 from db.practice import operations, queries, sessions
@@ -20,7 +21,6 @@ from db.practice.importing import export_goals
 from db.practice.paths import label
 from db.practice.tables import Goal, PracticeSession, PracticeSessionGoal
 from db.practice.vocabulary import PracticeSessionState
-from db.session import Database
 from tests.support.practice import (
     LEVELS,
     NOW,

@@ -9,11 +9,11 @@ from sqlmodel import select
 
 from db.access.tables import User
 from db.access.viewer import Role
+from db.database import Database
 from db.errors import Conflict, Forbidden, Invalid, NotFound, Refusal
 from db.practice import operations, sessions
 from db.practice.events import GoalTreeChanged, PracticeSessionChanged
 from db.practice.tables import Goal, PracticePause, PracticeReview, PracticeSession
-from db.session import Database
 from tests.support.practice import (
     LEVELS,
     NOW,

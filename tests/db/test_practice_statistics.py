@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from db.access.viewer import Viewer
+from db.database import Database
 from db.errors import Invalid
 from db.practice import sessions, templates
 from db.practice.statistics import PracticePeriod, Statistics, Streak, period_start, read_statistics, streak_of
 from db.practice.tables import Goal
-from db.session import Database
 from tests.support.practice import LEVELS, NOW, make_goal, make_session, make_user, viewer_of
 
 _DAYS = st.integers(0, 40).map(lambda number: date(2026, 1, 1) + timedelta(days=number))

@@ -9,16 +9,18 @@ import pytest
 from sqlmodel import col, select
 
 from db.bus import Event
+from db.database import Database
 from db.errors import Refusal
 from db.ids import new_id
 from db.matches import operations, planning, tournaments
 from db.matches.events import MatQueueChanged
 from db.matches.planning import Place
 from db.matches.tables import Athlete, Mat, Match, PlannedMatch
-from db.session import Database, Transaction
+from db.session import Transaction
+from tests.db.logs import log, received
 from tests.db.stored import NOW, everything, lay_mat
-from tests.db.test_matches import log, received
 from tests.support.competition import begun_fight, loaded_fight
+from tests.support.house import PATIENCE_SECONDS
 
 LAST = Place()
 
@@ -288,7 +290,7 @@ async def test_moves_across_two_mats_in_either_direction_at_once_wait_for_nobody
     here = await plan(db, mat, *(f"a{number}" for number in range(15)))
     there = await plan(db, other, *(f"b{number}" for number in range(15)))
 
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await asyncio.gather(
             *(move(db, fight, mat_id=other.id) for fight in here), *(move(db, fight, mat_id=mat.id) for fight in there)
         )

@@ -7,15 +7,15 @@ from sqlalchemy import delete, update
 from sqlmodel import col, select
 
 from db.bus import Event
+from db.database import Database
 from db.errors import NotFound
 from db.ids import new_id
 from db.matches.events import ScoreboardChanged
 from db.matches.rebuilding import Rebuilt, rebuild_mat
 from db.matches.tables import Challenge, EventType, Mat, Match, MatchEvent, Penalty, Point, Round, Scoreboard
 from db.matches.vocabulary import MatchState, Side
-from db.session import Database
+from tests.db.logs import assert_equal_to_a_fresh_fold, captured, cut, log, log_in_batches, on_mat, received
 from tests.db.stored import NOW, everything, lay_mat
-from tests.db.test_matches import assert_equal_to_a_fresh_fold, captured, cut, log, log_in_batches, on_mat, received
 from tests.support.captures import CHALLENGE, FINAL
 from tests.support.competition import begun_fight, loaded_fight
 
@@ -56,12 +56,23 @@ async def test_what_is_right_stays_as_it_is_and_nobody_is_told(db: Database) -> 
     assert await mat_row(db) == row
 
 
+async def test_a_mat_without_a_fight_stays_as_it_is(db: Database) -> None:
+    mat = await lay_mat(db)
+    await log(db, mat.id, received("Udp Port 6000 connected;", "nonsense;1;2"))
+    before = await on_mat(db, mat.id)
+
+    rebuilt = await rebuild(db, mat)
+
+    assert (rebuilt.entries, rebuilt.fights, rebuilt.changed) == (2, 0, 0)
+    assert await on_mat(db, mat.id) == before
+
+
 async def test_whatever_became_of_the_tables_is_mended(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("db.matches.rebuilding._AT_A_TIME", 50)
     mat = await fill(db)
     before = await on_mat(db, mat.id)
     async with db.read() as session:
-        (ended, *_) = await session.rows(select(Match).where(col(Match.state) == MatchState.ENDED))
+        (ended,) = await session.rows(select(Match).where(col(Match.number) == "1945"))
     async with db.transaction() as tx:
         for spoiled in (
             delete(Point),

@@ -12,6 +12,7 @@ import pytest
 from sqlmodel import col, select
 
 from db.bus import Event
+from db.database import Database
 from db.errors import Conflict, Invalid, NotFound, Refusal
 from db.ids import new_id
 from db.matches.tables import Mat, MatchEvent
@@ -27,7 +28,6 @@ from db.recordings.vocabulary import (
     RecordingNewsKind,
     RecordingState,
 )
-from db.session import Database
 from tests.db.stored import NOW, lay_mat
 from tests.support.competition import hold
 from tests.support.recordings import make_bookmark, make_machine, make_recording, point_of, queue

@@ -16,11 +16,12 @@ from sqlmodel import select
 
 from db.access.viewer import Viewer
 from db.batches import Page
+from db.connecting import connect
+from db.database import Database
 from db.errors import Refusal
 from db.practice import operations, queries, sessions
 from db.practice.paths import ids_of
 from db.practice.tables import Goal, PracticeSession
-from db.session import Database, connect
 from tests.support.practice import (
     LEVELS,
     NOW,

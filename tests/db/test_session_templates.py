@@ -10,13 +10,13 @@ from sqlmodel import select
 
 from db.access.tables import User
 from db.access.viewer import Role
+from db.database import Database
 from db.errors import Conflict, Forbidden, Invalid, NotFound, Refusal
 from db.practice import operations, sessions, templates
 from db.practice.events import GoalTreeChanged
 from db.practice.tables import Goal, PracticeSession, SessionTemplate
 from db.practice.templates import instant_of
 from db.practice.vocabulary import Weekday
-from db.session import Database
 from tests.support.practice import LEVELS, NOW, all_goals, links, make_goal, make_template, make_user, viewer_of
 
 # A Saturday.

@@ -11,11 +11,12 @@ from sqlmodel import col, select
 
 from db.access.tables import User
 from db.access.viewer import Role, Viewer
+from db.connecting import connect
+from db.database import Database
 from db.errors import Conflict, Forbidden, Invalid
 from db.ids import new_id
 from db.practice.templates import MOST_DAYS_AHEAD
 from db.sealing import Sealer
-from db.session import Database, connect
 from db.settings import operations
 from db.settings.current import CurrentSettings
 from db.settings.events import ALL_SETTINGS, SettingChanged
@@ -24,6 +25,7 @@ from db.settings.rules import checked_value
 from db.settings.tables import Setting, SettingChange
 from db.settings.vocabulary import SettingCategory, SettingKind
 from tests.db.stored import NOW
+from tests.support.house import PATIENCE_SECONDS
 from tests.support.setting import configure, reset
 
 SECRET = {"secret": "swordfish-7"}
@@ -300,7 +302,7 @@ async def test_who_works_by_settings_hears_of_a_change_at_once(db: Database) -> 
         other = asyncio.create_task(current.wait("logging.level", seconds=60))
         await asyncio.sleep(0)
         await configure(db, "backups.keep", 3, NOW)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await waiting
 
         assert current.value("backups.keep") == 3

@@ -3,13 +3,29 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from enum import StrEnum
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Column, Float, Integer, MetaData, String, Table, Uuid, bindparam, insert, select, text, update
+from sqlalchemy import (
+    Column,
+    Float,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Uuid,
+    bindparam,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.schema import CreateTable
 from sqlmodel import col
 
@@ -19,11 +35,12 @@ from db.access.tables import Token, User
 from db.access.viewer import Role
 from db.base import JSONColumn, enum_type
 from db.batches import table_of
+from db.database import Database
 from db.ids import new_id
 from db.matches.tables import Mat, Match, MatchEvent
 from db.matches.vocabulary import SenderState
-from db.session import Database, Session
-from db.statements import POSTGRESQL, SQLITE, StatementCache, any_of
+from db.session import Session
+from db.statements import POSTGRESQL, SQLITE, StatementCache, any_of, insert_many, row_class, update_many
 from tests.db.stored import NOW, lay_mat, statements_of
 
 
@@ -256,6 +273,100 @@ async def test_a_literal_beside_a_parameter_keeps_its_value(db: Database) -> Non
         answers = [list(await session.tuples(one, below=1)) for one in (statement, other, statement)]
 
     assert [[tuple(row) for row in rows] for rows in answers] == [[("Mat 2",)], [("Mat 1",)], [("Mat 2",)]]
+
+
+INSERT_SAMPLES = insert_many(SAMPLES)
+
+
+@pytest.mark.parametrize("are_light", [False, True])
+async def test_rows_that_are_stored_together_come_back_as_they_went_in(samples: Database, *, are_light: bool) -> None:
+    """Also what is null, and what a row shares with the one before it."""
+    longest = max(map(len, VALUES.values()))
+    alike = [{name: values[number % len(values)] for name, values in VALUES.items()} for number in range(longest)]
+    rows = [
+        {"id": number, **row} for number, row in enumerate([*alike, *alike[-1:], dict.fromkeys(VALUES), *alike[:1]])
+    ]
+    # No JSON is the JSON null, here as in any other statement of ours.
+    light = row_class(SAMPLES.name, tuple(SAMPLES.c.keys()), SAMPLES)
+
+    async with samples.transaction() as tx:
+        await tx.execute_many(INSERT_SAMPLES, [light(**row) for row in rows] if are_light else rows)
+
+    async with samples.read() as session:
+        found = await session.rows(select(SAMPLES).order_by(SAMPLES.c.id))
+    assert [row._asdict() for row in found] == rows
+
+
+async def test_many_rows_are_one_statement(samples: Database) -> None:
+    blank = {name: values[0] for name, values in VALUES.items()}
+    async with samples.transaction() as tx:
+        with statements_of(samples) as heard:
+            await tx.execute_many(INSERT_SAMPLES, [{"id": number, **blank} for number in range(500)])
+
+    async with samples.read() as session:
+        assert (len(heard), await session.scalar(select(func.count()).select_from(SAMPLES))) == (1, 500)
+
+
+CHANGE_SAMPLES = update_many(
+    SAMPLES,
+    by=("id", "words"),
+    told={**{name: SAMPLES.c[name].type for name in VALUES if name != "words"}, "more": SAMPLES.c.number.type},
+    values=lambda told: {
+        **{name: told[name] for name in VALUES if name != "words"},
+        "number": SAMPLES.c.number + told["more"],
+    },
+)
+
+
+async def test_rows_that_are_changed_together_come_back_as_they_are_then_and_no_others(samples: Database) -> None:
+    longest = max(map(len, VALUES.values()))
+    told = [{name: values[number % len(values)] for name, values in VALUES.items()} for number in range(longest)]
+    told.append(dict.fromkeys(VALUES))
+    await store(samples, [{"words": f"{number}", "number": 10} for number in range(len(told) + 1)])
+    wanted = [{**row, "words": f"{number}", "number": 10 + number} for number, row in enumerate(told)]
+
+    rows = [{"id": number, **row, "words": f"{number}", "more": number} for number, row in enumerate(told)]
+    nobody = {**rows[0], "id": len(told), "words": "another"}
+    async with samples.transaction() as tx:
+        with statements_of(samples) as heard:
+            changed = await tx.change_many(CHANGE_SAMPLES, [*rows, nobody])
+
+    assert len(heard) == 1
+    assert sorted((row._asdict() for row in changed), key=itemgetter("id")) == [
+        {"id": number, **row} for number, row in enumerate(wanted)
+    ]
+    async with samples.read() as session:
+        assert await session.scalar(select(SAMPLES.c.number).where(SAMPLES.c.id == len(told))) == 10
+
+
+async def test_a_change_that_is_written_as_one_is_made_for_many_rows_too(samples: Database) -> None:
+    await store(samples, [{"number": number} for number in range(3)])
+    raised = update(SAMPLES).where(SAMPLES.c.id == bindparam("of_id")).values(number=bindparam("to", type_=Integer))
+
+    async with samples.transaction() as tx:
+        changed = await tx.change_many(
+            raised.returning(SAMPLES.c.id, SAMPLES.c.number), [{"of_id": 1, "to": 7}, {"of_id": 9, "to": 8}]
+        )
+
+    assert [tuple(row) for row in changed] == [(1, 7)]
+
+
+async def test_a_word_that_is_too_long_for_its_column_is_never_cut(samples: Database) -> None:
+    """SQLite has no lengths. PostgreSQL refuses it, where its arrays would cut it."""
+    long = "RED" * 20
+    row = {"id": 1, **dict.fromkeys(VALUES), "colour": long}
+
+    async def store_it() -> None:
+        async with samples.transaction() as tx:
+            await tx.execute_many(INSERT_SAMPLES, [row])
+
+    if samples.statements.dialect.name == "postgresql":
+        with pytest.raises(asyncpg.StringDataRightTruncationError):
+            await store_it()
+        return
+    await store_it()
+    async with samples.read() as session:
+        assert await session.scalar(text("SELECT colour FROM samples")) == long
 
 
 async def test_every_statement_that_runs_is_heard_once(db: Database) -> None:

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
+from db.database import Database
 from db.errors import Refusal
 from db.ids import new_id
 from db.matches import operations, tournaments
 from db.matches.tables import Match, PlannedMatch, Tournament, TournamentDay
-from db.session import Database
+from tests.db.logs import log, received
 from tests.db.stored import NOW, everything
-from tests.db.test_matches import log, received
 from tests.support.competition import loaded_fight, open_day, plan
 
 FIRST = date(2026, 11, 21)

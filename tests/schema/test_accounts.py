@@ -11,8 +11,8 @@ from db.access.viewer import Role, Viewer
 from db.accounts import working
 from db.accounts.tables import Account
 from db.accounts.words import Report
+from db.database import Database
 from db.ids import new_id
-from db.session import Database
 from schema.ids import encode_id
 from tests.conftest import ManualClock
 from tests.support import accounts
@@ -47,6 +47,7 @@ _ALL = """{
 }"""
 _EVERY_ROOT = """{
   accounts { nodes { id } } tags { nodes { id } } feeds { nodes { id } } executions { nodes { id } }
+  screenshots { nodes { id } }
   stuckExecutions { nodes { id } } accountsWithoutFeed { nodes { id } } actionsWithoutActiveAccount { nodes { id } }
 }"""
 _PROVIDER = """
@@ -61,7 +62,9 @@ mutation ($kind: ProviderKind!, $url: String) {
 async def filled(graph: Graph, admin: User) -> Account:
     """An account of the one who asks, among those of somebody else."""
     other = await make_user(graph.db)
-    return (await accounts.fill(graph.db, admin.id, other.id))[0]
+    made = await accounts.fill(graph.db, admin.id, other.id)
+    await accounts.make_screenshot(graph.db, admin.id, graph.clock.now())
+    return made[0]
 
 
 @pytest.mark.usefixtures("filled")

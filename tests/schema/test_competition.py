@@ -10,14 +10,14 @@ import pytest
 from sqlmodel import select
 
 from db.access.viewer import Role, Viewer
+from db.database import Database
 from db.ids import new_id
 from db.matches import operations, planning
 from db.matches.planning import Place
 from db.matches.tables import Mat, Match, Tournament
-from db.session import Database
 from schema.ids import encode_id
 from tests.conftest import ManualClock
-from tests.db.test_matches import captured
+from tests.db.logs import captured
 from tests.support.captures import FINAL
 from tests.support.competition import begun_fight, hold, loaded_fight, open_day, plan, say
 from tests.support.graph import Graph
@@ -198,6 +198,7 @@ async def test_points_penalties_and_challenges_are_joined_to_their_entries(graph
         ('kinds: [WINNER, RESULT], receivedFrom: "2026-11-21T09:03:59.790Z"', ["wmh;Luka Šarić;2-1 PTF"]),
         ('kinds: [ROUND_BEGAN], receivedBefore: "2026-11-21T09:02:00Z"', ["rnd;1", "rnd;2"]),
         ("isValid: false", []),
+        ("bursts: [29]", ["sup;1", "sc1;3;sc2;2", "s11;3;s21;2;s12;0;s22;0;s13;0;s23;0", "pt1;3"]),
         ("kinds: [POINT], sides: []", []),
     ],
 )
@@ -373,6 +374,7 @@ _COSTS = [
 ]
 
 
+@pytest.mark.usefixtures("level_by_level")
 async def test_an_edge_over_many_parents_costs_one_statement(graph: Graph, db: Database, clock: ManualClock) -> None:
     competition = await hold(db, clock.now(), mats=20)
     async with db.transaction() as tx:

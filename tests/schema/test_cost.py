@@ -11,8 +11,8 @@ import strawberry
 
 from db.access.viewer import Role
 from db.batches import Order, Pages, ToMany, ToOne
+from db.database import Database
 from db.matches.tables import Mat
-from db.session import Database
 from schema import Schema, build_schema
 from schema.connections import Connection
 from schema.context import Context, TooManyRows

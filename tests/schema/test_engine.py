@@ -14,10 +14,11 @@ from sqlalchemy import literal_column, update
 from sqlmodel import col, select
 
 from db.access.viewer import Role, Viewer
+from db.connecting import connect
+from db.database import Database
 from db.ids import new_id
 from db.matches.operations import create_tournament
 from db.matches.tables import Mat, Match, Scoreboard
-from db.session import Database, connect
 from schema import Schema, build_schema
 from schema.context import Context
 from schema.engine import documents, executor
@@ -122,6 +123,7 @@ _LEVELS = [
 ]
 
 
+@pytest.mark.usefixtures("level_by_level")
 async def test_an_operation_costs_a_statement_for_each_level(paths: Paths, competition: Competition) -> None:
     fight = encode_id("match", await fight_on(paths.graph.db, competition.mats[0]))
     for operation, levels in _LEVELS:

@@ -19,8 +19,8 @@ from graphql import (
 )
 
 from db.access.viewer import Role, Viewer
+from db.database import Database
 from db.ids import new_id
-from db.session import Database
 from db.social.tables import Entry
 from db.social.vocabulary import EntryPrivacy, EntrySubjectKind
 from schema.connections import write_cursor

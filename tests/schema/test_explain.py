@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
+from db.database import Database
 from db.matches import operations
-from db.session import Database
 from schema.context import Context
 from schema.engine.executor import Asked
 from schema.engine.explain import as_data, in_one_line
@@ -72,3 +72,22 @@ async def test_a_slow_operation_is_logged_with_its_steps_and_without_its_variabl
     assert message.startswith("slow operation Mats took ")
     assert ": mats 1 rows" in message
     assert variables["after"] not in message
+
+
+async def test_rows_that_come_with_others_are_told_of_where_they_were_read(context: Context) -> None:
+    asked = Asked("{ mats(first: 20) { nodes { name matches(first: 20) { nodes { number } } } } }", None, {})
+    await the_schema().engine.answer(asked, context)
+
+    (step,) = as_data(context.path, context.trace or [])["steps"]
+
+    together = context.db.statements.dialect.name == "postgresql"
+    assert [one["togetherWith"] for one in step["statements"]] == [["mats.matches"] if together else []]
+    assert [inner["path"] for inner in step["steps"]] == ([] if together else ["mats.matches"])
+
+
+async def test_what_may_not_be_asked_of_rows_is_not_said_where_there_are_none(context: Context) -> None:
+    asked = Asked("{ mats(last: 0) { nodes { matches(last: -1) { nodes { number } } } } }", None, {})
+
+    data = await the_schema().engine.answer(asked, context)
+
+    assert (data, context.path) == ({"mats": {"nodes": []}}, "planned")

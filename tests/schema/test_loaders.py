@@ -1,8 +1,8 @@
 import asyncio
 
+from db.database import Database
 from db.ids import new_id
 from db.matches import operations, queries
-from db.session import Database
 from schema.context import Loaders
 from tests.conftest import ManualClock
 from tests.support.graph import Graph

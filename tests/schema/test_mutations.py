@@ -10,11 +10,11 @@ from strawberry.types import ExecutionResult
 from db.access import operations as access
 from db.access.tables import User
 from db.access.viewer import Role, Viewer
+from db.database import Database
 from db.errors import Unauthenticated, Unavailable
 from db.ids import new_id
 from db.matches import operations
 from db.matches.tables import Mat, Tournament
-from db.session import Database
 from schema.context import Context
 from schema.ids import encode_id
 from tests.conftest import ManualClock

@@ -7,15 +7,16 @@ from datetime import timedelta
 import pytest
 
 from db.access.viewer import Role, Viewer
+from db.database import Database
 from db.ids import new_id
 from db.network import operations
 from db.network.tables import UDPListener
-from db.session import Database
 from schema.engine.executor import Asked
 from schema.ids import encode_id
 from tests.db.stored import NOW, lay_mat
 from tests.support.flagging import hoist
 from tests.support.graph import Graph, the_schema
+from tests.support.house import PATIENCE_SECONDS
 from tests.support.listening import listen_a_while, listening, make_listener, note, sender_report, session_report
 
 DEEP = """
@@ -52,6 +53,7 @@ async def made(db: Database) -> list[UDPListener]:
     return await listen_a_while(db, mats, NOW)
 
 
+@pytest.mark.usefixtures("level_by_level")
 async def test_listeners_with_all_that_hangs_on_them_are_read_in_one_statement_a_level(
     graph: Graph, made: list[UDPListener]
 ) -> None:
@@ -100,7 +102,7 @@ async def test_all_listeners_are_watched_and_what_comes_at_once_is_told_at_once(
     await note(db, listening(first, session, sender_report(NOW)))
     await note(db, listening(second, session_report(NOW, packet_count=7)))
     await note(db, listening(first, replace(session, packet_count=9)))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         told.append(await anext(watching))
         async with db.transaction() as tx:
             await operations.delete_listener(tx, first.id, viewer=None, now=NOW + timedelta(seconds=1))

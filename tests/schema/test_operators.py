@@ -7,8 +7,8 @@ import pytest
 
 from db.access.tables import User
 from db.access.viewer import Role, Viewer
+from db.database import Database
 from db.ids import new_id
-from db.session import Database
 from schema.ids import encode_id
 from tests.conftest import ManualClock
 from tests.support.competition import Competition, hold, say

@@ -9,10 +9,10 @@ import pytest
 
 from db.access.tables import User
 from db.access.viewer import Role, Viewer
+from db.database import Database
 from db.ids import new_id
 from db.practice import operations, sessions
 from db.practice.importing import import_goals
-from db.session import Database
 from schema.ids import encode_id
 from tests.conftest import ManualClock
 from tests.support.goal_files import made_up_file, nodes_of

@@ -6,8 +6,8 @@ import pytest
 from graphql import OperationDefinitionNode
 
 from db.access.tables import User
+from db.database import Database
 from db.practice import sessions
-from db.session import Database
 from schema import build_schema
 from schema.context import Context
 from schema.engine.cost import Budgets, cost_without_plan

@@ -6,10 +6,10 @@ import pytest
 
 from db.access.tables import User
 from db.access.viewer import Role, Viewer
+from db.database import Database
 from db.ids import new_id
 from db.practice import operations, sessions
 from db.practice.tables import Goal, PracticeSession
-from db.session import Database
 from schema.ids import encode_id
 from tests.conftest import ManualClock
 from tests.support.graph import Graph

@@ -9,6 +9,7 @@ from api.capture import read_capture
 from api.workers.pss_protocol import parse
 from db.access.tables import User
 from db.access.viewer import Role, Viewer
+from db.database import Database
 from db.ids import new_id
 from db.matches import by_hand, taking_back
 from db.matches import operations as matches
@@ -19,7 +20,6 @@ from db.matches.vocabulary import PointKind, Side
 from db.recordings import commands, operations
 from db.recordings.timing import Gap
 from db.recordings.vocabulary import RecordingKind
-from db.session import Database
 from schema.ids import encode_id
 from tests.conftest import ManualClock
 from tests.support.captures import FINAL
@@ -123,6 +123,7 @@ EDGES = """query ($id: ID!) {
 }"""
 
 
+@pytest.mark.usefixtures("level_by_level")
 async def test_each_edge_is_one_statement_for_all_parents(graph: Graph, mat: Mat, clock: ManualClock) -> None:
     for number in range(5):
         await make_recording(graph.db, mat.id, clock.now() - HOUR, name=f"Camera {number}")

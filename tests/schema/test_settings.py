@@ -6,9 +6,10 @@ import pytest
 from sqlmodel import select
 
 from db.access.viewer import Role, Viewer
+from db.connecting import connect
+from db.database import Database
 from db.ids import new_id
 from db.sealing import Sealer
-from db.session import Database, connect
 from db.settings import operations
 from db.settings.registry import KEYS
 from db.settings.tables import Setting, SettingChange
@@ -94,6 +95,7 @@ async def test_every_setting_says_what_it_is_and_who_changed_it(prepared: Graph)
     }
 
 
+@pytest.mark.usefixtures("level_by_level")
 async def test_settings_with_their_history_are_read_in_as_many_statements_as_there_are_levels(prepared: Graph) -> None:
     for key in ("backups.keep", "retention.goal_changes_days"):
         await configure(prepared.db, key, 7, prepared.clock.now())

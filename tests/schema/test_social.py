@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from db.access.viewer import Role, Viewer
+from db.database import Database
 from db.ids import new_id
-from db.session import Database
 from db.social.tables import Entry
 from db.social.vocabulary import EntryPrivacy
 from schema.ids import encode_id
 from tests.conftest import ManualClock
 from tests.support.graph import Graph
-from tests.support.house import eventually
+from tests.support.house import PATIENCE_SECONDS, eventually
 from tests.support.social import (
     amplify,
     erase,
@@ -106,7 +106,7 @@ def said(connection: dict[str, Any]) -> list[str]:
 
 
 async def soon(messages: AsyncGenerator[dict[str, Any], None]) -> dict[str, Any]:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         return await anext(messages)
 
 

@@ -12,7 +12,7 @@ from graphql import GraphQLInputObjectType
 from sqlmodel import col, select
 
 from db.access.viewer import Viewer
-from db.session import Database
+from db.database import Database
 from db.social.operations import DIGITS
 from db.social.tables import Entry
 from schema.ids import encode_id

@@ -10,14 +10,15 @@ import pytest
 
 from db.access.tables import User
 from db.access.viewer import Role, Viewer
+from db.database import Database
 from db.ids import new_id
-from db.session import Database
 from db.streams import operations
 from db.streams.tables import Stream, StreamGoal
 from db.streams.vocabulary import StreamGoalKind
 from schema.ids import encode_id
 from tests.conftest import ManualClock
 from tests.support.graph import Graph
+from tests.support.house import PATIENCE_SECONDS
 from tests.support.streaming import FRAMES, gift, make_goal, make_owner, make_source, make_stream, take
 
 GOAL = """
@@ -83,7 +84,7 @@ def shown(answer: dict[str, Any]) -> tuple[list[tuple[str, int]], list[tuple[str
 
 
 async def soon(messages: AsyncGenerator[dict[str, Any], None]) -> dict[str, Any]:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         return await anext(messages)
 
 

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from api.capture import read_capture
 from db.access.viewer import Role, Viewer
 from db.bus import Listener
+from db.database import Database
 from db.errors import Unavailable
 from db.ids import new_id
 from db.matches import operations
 from db.matches.tables import Mat
-from db.session import Database
 from schema.connections import write_cursor
 from schema.context import Context
 from schema.ids import decode_id, encode_id

@@ -12,10 +12,11 @@ from sqlmodel import col, select
 from db.access import operations as access
 from db.access.tables import User
 from db.access.viewer import Role, Viewer
-from db.accounts import actions, executions, feeds, operations, polling, providers, working
+from db.accounts import actions, executions, feed_leases, feeds, operations, providers, screenshots, working
 from db.accounts.entries import Entry
-from db.accounts.polling import Failed, Found, Polled, Read
+from db.accounts.polling import Failed, Found, Polled, Read, Reading, record_reads
 from db.accounts.schedule import PollRules
+from db.accounts.screenshots import PictureRules
 from db.accounts.tables import Account, Action, Execution, Feed, Provider, SandboxOrder, Screenshot, Service, Trigger
 from db.accounts.vocabulary import (
     ConditionMetric,
@@ -25,8 +26,9 @@ from db.accounts.vocabulary import (
 )
 from db.accounts.words import Report
 from db.accounts.working import WorkRules
+from db.database import Database
 from db.ids import new_id
-from db.session import Database
+from db.session import Transaction
 from schema.ids import encode_id
 from tests.support.graph import Graph
 
@@ -106,17 +108,26 @@ async def poll(
     db: Database, feed: Feed, read: Read, *, at: datetime = NOW, rules: PollRules = RULES, chance: float = 0.5
 ) -> Polled:
     """Read a feed, whether it is due or not."""
-    lease = new_id()
     async with db.transaction() as tx:
         await feeds.ask_for_poll(tx, feed.id, viewer=None, now=at)
-        claimed = await polling.claim_due(tx, lease_id=lease, limit=1000, rules=rules, now=at)
-        assert feed.id in {one.id for one in claimed}
-        for other in claimed:
-            if other.id != feed.id:
-                await polling.release(tx, other.id, lease)
+        claimed = {one.id: one for one in await claim_feeds(tx, limit=1000, rules=rules, at=at)}
+        await feed_leases.release(tx, [one for one in claimed.values() if one.id != feed.id])
     async with db.transaction() as tx:
-        polled = await polling.record_read(tx, feed.id, lease, read, rules=rules, chance=chance, now=at)
+        polled = await record(tx, claimed[feed.id], read, rules=rules, chance=chance, at=at)
     assert polled is not None
+    return polled
+
+
+async def claim_feeds(tx: Transaction, *, at: datetime, limit: int = 100, rules: PollRules = RULES) -> list[Feed]:
+    """Take feeds that are due, under a lease of their own."""
+    return await feed_leases.claim_due(tx, lease_id=new_id(), limit=limit, rules=rules, now=at)
+
+
+async def record(
+    tx: Transaction, feed: Feed, read: Read, *, at: datetime, rules: PollRules = RULES, chance: float = 0.0
+) -> Polled | None:
+    """Store what came of reading a feed that was claimed."""
+    (polled,) = await record_reads(tx, [Reading(feed=feed, read=read, chance=chance)], rules=rules, now=at)
     return polled
 
 
@@ -179,7 +190,8 @@ async def fill(db: Database, owner_id: UUID, other_id: UUID) -> list[Account]:
     lease, taken = await claim(db, at=at, limit=4)
     async with db.transaction() as tx:
         asked: dict[str, Any] = {"rules": WORK, "now": at}
-        one, two, three, _ = taken
+        # The fourth waits for its picture.
+        one, two, three = taken
         await working.note_taken(tx, one.id, lease, Report(word="In progress", reference="1", answer="{}"), **asked)
         await working.note_lost(tx, two.id, lease, "It hung up.", **asked)
         await working.note_refused(tx, three.id, lease, "No.", now=at)
@@ -207,8 +219,22 @@ def _sandbox_order() -> Any:
 
 
 def _captured() -> Any:
-    shown = {"width": 640, "height": 480, "byte_count": 1000, "duration_ms": 5, "sha256": "0" * 64}
+    shown = {
+        "state": "COMPLETED",
+        "width": 640,
+        "height": 480,
+        "byte_count": 1000,
+        "duration_ms": 5,
+        "sha256": "0" * 64,
+    }
     return update(Screenshot).where(col(Screenshot.moment) == "AFTER").values(**shown, captured_at=NOW)
+
+
+async def make_screenshot(db: Database, owner_id: UUID, now: datetime) -> Screenshot:
+    async with db.transaction() as tx:
+        return await screenshots.ask_for_screenshot(
+            tx, owner_id=owner_id, url="https://example.org/", viewer=None, now=now
+        )
 
 
 async def account_variables(graph: Graph, owner: User) -> dict[str, dict[str, Any]]:
@@ -242,6 +268,11 @@ async def account_variables(graph: Graph, owner: User) -> dict[str, dict[str, An
     waiting = await make_execution(db, owner.id, now=now)
     for entries in ((entry("1"),), (entry("2"), entry("1"))):
         await poll(db, feed, found(*entries, at=now), at=now)
+    shown, dull, failing = [await make_screenshot(db, owner.id, now) for _ in range(3)]
+    async with db.transaction() as tx:
+        lease = new_id()
+        await screenshots.claim_screenshots(tx, lease_id=lease, limit=3, rules=PictureRules(), now=now)
+        await screenshots.note_unavailable(tx, failing.id, lease, "There is no camera.")
     of_account = {"id": encode_id("account", account.id)}
     of_feed = {"id": encode_id("feed", feed.id)}
     of_action = {"id": encode_id("action", action.id)}
@@ -265,6 +296,7 @@ async def account_variables(graph: Graph, owner: User) -> dict[str, dict[str, An
         "DeleteAction": {"id": encode_id("action", spare.id)},
         "DeleteFeed": {"id": encode_id("feed", lost.id)},
         "DeleteProvider": {"id": encode_id("provider", made[1].id)},
+        "DeleteScreenshot": {"id": encode_id("screenshot", dull.id)},
         "DeleteTag": {"id": encode_id("tag", tags[1].id)},
         "DeleteTrigger": {"id": encode_id("trigger", dropped.id)},
         "ExecutionInFull": {"id": encode_id("execution", done[0].id)},
@@ -278,10 +310,12 @@ async def account_variables(graph: Graph, owner: User) -> dict[str, dict[str, An
         "PullTrigger": of_trigger,
         "ReadFeedNow": of_feed,
         "ResolveExecution": {"id": encode_id("execution", done[0].id), "wasCarriedOut": True},
+        "RetryScreenshot": {"id": encode_id("screenshot", failing.id)},
         "RetryExecution": {"id": encode_id("execution", done[1].id)},
         "RotateProviderSecret": of_provider,
         "RunAction": {"id": encode_id("action", (await make_action(db, other, now=now)).id)},
         "RunActionEveryEvening": {"actionId": of_action["id"], "cron": "30 18 * * *"},
+        "ScreenshotInFull": {"id": encode_id("screenshot", shown.id)},
         "SpendingOfMonth": {"firstOn": "2026-11-01", "lastOn": "2026-11-30"},
         "SwitchAccountOff": {"id": encode_id("account", other.id)},
         "SwitchAccountOn": {"id": encode_id("account", other.id)},
@@ -293,7 +327,9 @@ async def account_variables(graph: Graph, owner: User) -> dict[str, dict[str, An
         "SwitchProviderOn": of_provider,
         "SwitchTriggerOff": of_trigger,
         "SwitchTriggerOn": of_trigger,
+        "TakeScreenshot": {"url": "https://example.org/"},
         "TagAccount": {**of_account, "tagIds": [encode_id("tag", tags[0].id)]},
         "WatchExecutions": {**watched},
+        "WatchScreenshot": {"id": encode_id("screenshot", shown.id)},
         "WhatIsStuck": {"queuedBefore": "2030-01-01T00:00:00Z"},
     }

@@ -7,12 +7,13 @@ from uuid import UUID
 from sqlmodel import col, select
 
 from api.workers.pss_protocol import parse
+from db.database import Database
 from db.matches import operations, tournaments
 from db.matches.log import Received
 from db.matches.planning import Place, plan_match
 from db.matches.tables import Mat, PlannedMatch, Tournament, TournamentDay
 from db.matches.vocabulary import TournamentState
-from db.session import Database, Transaction
+from db.session import Transaction
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from tests.support.plain import frame, hello, payload_at
+
 _ACK = 1
 _TEXT, _CLOSE, _PING = 0x1, 0x8, 0x9
 
@@ -37,10 +39,10 @@ class Watcher(asyncio.Protocol):
                 return
             assert b" 101 " in head.split(b"\r\n")[0], head
             self._buffer, self._is_open = rest, True
-            self.transport.write(_frame(_TEXT, self._messages[0]))
-        while (size := _size(self._buffer)) is not None and len(self._buffer) >= size[1]:
-            self._take(self._buffer[0] & 15, self._buffer[size[0] : size[1]])
-            self._buffer = self._buffer[size[1] :]
+            self.transport.write(frame(_TEXT, self._messages[0]))
+        while (found := payload_at(self._buffer, 0)) is not None:
+            self._take(self._buffer[0] & 15, self._buffer[found[0] : found[1]])
+            self._buffer = self._buffer[found[1] :]
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 -- asyncio's
         self._crowd.gone += 1
@@ -48,15 +50,15 @@ class Watcher(asyncio.Protocol):
 
     def _take(self, opcode: int, payload: bytes) -> None:
         if opcode == _PING:
-            self.transport.write(_frame(0xA, payload))
+            self.transport.write(frame(0xA, payload))
         elif opcode == _CLOSE:
             self.code = int.from_bytes(payload[:2])
-            self.transport.write(_frame(_CLOSE, payload[:2]))
+            self.transport.write(frame(_CLOSE, payload[:2]))
             self.transport.close()
         else:
             self.heard += 1
             if self.heard == _ACK:
-                self.transport.write(_frame(_TEXT, self._messages[1]))
+                self.transport.write(frame(_TEXT, self._messages[1]))
             else:
                 self._crowd.count += 1
                 self._crowd.wake()
@@ -111,40 +113,17 @@ async def watch(
     """Open a socket for each of the variables, and wait until each has heard how it stands."""
     place = urlsplit(url)
     host, port = str(place.hostname), int(str(place.port))
-    hello = (
-        f"GET /graphql HTTP/1.1\r\nHost: {place.netloc}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
-        "Sec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n"
-    ).encode()
+    greeting = hello(place.netloc)
     init = orjson.dumps({"type": "connection_init", "payload": {"token": secret}})
     crowd = Crowd()
 
     async def open_one(given: Mapping[str, Any]) -> Watcher:
         asked = {"query": operation, "variables": dict(given)}
         subscribe = orjson.dumps({"id": "1", "type": "subscribe", "payload": asked})
-        make = partial(Watcher, crowd, hello, [init, subscribe])
+        make = partial(Watcher, crowd, greeting, [init, subscribe])
         return (await asyncio.get_running_loop().create_connection(make, host, port))[1]
 
     for start in range(0, len(variables), at_once):
         crowd.watchers += await asyncio.gather(*map(open_one, variables[start : start + at_once]))
         await crowd.hear(len(crowd.watchers))
     return crowd
-
-
-def _frame(opcode: int, payload: bytes) -> bytes:
-    """Return a frame as a client sends it; a mask of zeros leaves the payload as it is."""
-    size = len(payload)
-    head = bytes((0x80 | opcode, 0x80 | size)) if size < 126 else bytes((0x80 | opcode, 0xFE)) + size.to_bytes(2)
-    return head + bytes(4) + payload
-
-
-def _size(buffer: bytes) -> tuple[int, int] | None:
-    """Return where the payload of the first frame begins and ends."""
-    if len(buffer) < 2:
-        return None
-    size = buffer[1] & 127
-    if size < 126:
-        return 2, 2 + size
-    if len(buffer) < 4:
-        return None
-    return 4, 4 + int.from_bytes(buffer[2:4])

@@ -1,6 +1,5 @@
 """Feeds as they are written, well and badly."""
 
-import gzip
 import zlib
 
 import orjson
@@ -54,8 +53,12 @@ def nested(depth: int) -> bytes:
     return rss(items=items("<description>" + "<b>" * depth + "x" + "</b>" * depth + "</description>"))
 
 
-def gzip_bomb(size: int) -> bytes:
-    return gzip.compress(rss() + b" " * size, 9)
+def gzip_bomb(megabytes: int) -> bytes:
+    """A feed and so many megabytes of blanks. It has no end: nobody may come there."""
+    packed = zlib.compressobj(9, wbits=zlib.MAX_WBITS | 16)
+    head = packed.compress(rss()) + packed.flush(zlib.Z_FULL_FLUSH)
+    # A block that refers to nothing before it is packed once and repeated.
+    return head + (packed.compress(b" " * 1_000_000) + packed.flush(zlib.Z_FULL_FLUSH)) * megabytes
 
 
 def deflated(body: bytes) -> bytes:

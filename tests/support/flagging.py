@@ -3,12 +3,12 @@
 from datetime import datetime
 from pathlib import Path
 
+from db.database import Database
 from db.flags import operations
 from db.flags.images import Image, checked_image
 from db.flags.operations import Stored
 from db.flags.scanning import LARGEST_FLAG
 from db.flags.tables import Flag
-from db.session import Database
 
 STRIPES = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 3 2"><path fill="{}" d="M0 0h3v2H0z"/></svg>'
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)

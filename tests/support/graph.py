@@ -10,8 +10,8 @@ from strawberry.types.execution import ExecutionResult
 
 from db.access.viewer import Viewer
 from db.clock import Clock
+from db.database import Database
 from db.flags.scanning import FlagFolder
-from db.session import Database
 from schema import Schema, build_schema
 from schema.context import Context
 from schema.scalars import print_answer

@@ -3,11 +3,13 @@
 import asyncio
 import socket
 import ssl
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import UUID
 
@@ -25,7 +27,7 @@ from db.clock import Clock, SystemClock
 from schema.ids import encode_id
 
 TRANSPORT_WS = "graphql-transport-ws"
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 # Tests look again and again, and come in crowds.
 HASTY = {
     "wrong_tokens_per_minute": 100_000,
@@ -34,17 +36,23 @@ HASTY = {
     "connections": 100_000,
     "connections_per_second": 100_000,
 }
+# Whoever waits for long looks less often: to ask a server is work for it, and for a machine that has no time.
 _BETWEEN_LOOKS_SECONDS = 0.005
+_LONGEST_BETWEEN_LOOKS_SECONDS = 0.05
+_SHARE_BETWEEN_LOOKS = 0.05
 # Nothing of ours is asked over TLS, and to read whom the world trusts takes longer than most tests.
 _TRUSTED = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 async def eventually(condition: Callable[[], Awaitable[bool] | bool], what: str = "it") -> None:
     """Wait until a condition holds, and fail if it never does."""
+    began = time.monotonic()
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while not await _holds(condition):  # noqa: ASYNC110 -- some of what is waited for tells nobody
-                await asyncio.sleep(_BETWEEN_LOOKS_SECONDS)
+            while not await _holds(condition):
+                waited = time.monotonic() - began
+                pause = min(_LONGEST_BETWEEN_LOOKS_SECONDS, waited * _SHARE_BETWEEN_LOOKS)
+                await asyncio.sleep(max(_BETWEEN_LOOKS_SECONDS, pause))
     except TimeoutError:
         raise AssertionError(f"{what} did not come about within {PATIENCE_SECONDS} s") from None
 
@@ -239,13 +247,22 @@ async def running_house(
 ) -> AsyncIterator[RunningHouse]:
     """Serve on a database until the block ends, then stop as a signal would stop it."""
     clock = clock or SystemClock()
-    chosen = Settings(**{"database": database_url, "port": 0, "pss_port": 0, "drain_seconds": 5, **HASTY, **settings})
+    own = {"database": database_url, "port": 0, "pss_port": 0, "drain_seconds": 5}
+    # Nothing of a test is left where it is run from.
+    with TemporaryDirectory(prefix="ringside-backups-") as folder:
+        chosen = Settings(**{**own, "backup_target": folder, **HASTY, **settings})
+        async with _running(chosen, clock, has_listener=has_listener) as running:
+            yield running
+
+
+@asynccontextmanager
+async def _running(chosen: Settings, clock: Clock, *, has_listener: bool) -> AsyncIterator[RunningHouse]:
     async with open_house(chosen, clock) as house:
         secret = await first_admin(house.db, clock) or await _another_secret(house, clock)
         mat_id = await mat_named(house.db, clock, chosen.pss_mat)
-        listener = await house.listen(mat_id) if has_listener else None
+        listener = await house.listeners.of(await house.listen(mat_id)) if has_listener else None
         started: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        server = _Server(house.app, chosen, started.set_result, house.doorkeeper.close)
+        server = _Server(house.app, chosen, started.set_result, house.leaving)
         serving = asyncio.create_task(server.serve())
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
@@ -259,7 +276,9 @@ async def running_house(
 
 def open_http(url: str, **options: Any) -> httpx.AsyncClient:
     """Make a client for a server of ours."""
-    return httpx.AsyncClient(base_url=url, trust_env=False, verify=_TRUSTED, **options)
+    return httpx.AsyncClient(
+        **{"base_url": url, "trust_env": False, "verify": _TRUSTED, "timeout": PATIENCE_SECONDS, **options}
+    )
 
 
 async def _stop(server: _Server, serving: "asyncio.Task[None]") -> None:

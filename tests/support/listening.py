@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from db.database import Database
 from db.ids import new_id
 from db.network import operations
 from db.network.operations import ListenerReport, SenderReport, SessionReport
 from db.network.tables import UDPListener
 from db.network.vocabulary import ListenerSessionState, ListenerState
-from db.session import Database
 
 
 async def make_listener(db: Database, mat_id: UUID, now: datetime, **changes: Any) -> UDPListener:

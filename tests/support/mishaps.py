@@ -7,7 +7,7 @@ from pathlib import Path
 
 import asyncpg
 
-from db.session import is_embedded, sqlite_path
+from db.urls import is_embedded, sqlite_path
 
 
 async def drop_table(database_url: str, table: str) -> None:

@@ -10,13 +10,13 @@ from sqlmodel import col, select
 from db.access import operations as access
 from db.access.tables import User
 from db.access.viewer import Role, Viewer
+from db.database import Database
 from db.ids import new_id
 from db.matches import by_hand, operations, taking_back
 from db.matches.by_hand import FightToLoad, SideToLoad
 from db.matches.held import By
 from db.matches.tables import Match, MatchEvent, Scoreboard
 from db.matches.vocabulary import PointKind, Side
-from db.session import Database
 from schema.ids import encode_id
 from tests.support.competition import begun_fight, say
 from tests.support.graph import Graph

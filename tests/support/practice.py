@@ -10,11 +10,12 @@ from sqlmodel import col, select
 from db.access import operations as access
 from db.access.tables import User
 from db.access.viewer import Role, Viewer
+from db.database import Database
 from db.ids import new_id
 from db.practice import operations, sessions, templates
 from db.practice.tables import Goal, PracticeSession, PracticeSessionGoal, SessionTemplate
 from db.practice.vocabulary import GoalLevel, Weekday
-from db.session import Database, Transaction
+from db.session import Transaction
 from schema.ids import encode_id
 from tests.support.graph import Graph
 

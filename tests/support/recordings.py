@@ -7,12 +7,12 @@ from uuid import UUID
 from sqlmodel import col, select
 
 from db.access.viewer import Viewer
+from db.database import Database
 from db.matches.tables import Mat, MatchEvent
 from db.recordings import bookmarks, commands, machines, operations
 from db.recordings.tables import Bookmark, OBSCommand, OBSMachine, Recording
 from db.recordings.timing import Gap
 from db.recordings.vocabulary import OBSCommandKind, RecordingKind
-from db.session import Database
 from schema.ids import encode_id
 from tests.support.graph import Graph
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from db.access.viewer import Viewer
-from db.session import Database
+from db.database import Database
 from db.settings import operations
 from db.settings.tables import Setting
 

@@ -12,8 +12,8 @@ from sqlalchemy import insert
 from db.access import operations as access
 from db.access.tables import User
 from db.access.viewer import Role, Viewer
+from db.database import Database
 from db.ids import new_id
-from db.session import Database
 from db.social import operations
 from db.social.drafts import NEW_ENTRY
 from db.social.tables import Amplification, Entry, Follow, Resonance

@@ -11,9 +11,9 @@ from api.workers.tikfinity_protocol import decode
 from db.access import operations as access
 from db.access.tables import User
 from db.access.viewer import Role
+from db.database import Database
 from db.ids import new_id
-from db.session import Database
-from db.streams import operations
+from db.streams import operations, source_operations
 from db.streams.incoming import Received
 from db.streams.tables import Stream, StreamGoal, StreamSource
 from db.streams.vocabulary import StreamGoalKind, StreamGoalMode, StreamGoalPeriod, StreamSourceKind
@@ -67,7 +67,7 @@ async def make_source(
     url: str | None = None,
 ) -> StreamSource:
     async with db.transaction() as tx:
-        made = await operations.create_source(
+        made = await source_operations.create_source(
             tx, stream.id, kind=kind, changes={"name": name, "url": url}, viewer=None, now=now
         )
     return made.source

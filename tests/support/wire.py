@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
+from tests.support.house import PATIENCE_SECONDS
+
 
 class Wire:
     """A cable. Its own end is a port of this machine."""
@@ -40,7 +42,8 @@ class Wire:
 
     async def close(self) -> None:
         self.cut()
-        await asyncio.wait_for(asyncio.gather(*self._links), 5)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await asyncio.gather(*self._links)
 
     async def _send(self, reader: asyncio.StreamReader, far: asyncio.StreamWriter) -> None:
         try:

@@ -1,5 +1,6 @@
 """A populated house: fights in every state, everybody who may ask, and what of it an operation can name."""
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,10 +22,10 @@ from db.backups import operations as backups
 from db.backups.vocabulary import BackupJobKind
 from db.base import Base
 from db.batches import Pages, table_of
+from db.database import Database
 from db.matches import operations as matches
 from db.matches.log import Received
 from db.matches.tables import Mat, Match
-from db.session import Database
 from db.settings import operations as settings
 from db.social.vocabulary import EntrySubjectKind
 from db.streams import operations as streams
@@ -61,6 +62,9 @@ class StandingClock:
     def now(self) -> datetime:
         return self.time
 
+    def monotonic_ns(self) -> int:
+        return time.monotonic_ns()
+
 
 @dataclass(frozen=True, kw_only=True)
 class World:
@@ -88,7 +92,7 @@ def numbered_ids(first: int = 1) -> Iterator[None]:
         # The numbers lie far apart in their first digits: nothing may rely on the order of ids.
         patched.setattr("db.ids.uuid7", lambda: UUID(int=(next(numbers) * 0x9E3779B97F4A7C15) << 48 & (1 << 128) - 1))
         patched.setattr("db.access.operations.new_secret", new_secret)
-        for domain in ("db.streams.operations", "db.accounts.providers"):
+        for domain in ("db.streams.source_operations", "db.accounts.providers"):
             patched.setattr(f"{domain}.new_signing_secret", lambda: next(secrets).to_bytes(32, "big"))
         yield
 

@@ -89,7 +89,7 @@ async def _serve(house: House, settings: Settings, mats: int, fights: int) -> No
 
     await on_trigger(settings.port + 1, change)
     ids = ",".join(encode_id("mat", mat_id) for mat_id in laid)
-    await Server(house.app, settings, lambda _: up(token=secret, mats=ids), house.doorkeeper.close).serve()
+    await Server(house.app, settings, lambda _: up(token=secret, mats=ids), house.leaving).serve()
 
 
 async def _say(tx: Transaction, progress: MatProgress, *wires: str) -> MatProgress:

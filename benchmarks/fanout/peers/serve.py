@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from api.collector import spare_the_collector
-from api.server import run
+from api.loop import run
 
 
 async def on_trigger(port: int, change: Callable[[], Awaitable[int | None]]) -> asyncio.Server:

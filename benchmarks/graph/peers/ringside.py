@@ -18,7 +18,7 @@ from benchmarks.graph.schema import build_schema
 from db.access import operations as access
 from db.access.viewer import Role
 from db.clock import SystemClock
-from db.session import connect
+from db.connecting import connect
 from schema.engine.cost import Budgets, Rate
 
 _USER = "benchmark"

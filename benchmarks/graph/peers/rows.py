@@ -22,7 +22,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from benchmarks.graph.shapes import TREE_DEPTH
-from db.session import is_embedded, sqlite_path
+from db.urls import is_embedded, sqlite_path
 
 Rows = Sequence[Sequence[Any]]
 Read = dict[str, Any]

@@ -5,7 +5,8 @@ from importlib import import_module
 from typing import Any
 
 from api.collector import spare_the_collector
-from api.server import Server, run
+from api.loop import run
+from api.server import Server
 from api.settings import Settings
 
 
@@ -16,9 +17,7 @@ async def serve(name: str, url: str, port: int) -> None:
         if name != "stock":
             # What others build is measured as it comes.
             spare_the_collector()
-        await Server(
-            app, Settings(port=port, connections_per_second=10_000), lambda _: None, lambda: None
-        ).run_until_stopped()
+        await Server(app, Settings(port=port, connections_per_second=10_000), lambda _: None).run_until_stopped()
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 
-from db.session import connect
+from db.connecting import connect
 from db.social.recount import find_drift
 from tests.support.house import eventually
 from tests.support.process import Serving, serving

@@ -1,0 +1,1 @@
+"""What it takes to give out a million rows and to take them in."""

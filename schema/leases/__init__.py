@@ -1,0 +1,1 @@
+"""Which of several servers does what, in the graph."""

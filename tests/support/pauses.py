@@ -19,7 +19,7 @@ _SHARE_OF_LATE = 0.2
 _SHARE_OF_SLOW = 0.15
 # Late are most by a millisecond or two, a few by much more.
 _LEAST_LATENESS_SECONDS = 0.001
-_LONGEST_LATENESS_SECONDS = 0.25
+_LONGEST_LATENESS_SECONDS = 0.05
 
 
 class _Waking(selectors.DefaultSelector):

@@ -105,8 +105,14 @@ class Leases:
             async with self._db.transaction() as tx:
                 await operations.make_leases(tx, missing)
             found = await self._find()
-        for wanted in list(self._wanted.values()):
-            await self._take(wanted, found[wanted.name])
+        taken: list[str] = []
+        try:
+            for wanted in list(self._wanted.values()):
+                if await self._take(wanted, found[wanted.name]):
+                    taken.append(wanted.name)  # noqa: PERF401 -- they are told of when a later one fails, too
+        finally:
+            if taken:
+                _log.info("this process does from now on: %s", ", ".join(taken))
 
     async def renew(self) -> None:
         """Renew what is held, and stop what somebody else has taken. Raises `Unavailable`."""
@@ -212,27 +218,28 @@ class Leases:
         self._known = {one.lease.name: one.lease for one in found}
         return {one.lease.name: one for one in found}
 
-    async def _take(self, wanted: _Wanted, found: FoundLease) -> None:
+    async def _take(self, wanted: _Wanted, found: FoundLease) -> bool:
+        """Take a lease that is free and wanted here, and say whether that was so."""
         if not self._would_begin(wanted):
-            return
+            return False
         is_gone = self._is_gone(found.lease)
         if found.lease.holder_id is not None and not found.is_over and not is_gone:
-            return
+            return False
         async with self._db.transaction() as tx:
             fence = await operations.take_lease(
                 tx, found.lease, self.holder, seconds=self._seconds, is_gone=is_gone, now=self._clock.now()
             )
         if fence is None:
-            return
+            return False
         has_left = not self._would_begin(wanted)
         wanted.fence = fence
         if has_left:
             await self._release(wanted)
-            return
+            return False
         wanted.over.clear()
         wanted.idle.clear()
         wanted.taken.set()
-        _log.info("this process does from now on: %s", wanted.name)
+        return True
 
     def _would_begin(self, wanted: _Wanted) -> bool:
         return wanted.fence is None and wanted.is_waiting and not self._is_leaving

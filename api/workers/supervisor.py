@@ -94,7 +94,9 @@ class Supervisor:
     def _note(self, health: WorkerHealth, state: str) -> None:
         health.state = state
         health.since = self._clock.now()
-        _log.info("worker %s is %s", health.name, state)
+        # That all begins as it should is no news: what fails, waits, comes back or is done is.
+        is_news = state != "running" or health.restarts > 0
+        _log.log(logging.INFO if is_news else logging.DEBUG, "worker %s is %s", health.name, state)
 
 
 def _is_stopped() -> bool:

@@ -1,6 +1,7 @@
 """Leases as processes keep them: work goes where its lease is, and moves on when its holder stops, fails or is gone."""
 
 import asyncio
+import logging
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -94,6 +95,28 @@ async def test_one_works_and_both_say_who(db: Database, other_db: Database, cloc
         assert first.lease() == {"isHeldHere": True, **told}
         assert second.lease() == {"isHeldHere": False, **told}
         assert (first.work.begun, second.work.begun) == (1, 0)
+
+
+async def test_what_is_taken_in_one_look_is_said_in_one_line(
+    db: Database, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    leases, supervisor = Leases(db, clock, host="booth"), Supervisor(clock)
+    works = {name: Work() for name in ("feeds", "backups", "goal keeper")}
+    try:
+        for name, work in works.items():
+            supervisor.start(name, leases.holding(name, work.run))
+        # Each has said that he waits once the loop has come by him.
+        await eventually(lambda: all(one.is_waiting for one in leases._wanted.values()), "all waiting")
+        with caplog.at_level(logging.INFO):
+            await leases.look()
+            await leases.look()
+            await eventually(lambda: all(work.is_at_work for work in works.values()), "all at work")
+    finally:
+        await supervisor.close()
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "this process does from now on: feeds, backups, goal keeper"
+    ]
 
 
 async def found_in(db: Database, clock: Clock) -> list[FoundLease]:

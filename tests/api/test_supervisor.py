@@ -1,6 +1,7 @@
 """The supervisor: work that fails starts again after a pause, work that is stopped does not, and all of it is seen."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 
 import pytest
@@ -48,6 +49,23 @@ async def test_work_that_fails_starts_again_and_says_why(supervisor: Supervisor,
         WorkerHealth(
             name="port", state="running", restarts=3, since=clock.now(), last_error="OSError: port taken, try 3"
         )
+    ]
+
+
+async def test_that_work_begins_is_no_news_and_that_it_fails_and_comes_back_is(
+    supervisor: Supervisor, caplog: pytest.LogCaptureFixture
+) -> None:
+    sound, frail = Work(), Work(failures=1)
+
+    with caplog.at_level(logging.INFO):
+        supervisor.start("sound", sound.run)
+        supervisor.start("frail", frail.run)
+        await eventually(lambda: (len(sound.starts), len(frail.starts)) == (1, 2))
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "worker frail is waiting",
+        "worker frail failed and starts again in 0.00 s",
+        "worker frail is running",
     ]
 
 

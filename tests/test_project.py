@@ -12,14 +12,14 @@ from api.settings import Settings
 
 _ROOT = Path(__file__).parents[1]
 _README = (_ROOT / "README.md").read_text()
+_SETTINGS = (_ROOT / "docs" / "settings.md").read_text()
 _LOCK = (_ROOT / "requirements.lock").read_text()
 _PAPERS = [
     "README.md",
     "CHANGELOG.md",
     "DECISIONS.md",
     "graphql-examples/README.md",
-    "docs/operations.md",
-    "docs/webhooks.md",
+    *sorted(str(page.relative_to(_ROOT)) for page in (_ROOT / "docs").glob("*.md")),
     "tests/faults/README.md",
     "requirements.lock",
     ".ci/run",
@@ -31,8 +31,8 @@ def _project() -> dict[str, Any]:
     return tomllib.loads((_ROOT / "pyproject.toml").read_text())
 
 
-def test_the_readme_names_every_setting_with_its_default() -> None:
-    shown = dict(re.findall(r"^\| `RINGSIDE_(\w+)` \| `([^`]*)` \|", _README, re.MULTILINE))
+def test_every_setting_is_named_with_its_default() -> None:
+    shown = dict(re.findall(r"^\| `RINGSIDE_(\w+)` \| `([^`]*)` \|", _SETTINGS, re.MULTILINE))
 
     assert shown == {name.upper(): _shown(field.default) for name, field in Settings.model_fields.items()}
 
@@ -45,10 +45,19 @@ def _shown(default: object) -> str:
 
 @pytest.mark.parametrize("paper", _PAPERS)
 def test_papers_point_at_what_exists(paper: str) -> None:
-    text = (_ROOT / paper).read_text()
-    linked = {target for target in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in target}
+    linked = {target for target in re.findall(r"\]\(([^)]+)\)", (_ROOT / paper).read_text()) if "://" not in target}
 
-    assert [target for target in linked if not (_ROOT / paper).parent.joinpath(target).exists()] == []
+    assert [target for target in linked if not _is_there(_ROOT / paper, target)] == []
+
+
+def _is_there(paper: Path, target: str) -> bool:
+    """Say whether a file is there and, behind a #, a heading of that name."""
+    name, _, place = target.partition("#")
+    found = paper.parent / name if name else paper
+    if not place or not found.exists():
+        return found.exists()
+    headings = re.findall(r"^#+ (.+)$", found.read_text(), re.MULTILINE)
+    return place in {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("paper", _PAPERS)
@@ -58,10 +67,11 @@ def test_papers_name_no_machine(paper: str) -> None:
     assert re.findall(r"/root/|/work/|/home/|/opt/|file://|index-url|find-links", text) == []
 
 
-def test_the_readmes_files_are_there() -> None:
-    named = re.findall(r"\b(?:api|schema|db|tests|graphql-examples)/[\w./-]+\.\w+", _README)
+@pytest.mark.parametrize("paper", [paper for paper in _PAPERS if paper.endswith(".md")])
+def test_the_files_that_papers_name_are_there(paper: str) -> None:
+    text = (_ROOT / paper).read_text()
+    named = re.findall(r"(?<![\w./-])(?:api|schema|db|tests|graphql-examples)/[\w./-]+\.\w+", text)
 
-    assert named
     assert [name for name in named if not (_ROOT / name).exists()] == []
 
 

@@ -46,3 +46,18 @@ def reset(*, key: Name, reason: Reason = "", database: Database = None, as_json:
 
     settings = settings_of(database=database)
     run_plainly(lambda: configuring.change(settings, SystemClock(), key, None, reason=reason, as_json=as_json))
+
+
+@configuring.command(epilog="Example: ringside settings history backups.keep")
+def history(
+    *,
+    key: Annotated[str | None, typer.Argument(metavar="[KEY]", help="The setting's key; none: all of them.")] = None,
+    most: Annotated[int, typer.Option("--most", min=1, help="How many changes, the newest.")] = 50,
+    database: Database = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Show who set what, when and why, newest first. What secrets were is not kept."""
+    from api.commands import configuring
+
+    settings = settings_of(database=database)
+    run_plainly(lambda: configuring.show_history(settings, key, most=most, as_json=as_json))

@@ -1,6 +1,6 @@
 """`ringside settings`: what may be set while a server runs, from the machine's own console."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -16,6 +16,7 @@ from db.settings.registry import KEYS, Key, known_key
 from db.settings.vocabulary import SettingKind
 
 _HIDDEN = "(not shown)"
+_UNSET = "(not set)"
 
 
 async def show(settings: Settings, *, as_json: bool) -> None:
@@ -49,6 +50,51 @@ async def change(settings: Settings, clock: Clock, name: str, given: str | None,
     console.print(f"[bold]{key.name}[/] is {plain(_text(key, told))}", highlight=False, soft_wrap=True)
     if key.is_sensitive and told["isSet"] and not settings.sealer.has_key:
         console.print("[bold yellow]It is stored as it is[/]: set RINGSIDE_SECRET_KEY to have secrets sealed.")
+
+
+async def show_history(settings: Settings, name: str | None, *, most: int, as_json: bool) -> None:
+    """Print what was changed, newest first."""
+    async with _opened(settings) as db, db.read() as session:
+        found = await operations.list_changes(session, name, most=most)
+    told = [_change_as(one) for one in found]
+    if as_json:
+        print_json(told)
+        return
+    rows = [
+        (
+            one["changedAt"].strftime("%Y-%m-%d %H:%M:%S"),
+            one["key"],
+            _was(one, "oldValue"),
+            _was(one, "newValue"),
+            one["changedBy"] or "",
+            one["reason"],
+        )
+        for one in told
+    ]
+    print_table("What was changed, by UTC", ["When", "Key", "Before", "After", "Who", "Why"], rows)
+
+
+def _change_as(changed: operations.Changed) -> dict[str, Any]:
+    def value(text: str | None) -> Any:
+        return None if text is None else orjson.loads(text)
+
+    return {
+        "key": changed.key,
+        "revision": changed.revision,
+        "oldValue": value(changed.old_value),
+        "newValue": value(changed.new_value),
+        "hasOldValue": changed.was_set,
+        "hasNewValue": changed.is_set,
+        "reason": changed.reason,
+        "changedAt": changed.changed_at,
+        "changedBy": changed.username,
+    }
+
+
+def _was(told: Mapping[str, Any], which: str) -> str:
+    if not told[f"has{which[0].upper()}{which[1:]}"]:
+        return _UNSET
+    return _text(known_key(told["key"]), {"value": told[which], "isSet": True})
 
 
 def shown_as(key: Key, row: Any) -> dict[str, Any]:

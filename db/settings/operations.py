@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 import orjson
 from sqlalchemy import insert, update
+from sqlalchemy import select as columns_of
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlmodel import col, select
 
+from db.access.tables import User
 from db.access.viewer import Role, Viewer
 from db.errors import Forbidden
 from db.ids import new_id
@@ -18,7 +20,7 @@ from db.settings.events import SettingChanged
 from db.settings.registry import KEYS, Key, known_key
 from db.settings.rules import checked_value
 from db.settings.tables import Setting, SettingChange
-from db.statements import dump_json
+from db.statements import any_of, dump_json
 from db.texts import checked
 
 LONGEST_REASON = 500
@@ -58,6 +60,37 @@ async def reset_setting(tx: Transaction, name: str, *, reason: str, viewer: View
 async def list_settings(session: Session) -> dict[str, Setting]:
     """Return the rows of all keys that are known, by key."""
     return {row.key: row for row in await session.rows(select(Setting)) if row.key in KEYS}
+
+
+class Changed(NamedTuple):
+    """One time that a setting was set or reset. Values are JSON text, and null where there was none or it is secret.
+
+    `username` is null where it was done at the machine's own console, or by a user who is gone.
+    """
+
+    key: str
+    revision: int
+    old_value: str | None
+    new_value: str | None
+    was_set: bool
+    is_set: bool
+    reason: str
+    changed_at: datetime
+    username: str | None
+
+
+async def list_changes(session: Session, name: str | None, *, most: int) -> list[Changed]:
+    """Return what was last changed of all settings or of one, newest first. Raises `Invalid` for a key that is none."""
+    told = [col(getattr(SettingChange, column)) for column in Changed._fields[1:-1]]
+    found = (
+        columns_of(col(Setting.key), *told, col(User.username))
+        .join(SettingChange, col(SettingChange.setting_id) == col(Setting.id))
+        .outerjoin(User, col(User.id) == col(SettingChange.changed_by_id))
+        .where(any_of(col(Setting.key), list(KEYS) if name is None else [known_key(name).name]))
+        .order_by(col(SettingChange.changed_at).desc(), col(SettingChange.id).desc())
+        .limit(most)
+    )
+    return [Changed(*row) for row in await session.rows(found)]
 
 
 async def read_values(session: Session) -> dict[str, Any]:

@@ -116,6 +116,7 @@ def test_these_are_the_commands() -> None:
         "replay",
         "schema",
         "serve",
+        "settings history",
         "settings list",
         "settings reset",
         "settings set",

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
@@ -57,6 +58,40 @@ def test_a_secret_is_stored_and_not_shown() -> None:
     assert [result.exit_code for result in told] == [0, 0, 0]
     assert "It is stored as it is: set RINGSIDE_SECRET_KEY" in told[0].stdout
     assert "swordfish" not in "".join(result.output for result in told)
+
+
+def test_the_history_says_what_was_changed_and_why_and_of_a_secret_only_that() -> None:
+    ringside("settings", "set", "backups.keep", "30", "--reason", "A larger disk")
+    ringside("settings", "set", "backups.credentials", orjson.dumps({"secret": "swordfish"}).decode())
+    ringside("settings", "reset", "backups.keep")
+
+    told = orjson.loads(ringside("settings", "history", "--json").stdout)
+    of_one = orjson.loads(ringside("settings", "history", "backups.keep", "--most", "1", "--json").stdout)
+    table = ringside("settings", "history").stdout
+
+    for one in told:
+        assert datetime.fromisoformat(one.pop("changedAt")).tzinfo == UTC
+    keep = {"key": "backups.keep", "changedBy": None}
+    secret = {"key": "backups.credentials", "changedBy": None, "oldValue": None, "newValue": None}
+    assert told == [
+        keep
+        | {"revision": 2, "oldValue": 30, "newValue": None, "hasOldValue": True, "hasNewValue": False, "reason": ""},
+        secret | {"revision": 1, "hasOldValue": False, "hasNewValue": True, "reason": ""},
+        keep
+        | {
+            "revision": 1,
+            "oldValue": None,
+            "newValue": 30,
+            "hasOldValue": False,
+            "hasNewValue": True,
+            "reason": "A larger disk",
+        },
+    ]
+    assert [(one["key"], one["revision"]) for one in of_one] == [("backups.keep", 2)]
+    assert refusal("settings", "history", "backups.keeps") == (
+        "There is no setting 'backups.keeps'. Did you mean backups.keep?"
+    )
+    assert ("(not set)" in table, "(not shown)" in table, "swordfish" in table) == (True, True, False)
 
 
 def test_a_backup_is_deleted_by_its_name(tmp_path: Path) -> None:

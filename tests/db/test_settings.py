@@ -1,6 +1,7 @@
 """Settings: what they may be, who sets them, what their history says, and what of a secret is ever seen."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import orjson
@@ -164,6 +165,24 @@ async def test_a_setting_is_set_and_its_history_says_who_and_why(db: Database, a
         (3, "9", None, True, False, "", None),
     ]
     assert (await values_of(db))["backups.keep"] == 14
+
+
+async def test_what_was_last_changed_is_listed_newest_first_of_all_or_of_one(db: Database, admin: User) -> None:
+    viewer = Viewer(user_id=admin.id, token_id=new_id(), role=Role.ADMIN)
+    minutes = [NOW + timedelta(minutes=number) for number in range(3)]
+    await configure(db, "backups.keep", 7, minutes[0], reason="Small disk", viewer=viewer)
+    await configure(db, "logging.level", "DEBUG", minutes[1])
+    await reset(db, "backups.keep", minutes[2])
+
+    made = ("backups.keep", 1, None, "7", False, True, "Small disk", minutes[0], admin.username)
+    louder = ("logging.level", 1, None, '"DEBUG"', False, True, "", minutes[1], None)
+    brought_back = ("backups.keep", 2, "7", None, True, False, "", minutes[2], None)
+    async with db.read() as session:
+        assert await operations.list_changes(session, None, most=50) == [brought_back, louder, made]
+        assert await operations.list_changes(session, None, most=1) == [brought_back]
+        assert await operations.list_changes(session, "backups.keep", most=50) == [brought_back, made]
+        with pytest.raises(Invalid, match=r"Did you mean backups\.keep\?"):
+            await operations.list_changes(session, "backups.keeps", most=50)
 
 
 async def test_setting_it_twice_is_as_good_as_once(db: Database) -> None:

@@ -384,7 +384,7 @@ def write(url: str, statement: str) -> None:
     ask(url, run)
 
 
-def test_standing_of_what_cannot_be_reached_is_unavailable(tmp_path: Path, unused_tcp_port: int) -> None:
+def test_standing_of_what_cannot_be_reached_is_unavailable(tmp_path: Path, nobodys_port: int) -> None:
     notes = tmp_path / "notes.txt"
     notes.write_text("Not a database, but long enough to be read as the header of one. " * 10)
 
@@ -393,7 +393,7 @@ def test_standing_of_what_cannot_be_reached_is_unavailable(tmp_path: Path, unuse
     with pytest.raises(
         Unavailable, match=r"postgresql://me:\*\*\*@127.0.0.1:\d+/ringside cannot be reached"
     ) as refusal:
-        standing(f"postgresql://me:secret@127.0.0.1:{unused_tcp_port}/ringside")
+        standing(f"postgresql://me:secret@127.0.0.1:{nobodys_port}/ringside")
 
     assert "secret" not in str(refusal.value)
 

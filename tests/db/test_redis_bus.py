@@ -29,6 +29,13 @@ async def db(postgresql_url: str, redis_server: OwnRedis) -> AsyncIterator[Datab
     await opened.close()
 
 
+@pytest.fixture(autouse=True)
+def patient_bus(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have Redis not taken for gone where it is only slow: that would be a gap of nobody's doing."""
+    for name in ("_PATIENCE_SECONDS", "_SILENCE_SECONDS"):
+        monkeypatch.setattr(redis_bus, name, PATIENCE_SECONDS)
+
+
 @pytest.fixture
 def bus(db: Database) -> RedisBus:
     """One that hears what a test says to it, at the time that the test says it is."""

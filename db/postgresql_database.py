@@ -92,6 +92,8 @@ class PostgreSQLDatabase(Database):
                 await self._connections.close()
         except TimeoutError:
             self._connections.terminate()
+        # What was under way and came to its commit meanwhile is told like all else.
+        await self.bus.let_go()
 
 
 class _ConnectionDriver:

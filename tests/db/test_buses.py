@@ -5,7 +5,7 @@ Each database here stands for a process of its own: they have nothing in common 
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
@@ -462,6 +462,34 @@ async def test_a_bus_that_others_wait_for_is_let_go_of_at_once(processes: list[D
         async with asyncio.timeout(PATIENCE_SECONDS):
             await one.close()
             assert [event async for event in listener] == []
+
+
+async def test_what_is_committed_while_a_database_closes_is_told_before_it_is_closed(processes: list[Database]) -> None:
+    one, other = processes
+    mat = await lay_mat(one)
+    begun, may_end = asyncio.Event(), asyncio.Event()
+    bus: Any = one.bus
+
+    async def be_slow() -> None:
+        async with one.transaction() as tx:
+            await count(tx, mat.id)
+            begun.set()
+            await may_end.wait()
+
+    with other.bus.listen(mat.id, of=MatHeard) as listener:
+        slowly = asyncio.create_task(be_slow())
+        await begun.wait()
+        closing = asyncio.create_task(one.close())
+        await eventually(lambda: bus._keeping is None, "a bus that was let go of")
+        may_end.set()
+        await asyncio.gather(slowly, closing)
+        # On Redis nobody would miss it who was told before that nothing more comes.
+        left_over = [task.get_name() for task in asyncio.all_tasks() if task.get_name() == "bus sending"]
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            with suppress(Lagged):
+                assert (await anext(listener)).mat.last_seq == 1
+
+    assert left_over == []
 
 
 async def test_a_sqlite_file_is_of_one_process(sqlite_db: Database, migrated_file: Any) -> None:

@@ -151,6 +151,8 @@ async def narrow(postgresql_url: str) -> AsyncIterator[_Narrow]:
     await holder.execute("CREATE TABLE tags_of_a_test (name text NOT NULL)")
     await holder.execute("SELECT pg_advisory_lock(7)")
     yield _Narrow(connections, holder)
+    # Whoever is held up still, as when a test fails, would hold up its end.
+    await holder.execute("SELECT pg_advisory_unlock_all()")
     await connections.close()
     await holder.execute("DROP TABLE tags_of_a_test")
     await holder.close()

@@ -37,7 +37,7 @@ class Wire:
             return
         self._near.add(writer)
         far_reader, far_writer = await asyncio.open_connection(*self._far_end)
-        if self.is_cut:
+        if writer.transport.is_closing():
             # It was cut, and may have been taken away, while we called.
             far_writer.transport.abort()
             self._near.discard(writer)

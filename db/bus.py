@@ -208,7 +208,7 @@ class Bus:
                 listener.close()
 
     async def let_go(self) -> None:
-        """Let go of what the bus holds beside its listeners, after `close`."""
+        """Let go of what the bus holds beside its listeners, after `close`; again, of what was told after that."""
 
     def facts(self) -> dict[str, object]:
         """Say what health shows: `status` is `ok`, or `away` while others are not heard."""

@@ -16,6 +16,9 @@ from db.statements import POSTGRESQL, Bound, RawRow, statements_of
 if TYPE_CHECKING:
     from db.session import Returning
 
+# Whoever still has a connection then has it cut.
+_CLOSING_SECONDS = 5.0
+
 T = TypeVar("T")
 
 
@@ -85,10 +88,12 @@ class PostgreSQLDatabase(Database):
         self.bus.close()
         await self.bus.let_go()
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(_CLOSING_SECONDS):
                 await self._connections.close()
         except TimeoutError:
             self._connections.terminate()
+        # What was under way and came to its commit meanwhile is told like all else.
+        await self.bus.let_go()
 
 
 class _ConnectionDriver:

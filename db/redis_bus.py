@@ -189,6 +189,8 @@ class RedisBus(Bus):
         self._is_known_away = False
         self._heard_self_at = 0.0
         self._telling_gap: asyncio.TimerHandle | None = None
+        # What was the last of all when others were told that nothing more comes.
+        self._left_at = 0
         # How often something may have been missed, and how often something came too late.
         self.gaps = 0
         self.late = 0
@@ -228,7 +230,8 @@ class RedisBus(Bus):
             await asyncio.wait([keeping])
         if self._sending is not None:
             await asyncio.wait([self._sending])
-        if keeping is not None or self._outbox.last:
+        if keeping is not None or self._outbox.last != self._left_at:
+            self._left_at = self._outbox.last
             await self._send_alone(takes_leave=True)
 
     def facts(self) -> dict[str, object]:

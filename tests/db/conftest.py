@@ -1,7 +1,7 @@
 """Fixtures of what is below the graph."""
 
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,7 @@ import pytest
 from db.database import Database
 from db.sqlite_database import SQLiteDatabase
 from tests.db.ears import Ears
+from tests.support.ports import deaf_port
 
 
 @pytest.fixture
@@ -23,3 +24,10 @@ async def sqlite_db(tmp_path: Path, migrated_file: Path) -> AsyncIterator[SQLite
     database = await SQLiteDatabase.open(path)
     yield database
     await database.close()
+
+
+@pytest.fixture
+def nobodys_port() -> Iterator[int]:
+    """A port of this machine on which nobody listens while the test runs."""
+    with deaf_port() as port:
+        yield port

@@ -208,7 +208,7 @@ async def test_a_token_that_is_not_known_is_said_to_be_unknown(db: Database, ann
     assert (await authenticate(db, secret))[0].user_id == ann.id
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     text=st.text(max_size=60) | st.text(alphabet=string.printable, min_size=43, max_size=43).map("rs_ABCDEFGH_".__add__)
 )

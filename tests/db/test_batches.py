@@ -278,7 +278,7 @@ def _listings(draw: st.DrawFn) -> tuple[list[int], int, bool, list[int]]:
     )
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(listing=_listings(), order=st.sampled_from(["NEWEST", "OLDEST"]), is_rooted=st.booleans())
 async def test_pages_skip_nothing_and_repeat_nothing_whatever_comes_between(
     db: Database, listing: tuple[list[int], int, bool, list[int]], order: str, *, is_rooted: bool
@@ -335,7 +335,7 @@ def slice_of(listed: list[Any], page: Page, position: Any) -> Window[Any]:
     return Window(listed[start : start + page.limit], has_more=len(listed) > start + page.limit)
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 async def test_a_page_between_two_positions_is_the_slice_between_them(db: Database, data: st.DataObject) -> None:
     listed = await stored(db, Match)

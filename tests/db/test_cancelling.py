@@ -14,7 +14,6 @@ from db.errors import Conflict, Unavailable
 from db.postgresql import Connections
 from db.sqlite import SQLiteConnection
 from tests.support.house import PATIENCE_SECONDS, eventually
-from tests.support.postgresql import Server
 
 FOR_EVER = "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n"
 _MARK = "a statement of tests.db.test_cancelling"
@@ -79,11 +78,13 @@ async def test_a_read_that_ends_hits_no_other(reader: SQLiteConnection) -> None:
 
 
 @pytest.mark.postgresql
-async def test_a_read_of_postgresql_ends_with_its_caller(postgresql_server: Server, migrated_template: str) -> None:
-    url = postgresql_server.url(migrated_template)
-    connections = Connections(url, size=1)
-    watching = await asyncpg.connect(url)
-    running = f"SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%{_MARK}%' AND pid <> pg_backend_pid() AND state = 'active'"  # noqa: S608, E501 -- our own words
+async def test_a_read_of_postgresql_ends_with_its_caller(postgresql_url: str) -> None:
+    connections = Connections(postgresql_url, size=1)
+    watching = await asyncpg.connect(postgresql_url)
+    running = (
+        f"SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%{_MARK}%' AND state = 'active'"  # noqa: S608 -- our own words
+        " AND pid <> pg_backend_pid() AND datname = current_database()"
+    )
 
     async def is_running() -> bool:
         return bool(await watching.fetchval(running))
@@ -109,6 +110,11 @@ _CHANGE = """
 WITH waited AS MATERIALIZED (SELECT pg_advisory_xact_lock(7))
 INSERT INTO tags_of_a_test SELECT $1 FROM waited RETURNING name
 """
+# The server tells of the locks in all its databases, and this test may be running in another of them.
+_WAITING = """
+SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+WHERE datname = current_database() AND locktype = 'advisory' AND objid = 7 AND NOT granted
+"""
 
 
 class _Narrow:
@@ -127,8 +133,7 @@ class _Narrow:
 
     async def are_under_way(self) -> bool:
         """Say whether as many wait for the lock as there is room for."""
-        waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 7 AND NOT granted"
-        return bool(await self._holder.fetchval(waiting) == 2)
+        return bool(await self._holder.fetchval(_WAITING) == 2)
 
     async def go_on(self) -> None:
         """Hold nobody up any longer."""
@@ -146,6 +151,8 @@ async def narrow(postgresql_url: str) -> AsyncIterator[_Narrow]:
     await holder.execute("CREATE TABLE tags_of_a_test (name text NOT NULL)")
     await holder.execute("SELECT pg_advisory_lock(7)")
     yield _Narrow(connections, holder)
+    # Whoever is held up still, as when a test fails, would hold up its end.
+    await holder.execute("SELECT pg_advisory_unlock_all()")
     await connections.close()
     await holder.execute("DROP TABLE tags_of_a_test")
     await holder.close()

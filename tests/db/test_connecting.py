@@ -89,9 +89,9 @@ async def test_a_url_of_no_engine_of_ours_is_refused(url: str, sentence: str) ->
     assert str(refusal.value) == sentence
 
 
-async def test_a_port_where_nobody_answers_is_unavailable(unused_tcp_port: int) -> None:
+async def test_a_port_where_nobody_answers_is_unavailable(nobodys_port: int) -> None:
     with pytest.raises(Unavailable, match=r"PostgreSQL does not let us in: .*Connect call failed"):
-        await connect(f"postgresql://postgres@127.0.0.1:{unused_tcp_port}/ringside")
+        await connect(f"postgresql://postgres@127.0.0.1:{nobodys_port}/ringside")
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

@@ -384,7 +384,7 @@ def write(url: str, statement: str) -> None:
     ask(url, run)
 
 
-def test_standing_of_what_cannot_be_reached_is_unavailable(tmp_path: Path, unused_tcp_port: int) -> None:
+def test_standing_of_what_cannot_be_reached_is_unavailable(tmp_path: Path, nobodys_port: int) -> None:
     notes = tmp_path / "notes.txt"
     notes.write_text("Not a database, but long enough to be read as the header of one. " * 10)
 
@@ -393,7 +393,7 @@ def test_standing_of_what_cannot_be_reached_is_unavailable(tmp_path: Path, unuse
     with pytest.raises(
         Unavailable, match=r"postgresql://me:\*\*\*@127.0.0.1:\d+/ringside cannot be reached"
     ) as refusal:
-        standing(f"postgresql://me:secret@127.0.0.1:{unused_tcp_port}/ringside")
+        standing(f"postgresql://me:secret@127.0.0.1:{nobodys_port}/ringside")
 
     assert "secret" not in str(refusal.value)
 
@@ -402,7 +402,8 @@ def test_a_migration_that_fails_leaves_the_database_as_it_was(
     empty_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy = tmp_path / "migrations"
-    shutil.copytree(ROOT / "migrations", copy)
+    # What another process is compiling just now is there and gone.
+    shutil.copytree(ROOT / "migrations", copy, ignore=shutil.ignore_patterns("__pycache__"))
     (copy / "versions" / "9999_fails.py").write_text(
         '"""Fails after half of it."""\n'
         "import sqlalchemy as sa\n"

@@ -135,7 +135,7 @@ async def test_nothing_comes_back_as_none_whatever_the_column(samples: Database)
     assert list(row) == [0, *[None] * 9]
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     moment=st.datetimes(
         min_value=datetime(1, 1, 2),  # noqa: DTZ001 -- hypothesis adds the zone

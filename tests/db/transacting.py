@@ -25,8 +25,8 @@ async def store(tx: Transaction, name: str) -> None:
 
 async def store_orphan(tx: Transaction, name: str) -> None:
     """Store a mat of a tournament that is not there."""
-    values = {"id": new_id(), "tournament_id": new_id(), "name": name, "last_seq": 0, "created_at": NOW}
-    await tx.execute(insert(Mat).values(**values))
+    orphan = Mat(tournament_id=new_id(), name=name, created_at=NOW)
+    await tx.execute(insert(Mat).values(**orphan.model_dump()))
 
 
 async def store_alone(db: Database, name: str) -> None:

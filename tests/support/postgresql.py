@@ -12,6 +12,7 @@ import asyncpg
 _DEFAULT = "postgresql://postgres@127.0.0.1:5432"
 # One that is not there says so at once; one that is busy with the databases of others is waited for.
 _PATIENCE_SECONDS = 60
+_BETWEEN_TRIES_SECONDS = 0.1
 _DROPPED_AT_ONCE = 8
 # How the driver tells of a connection that somebody has ended.
 _CUT = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError)
@@ -91,8 +92,7 @@ class Emptying:
 
     async def _connection(self, name: str) -> "asyncpg.Connection[asyncpg.Record]":
         if name not in self._kept:
-            url = self._server.url(name)
-            self._kept[name] = await asyncpg.connect(url, timeout=_PATIENCE_SECONDS, server_settings=_SETTINGS)
+            self._kept[name] = await _connect(self._server.url(name), _SETTINGS)
         return self._kept[name]
 
 
@@ -136,8 +136,21 @@ END $$;
 """
 
 
+async def _connect(url: str, settings: dict[str, str] | None = None) -> "asyncpg.Connection[asyncpg.Record]":
+    """Connect as soon as the server has room: for a moment others may have all of it."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + _PATIENCE_SECONDS
+    while True:
+        try:
+            return await asyncpg.connect(url, timeout=_PATIENCE_SECONDS, server_settings=settings)
+        except asyncpg.TooManyConnectionsError:
+            if loop.time() > until:
+                raise
+        await asyncio.sleep(_BETWEEN_TRIES_SECONDS)
+
+
 async def _shape(url: str) -> str:
-    connection = await asyncpg.connect(url, timeout=_PATIENCE_SECONDS)
+    connection = await _connect(url)
     try:
         return str(await connection.fetchval(_SHAPE))
     finally:
@@ -145,7 +158,7 @@ async def _shape(url: str) -> str:
 
 
 async def _execute(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(url, timeout=_PATIENCE_SECONDS)
+    connection = await _connect(url)
     try:
         await connection.execute(statement)
     finally:

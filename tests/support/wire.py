@@ -37,6 +37,11 @@ class Wire:
             return
         self._near.add(writer)
         far_reader, far_writer = await asyncio.open_connection(*self._far_end)
+        if writer.transport.is_closing():
+            # It was cut, and may have been taken away, while we called.
+            far_writer.transport.abort()
+            self._near.discard(writer)
+            return
         links = [self._send(reader, far_writer), self._answer(far_reader, writer)]
         self._links |= {asyncio.create_task(link) for link in links}
 

@@ -146,7 +146,8 @@ async def test_what_is_no_page_says_why() -> None:
 
 
 async def test_what_never_ends_costs_its_time_and_is_shown_as_far_as_it_came() -> None:
-    async with studio(seconds=6.0) as opened:
+    # What does not come is waited for half of the time; the other half is for a browser that has little of a machine.
+    async with studio(seconds=15.0) as opened:
         opened.web.answers |= {"/": page("<h1>Here</h1><img src='/drip'>"), "/drip": Answer(drip=b" ")}
 
         assert (await opened.camera.take(opened.web.url("/"))).content.startswith(_PNG)

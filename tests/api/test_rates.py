@@ -88,7 +88,9 @@ async def test_an_address_makes_so_many_connections_and_no_more(database_url: st
         began = loop.time()
         # One that is kept is one, however often it is used.
         kept = [(await house.http.get("/healthz")).status_code for _ in range(10)]
-        again, *answers = await asyncio.gather(house.http.get("/healthz"), *(send(house, [ONCE]) for _ in range(10)))
+        again, answers = await asyncio.gather(
+            house.http.get("/healthz"), asyncio.gather(*(send(house, [ONCE]) for _ in range(10)))
+        )
         refilled = 0.5 * (loop.time() - began)
 
         async def is_told() -> bool:

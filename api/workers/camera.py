@@ -8,6 +8,7 @@ import asyncio
 import logging
 import shutil
 import struct
+from collections.abc import Awaitable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -27,6 +28,8 @@ _PROGRAMS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chr
 _NOT_INSTALLED = "This server takes no screenshots: install ringside[screenshots] and Chromium on it."
 _NO_PROGRAM = "This server has no Chromium: install it, or name it in RINGSIDE_CHROMIUM."
 _CLOSE_SECONDS = 5.0
+# So long whoever is cancelled waits for what goes on without him.
+_STOP_SECONDS = 2 * _CLOSE_SECONDS
 _PNG_HEAD = 24
 _FORBIDDEN = "This address lies in a network that this server does not ask in."
 # All names are looked up, and all connections made, by the proxy: what would go around it leads nowhere.
@@ -107,6 +110,8 @@ class Camera:
         self._beginning = asyncio.Lock()
         self._under_way = 0
         self._taken = 0
+        # By the loop's clock, when the last picture was.
+        self._used_at = 0.0
         # How often a browser was begun.
         self.begun = 0
 
@@ -121,27 +126,27 @@ class Camera:
         finally:
             self._under_way -= 1
             self._taken += 1
+            self._used_at = asyncio.get_running_loop().time()
             if self._taken >= self.limits.most_of_browser and not self._under_way:
                 await self.close()
 
     async def close(self) -> None:
-        """End the browser. The next picture begins another."""
+        """End the browser, to the last of it also if this is cancelled. The next picture begins another."""
         async with self._beginning:
             browser, self._browser = self._browser, None
             playwright, self._playwright = self._playwright, None
             self._taken = 0
-            endings = [one.close() for one in (browser,) if one is not None]
-            endings += [one.stop() for one in (playwright,) if one is not None]
-            for ending in endings:
-                # A browser that has crashed is ended already.
-                with suppress(TimeoutError, *_troubles()):
-                    async with asyncio.timeout(_CLOSE_SECONDS):
-                        await ending
+            await _to_its_end(_end(browser, playwright))
 
     @property
     def is_idle(self) -> bool:
         """Whether there is a browser, and no picture for it to take."""
         return self._browser is not None and not self._under_way
+
+    async def rest(self) -> None:
+        """End the browser if nobody has wanted a picture for a while."""
+        if self.is_idle and asyncio.get_running_loop().time() - self._used_at > self.limits.idle_seconds:
+            await self.close()
 
     async def _ready(self) -> "Browser":
         async with self._beginning:
@@ -154,7 +159,7 @@ class Camera:
                 raise NoCamera(_NOT_INSTALLED) from error
             program = _found(self.program)
             if self._playwright is None:
-                self._playwright = await library.async_playwright().start()
+                self._playwright = await _begun(library.async_playwright().start())
             try:
                 self._browser = await self._playwright.chromium.launch(
                     executable_path=program,
@@ -225,6 +230,47 @@ class Camera:
             raise NotTaken(f"The picture is larger than {self.limits.bytes:,} bytes.", may_retry=False)
         width, height = struct.unpack(">II", content[16:_PNG_HEAD])
         return Shot(content=content, width=width, height=height)
+
+
+async def _begun(work: Coroutine[Any, Any, "Playwright"]) -> "Playwright":
+    """Begin Playwright, and end it once it is begun if we are cancelled meanwhile: nobody else knows its process."""
+    beginning = asyncio.create_task(work)
+    try:
+        return await asyncio.shield(beginning)
+    except asyncio.CancelledError:
+        await asyncio.wait([asyncio.create_task(_end_begun(beginning))], timeout=_STOP_SECONDS)
+        raise
+
+
+async def _end_begun(beginning: "asyncio.Task[Playwright]") -> None:
+    with suppress(*_troubles()):
+        await _end(None, await beginning)
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Do something, also if we are cancelled meanwhile."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task], timeout=_STOP_SECONDS)
+        raise
+
+
+async def _end(browser: "Browser | None", playwright: "Playwright | None") -> None:
+    try:
+        if browser is not None:
+            await _in_time(browser.close())
+    finally:
+        if playwright is not None:
+            await _in_time(playwright.stop())
+
+
+async def _in_time(ending: Awaitable[None]) -> None:
+    # A browser that has crashed is ended already.
+    with suppress(TimeoutError, *_troubles()):
+        async with asyncio.timeout(_CLOSE_SECONDS):
+            await ending
 
 
 def _is_of_page(answer: "Response", page: "Page") -> bool:

@@ -52,7 +52,6 @@ class Photographer:
         """Begin with nothing under way."""
         # What is being taken, and the lease it is taken under.
         self._taking: dict[asyncio.Task[None], UUID] = {}
-        self._idle_since = 0.0
         self.taken = 0
         self.failures = 0
 
@@ -70,7 +69,7 @@ class Photographer:
                         async with asyncio.timeout(self.look_seconds):
                             await anext(heard)
                     except (TimeoutError, Lagged):
-                        await self._rest()
+                        await self.camera.rest()
                     except StopAsyncIteration:
                         return
         finally:
@@ -201,14 +200,6 @@ class Photographer:
         # One that has failed stays, until whoever looks raises what it raised.
         if task.cancelled() or task.exception() is None:
             self._taking.pop(task, None)
-
-    async def _rest(self) -> None:
-        """End the browser when nobody has wanted a picture for a while."""
-        loop = asyncio.get_running_loop()
-        if not self.camera.is_idle:
-            self._idle_since = loop.time()
-        elif loop.time() - self._idle_since > self.camera.limits.idle_seconds:
-            await self.camera.close()
 
     async def _keep_tidy(self) -> None:
         while True:

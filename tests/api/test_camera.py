@@ -1,16 +1,20 @@
 """The camera: a real browser that sees what it may, and whatever a page tries, nothing else."""
 
+import asyncio
 import hashlib
 import sys
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 
 from api.outbound import Guard
 from api.workers.camera import Camera, NoCamera, NotTaken
 from tests.support.house import eventually
+from tests.support.pauses import leap
 from tests.support.pictures import HTML, LIMITS, browsers, hidden, page, studio
 from tests.support.web import Answer
 
@@ -22,6 +26,16 @@ async def _refusal(camera: Camera, url: str) -> tuple[str, bool]:
     with pytest.raises(NotTaken) as refused:
         await camera.take(url)
     return refused.value.error, refused.value.may_retry
+
+
+async def _stop(task: "asyncio.Task[Any]") -> None:
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
+
+
+def _processes() -> set[psutil.Process]:
+    return set(psutil.Process().children(recursive=True))
 
 
 async def test_a_picture_is_of_the_window_and_the_same_each_time() -> None:
@@ -132,7 +146,8 @@ async def test_what_is_no_page_says_why() -> None:
 
 
 async def test_what_never_ends_costs_its_time_and_is_shown_as_far_as_it_came() -> None:
-    async with studio(seconds=6.0) as opened:
+    # What does not come is waited for half of the time; the other half is for a browser that has little of a machine.
+    async with studio(seconds=15.0) as opened:
         opened.web.answers |= {"/": page("<h1>Here</h1><img src='/drip'>"), "/drip": Answer(drip=b" ")}
 
         assert (await opened.camera.take(opened.web.url("/"))).content.startswith(_PNG)
@@ -180,6 +195,42 @@ async def test_a_browser_that_dies_is_begun_again_and_none_stays() -> None:
             await opened.camera.take(opened.web.url("/"))
         assert opened.camera.begun == 3
     assert browsers() == []
+
+
+async def test_of_a_browser_half_begun_or_half_ended_nothing_stays() -> None:
+    before = _processes()
+    async with studio() as opened:
+        opened.web.answers["/"] = page("Here")
+        beginning = asyncio.create_task(opened.camera.take(opened.web.url("/")))
+        await eventually(lambda: _processes() != before, "the first of its processes")
+        # Then it is there and its pipes are connected, and whoever began it waits for its first word.
+        for _ in range(20):
+            await asyncio.sleep(0)
+        await _stop(beginning)
+        await opened.camera.close()
+        await eventually(lambda: _processes() == before, "the end of what was begun")
+
+        await opened.camera.take(opened.web.url("/"))
+        ending = asyncio.create_task(opened.camera.close())
+        await asyncio.sleep(0)
+        await _stop(ending)
+        await eventually(lambda: _processes() == before, "the end of all of it")
+
+        assert (await opened.camera.take(opened.web.url("/"))).width == 320
+
+
+async def test_a_browser_is_ended_when_nobody_has_wanted_a_picture_for_a_while() -> None:
+    async with studio() as opened:
+        opened.web.answers["/"] = page("Here")
+        left = []
+        for is_wanted in (True, True, False):
+            if is_wanted:
+                await opened.camera.take(opened.web.url("/"))
+            leap(opened.camera.limits.idle_seconds * 0.6)
+            await opened.camera.rest()
+            left.append(opened.camera.is_idle)
+
+    assert left == [True, True, False]
 
 
 async def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,7 +53,7 @@ class Serving:
 
     async def ended(self) -> int:
         """Wait for its end, but not for as long as a server waits that drains with nothing to wait for."""
-        async with asyncio.timeout(_DRAIN_SECONDS / 10):
+        async with asyncio.timeout(_DRAIN_SECONDS / 2):
             return await self.process.wait()
 
     async def bound_port(self) -> int:

@@ -91,7 +91,7 @@ async def _answers(run: Run, selection: RowSelection, keys_of: Callable[[Edge], 
         run.wishes.make(reader, waiting[place])
     now = [place for place in range(len(keys)) if place not in waiting]
     reads = [_read_group(run, selection.groups[place], keys[place]) for place in now]
-    found = [await reads[0]] if len(reads) == 1 else await asyncio.gather(*reads)
+    found = [await reads[0]] if len(reads) == 1 else whole(await asyncio.gather(*reads, return_exceptions=True))
     by_place = dict(zip(now, found, strict=True))
     # A later one may have been read with what was below, and an earlier one with it.
     for place, wish in reversed(waiting.items()):
@@ -105,6 +105,22 @@ async def _answers(run: Run, selection: RowSelection, keys_of: Callable[[Edge], 
         for edge, answers in zip(group, by_place[place], strict=True)
     }
     return [by_edge[id(edge)] for edge in selection.edges]
+
+
+def whole(found: list[Any]) -> list[Any]:
+    """Return what was found side by side, or raise what the first that failed raised.
+
+    It is gathered with what was raised: until all of it has ended nobody hears that some of it failed, so that nothing
+    goes on for an answer that was given. It is not broken off, which would cost PostgreSQL its connections.
+    """
+    for one in found:
+        if isinstance(one, BaseException):
+            try:
+                raise one
+            finally:
+                # What was raised holds this frame.
+                del one, found
+    return found
 
 
 def _distinct(keys: Iterable[Any]) -> list[Any]:
@@ -123,7 +139,8 @@ async def _read_group(run: Run, group: Sequence[Edge], keys: list[Any]) -> list[
         return await _read_pages(run, pages, keys)
     first = group[0]
     if isinstance(first, EdgeNode):
-        found = await asyncio.gather(*(_read_group(run, [choice], keys) for choice in first.choices))
+        choices = (_read_group(run, [choice], keys) for choice in first.choices)
+        found = whole(await asyncio.gather(*choices, return_exceptions=True))
         return [{key: printed for (answers,) in found for key, printed in answers.items()}]
     if isinstance(first, EdgeWalk):
         statement = run.reading(first.compiled, None, lambda: _statement(run, first))
@@ -213,9 +230,8 @@ async def _read_pages(run: Run, edges: Sequence[EdgePage], keys: Sequence[Any]) 
     wants_rows = any(edge.connection.wants_rows for edge in edges)
     wants_total = any(edge.connection.wants_total for edge in edges)
     if wants_rows and wants_total:
-        found, totals = await asyncio.gather(
-            _page_rows(run, edges, keys, question), _totals(run, first, keys, question)
-        )
+        reads = _page_rows(run, edges, keys, question), _totals(run, first, keys, question)
+        found, totals = whole(await asyncio.gather(*reads, return_exceptions=True))
     else:
         found = await _page_rows(run, edges, keys, question) if wants_rows else _Found([], {})
         totals = await _totals(run, first, keys, question) if wants_total else {}

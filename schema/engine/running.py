@@ -26,7 +26,7 @@ from schema.engine.plan import (
     Target,
     TypeName,
 )
-from schema.engine.reading import print_objects, read_lookup, read_page
+from schema.engine.reading import print_objects, read_lookup, read_page, whole
 from schema.ids import decode_digits
 
 
@@ -66,7 +66,8 @@ async def run_plan(plan: Plan, run: Run, operation: Operation) -> dict[str, Any]
         return {plan.roots[0].key: await _root(plan.roots[0], run, operation)}
     if plan.is_serial:
         return {root.key: await _root(root, run, operation) for root in plan.roots}
-    values = await asyncio.gather(*(_root(root, run, operation) for root in plan.roots))
+    roots = (_root(root, run, operation) for root in plan.roots)
+    values = whole(await asyncio.gather(*roots, return_exceptions=True))
     return {root.key: value for root, value in zip(plan.roots, values, strict=True)}
 
 

@@ -138,7 +138,16 @@ async def standing_still(
             held.set()
             await may_go_on.wait()
 
-    standing = asyncio.create_task(stand_still())
+    async def begin_to_stand_still() -> None:
+        while True:
+            try:
+                return await stand_still()
+            except Unavailable:
+                # A machine that does much else stands still, too: it was ended before it held anything.
+                if held.is_set():
+                    raise
+
+    standing = asyncio.create_task(begin_to_stand_still())
     await held.wait()
     yield other, mat.id, standing, may_go_on
     await asyncio.wait([standing])

@@ -12,13 +12,14 @@ import asyncpg
 import pytest
 
 from api.migrate import migrate_up
+from db import replicas
 from db.connecting import connect
 from db.errors import Invalid
 from db.postgresql_database import PostgreSQLDatabase
 from db.replicas import Replica
 from tests.faults.conftest import Figure
 from tests.support.cluster import Cluster, own_cluster, standby_of
-from tests.support.house import RunningHouse, eventually, running_house
+from tests.support.house import PATIENCE_SECONDS, RunningHouse, eventually, running_house
 from tests.support.ports import free_port
 from tests.support.postgresql import Server
 
@@ -65,8 +66,14 @@ async def followed(primary: Cluster, standby: Cluster) -> None:
 
 
 @pytest.fixture
-async def houses(primary: Cluster, standby: Cluster, name: str) -> AsyncIterator[list[RunningHouse]]:
-    """Two servers of one database, which both read from the standby while it does not lag for an hour."""
+async def houses(
+    primary: Cluster, standby: Cluster, name: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[list[RunningHouse]]:
+    """Two servers of one database, which both read from the standby while it does not lag for an hour.
+
+    A standby that is slow to say where it is, as on a machine that does much else, is one all the same.
+    """
+    monkeypatch.setattr(replicas, "_PATIENCE_SECONDS", PATIENCE_SECONDS)
     given: dict[str, Any] = {"replica_url": standby.url(name), "replica_seconds": 3600, "drain_seconds": 1}
     async with AsyncExitStack() as stack:
         opened = [
@@ -210,11 +217,9 @@ async def test_a_replica_that_is_too_far_behind_answers_nobody(primary: Cluster,
         await house.execute(LAY, name="Mat 2")
         # Nobody has told it that it is behind: it is measured.
         await eventually(lambda: sees(one_of(house, stranger), "Mat 2"), "the primary's answer")
-        reason = (await facts_of(house))["replica"]
+        await eventually(lambda: says(house, "It is too far behind."), "what is said of it")
         await replay(standby, name, goes_on=True)
         await eventually(lambda: answers(house), "the replica")
-
-    assert reason == "It is too far behind."
 
 
 async def test_what_is_no_standby_of_this_server_answers_nobody(

@@ -35,8 +35,9 @@ from sqlalchemy.sql.visitors import iterate
 from sqlmodel import SQLModel
 
 from db.access.viewer import Viewer, ViewerKind
+from db.parameters import any_of, list_parameter
 from db.session import Session
-from db.statements import any_of, list_parameter, row_class
+from db.statements import row_class
 
 T = TypeVar("T", bound=SQLModel)
 R = TypeVar("R")

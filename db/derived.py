@@ -34,8 +34,9 @@ from db.batches import (
     table_of,
     window,
 )
+from db.parameters import any_of
 from db.session import Session
-from db.statements import any_of, row_class
+from db.statements import row_class
 
 T = TypeVar("T", bound=SQLModel)
 Source = Callable[[ViewerKind], Chosen]

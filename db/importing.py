@@ -20,8 +20,8 @@ from db.bus import MuchHappened
 from db.database import Database
 from db.errors import Forbidden, Invalid, Refusal, Unavailable
 from db.ids import new_id
+from db.parameters import any_of
 from db.session import Transaction
-from db.statements import any_of
 
 ROWS_AT_ONCE = 1000
 MOST_PROBLEMS = 100

@@ -19,7 +19,8 @@ import orjson
 from sqlalchemy import JSON, Column, Date, DateTime, LargeBinary, Numeric, Table, Uuid
 
 from db.bus import Event
-from db.statements import POSTGRESQL, converter, row_class
+from db.dialects import POSTGRESQL
+from db.statements import converter, row_class
 
 Convert = Callable[[Any], Any]
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from db import postgresql
 from db.bus import Bus, BusKind, Event
 from db.database import Database, alone
+from db.dialects import POSTGRESQL
 from db.postgresql import Connections, refusing
 from db.sealing import Sealer
 from db.session import Session, Transaction
-from db.statements import POSTGRESQL, Bound, RawRow, statements_of
+from db.statements import Bound, RawRow, statements_of
 
 if TYPE_CHECKING:
     from db.session import Returning

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from db.database import Database, alone
+from db.dialects import SQLITE
 from db.errors import Conflict, Unavailable
 from db.sealing import NO_KEY, Sealer
 from db.session import Session, Transaction
 from db.sqlite import GroupCommit, SQLiteConnection, SQLiteWrite
-from db.statements import ROWS_AT_ONCE, SQLITE, Bound, RawRow, statements_of
+from db.statements import ROWS_AT_ONCE, Bound, RawRow, statements_of
 
 if TYPE_CHECKING:
     from db.bus import Event

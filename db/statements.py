@@ -8,212 +8,35 @@ tuples that read like the table class they came from and know which table that i
 from collections import OrderedDict, namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
 from functools import cache, cached_property, lru_cache
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar, cast
-from uuid import UUID
 
-import orjson
 from sqlalchemy import (
-    ARRAY,
     JSON,
-    BindParameter,
     ClauseElement,
-    DateTime,
     Enum,
     Executable,
     Float,
     Numeric,
-    String,
     Table,
-    Uuid,
     bindparam,
     func,
     select,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert as upsert
-from sqlalchemy.dialects.postgresql.asyncpg import AsyncpgDateTime
-from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
-from sqlalchemy.dialects.sqlite import DATETIME
-from sqlalchemy.dialects.sqlite.pysqlite import dialect as pysqlite_dialect
 from sqlalchemy.engine.interfaces import Dialect
-from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
-from sqlalchemy.types import Boolean, TypeDecorator, TypeEngine, UserDefinedType
+from sqlalchemy.types import TypeEngine
 from sqlmodel.sql.sqltypes import UTCDateTime
 
-from db.ids import id_of
+from db.dialects import Convert, dump_json, instant_in_file
+from db.parameters import ListOf
 
-Convert = Callable[[Any], Any]
 RawRow = Sequence[Any]
 
 _SHAPES_KEPT = 2000
-
-
-def dump_json(value: object) -> str:
-    """Print a JSON value for storage."""
-    return orjson.dumps(value).decode()
-
-
-class _UuidAsHex(Uuid[UUID]):
-    """UUIDs pass PostgreSQL's driver as they pass SQLite's: as 32 hexadecimal digits.
-
-    A read of the graph prints ids and matches them, and needs no UUID objects for either.
-    """
-
-    def bind_processor(self, dialect: Dialect) -> Convert | None:  # noqa: ARG002 -- SQLAlchemy's signature
-        """Return what turns a UUID into what the driver takes."""
-        return lambda value: None if value is None else value.hex
-
-    def result_processor(self, dialect: Dialect, coltype: object) -> Convert | None:  # noqa: ARG002 -- as above
-        """Return what turns the driver's answer into a UUID."""
-        return lambda value: None if value is None else id_of(value)
-
-
-class _InstantAsText(AsyncpgDateTime):
-    """Instants pass PostgreSQL's driver as it prints them: `2026-11-21 09:30:00.5+00`.
-
-    Its driver takes longer to make an object of one than of everything else in a row.
-    """
-
-    def bind_processor(self, dialect: Dialect) -> Convert | None:  # noqa: ARG002 -- as above
-        """Return what turns an instant into what the driver takes."""
-        return lambda value: None if value is None else value.isoformat()
-
-    def result_processor(self, dialect: Dialect, coltype: object) -> Convert | None:  # noqa: ARG002 -- as above
-        """Return what turns the driver's answer into an instant."""
-        return lambda value: None if value is None else datetime.fromisoformat(value)
-
-
-class _InstantInFile(DATETIME):
-    """Instants stand in SQLite as SQLAlchemy writes them there, `2026-11-21 09:30:00.500000`, printed faster."""
-
-    def bind_processor(self, dialect: Dialect) -> Convert | None:  # noqa: ARG002 -- as above
-        """Return what turns an instant of UTC into what stands in the file."""
-        return lambda value: None if value is None else _instant_in_file(value)
-
-
-def _instant_in_file(value: datetime) -> str:
-    return value.isoformat(" ", "microseconds")[:_INSTANT_LENGTH]
-
-
-# Without the offset, which is none.
-_INSTANT_LENGTH = len("2026-11-21 09:30:00.500000")
-
-SQLITE: Dialect = pysqlite_dialect(json_serializer=dump_json, json_deserializer=orjson.loads)
-SQLITE.colspecs = {**SQLITE.colspecs, DateTime: _InstantInFile}
-POSTGRESQL: Dialect = cast("Callable[..., Dialect]", asyncpg_dialect)(
-    json_serializer=dump_json, json_deserializer=orjson.loads
-)
-POSTGRESQL.colspecs = {**POSTGRESQL.colspecs, Uuid: _UuidAsHex, DateTime: _InstantAsText}
-
-
-class _Listed(UserDefinedType[Any]):
-    """A list that PostgreSQL is handed as one type and makes another of: its driver would look long at each item."""
-
-    cache_ok = True
-    render_bind_cast = True
-
-    def __init__(self, spec: str) -> None:
-        super().__init__()
-        self.spec = spec
-
-    def get_col_spec(self, **_: Any) -> str:
-        """Say what the parameter is, and what is made of it."""
-        return self.spec
-
-
-# UUIDs come in one text. Others are texts already, as the driver is handed them one by one, too. A text of a bounded
-# length is none yet: as an array's it would be cut silently, and not refused as a column's.
-_LISTED: tuple[tuple[type[TypeEngine[Any]], _Listed], ...] = (
-    (Uuid, _Listed("TEXT::UUID[]")),
-    (DateTime, _Listed("TEXT[]::TIMESTAMP WITH TIME ZONE[]")),
-    (JSON, _Listed("TEXT[]::JSON[]")),
-    (Enum, _Listed("TEXT[]")),
-)
-
-
-class ListOf(TypeDecorator[Sequence[Any]]):
-    """A parameter that is a list of values of one type: an array on PostgreSQL, a JSON text on SQLite."""
-
-    impl = String
-    cache_ok = True
-
-    def __init__(self, item: TypeEngine[Any]) -> None:
-        super().__init__()
-        self.item = item
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Use the database's own arrays where it has them."""
-        if dialect.name == "sqlite":
-            return dialect.type_descriptor(String())
-        return self._listed() or dialect.type_descriptor(ARRAY(self.item))
-
-    def process_bind_param(self, value: Iterable[Any] | None, dialect: Dialect) -> Any:
-        """Turn any iterable into what the driver takes."""
-        if value is None:
-            return None
-        if dialect.name != "sqlite" and self._listed() is None:
-            # The array converts its items itself.
-            return list(value)
-        convert = self.item.dialect_impl(dialect).bind_processor(dialect)
-        return self.printer(dialect)([convert(item) if convert else item for item in value])
-
-    def _listed(self) -> _Listed | None:
-        item = self.item.impl_instance if isinstance(self.item, TypeDecorator) else self.item
-        return next((listed for kind, listed in _LISTED if isinstance(item, kind)), None)
-
-    def printer(self, dialect: Dialect) -> Callable[[Sequence[Any]], Any]:
-        """Return what makes the driver's argument of values that are as the driver gives and takes them."""
-        if dialect.name == "sqlite":
-            return dump_json
-        return _print_uuids if isinstance(self.item, Uuid) else list
-
-
-def _print_uuids(values: Sequence[str | None]) -> str:
-    return "{" + ",".join([value or "NULL" for value in values]) + "}"
-
-
-class any_of(FunctionElement[bool]):  # noqa: N801 -- it reads as a function in a statement, as SQLAlchemy's own do
-    """`column` is among `values`: one shape, however many values there are.
-
-    With a name in place of values, they are that parameter of the statement.
-    """
-
-    inherit_cache = True
-    type = Boolean()
-
-    def __init__(self, column: Any, values: Iterable[Any] | str) -> None:
-        super().__init__(column, list_parameter(column.type, values))
-
-    def self_group(self, against: Any = None) -> Any:  # noqa: ARG002 -- SQLAlchemy's signature
-        """Stand as it is. SQLAlchemy would write `… = 1` behind it on SQLite, which then uses no index."""
-        return self
-
-
-def list_parameter(item: TypeEngine[Any], values: Iterable[Any] | str) -> BindParameter[Sequence[Any]]:
-    """Return values of one type as one parameter, or the parameter of that name."""
-    if isinstance(values, str):
-        return bindparam(values, type_=ListOf(item))
-    return bindparam(None, list(values), type_=ListOf(item), unique=True)
-
-
-@compiles(any_of, "sqlite")
-def _any_of_on_sqlite(element: any_of, compiler: SQLCompiler, **options: Any) -> str:
-    column, values = (compiler.process(clause, **options) for clause in element.clauses)
-    return f"{column} IN (SELECT value FROM json_each({values}))"  # noqa: S608 -- the compiler rendered both
-
-
-@compiles(any_of, "postgresql")
-def _any_of_on_postgresql(element: any_of, compiler: SQLCompiler, **options: Any) -> str:
-    column, values = (compiler.process(clause, **options) for clause in element.clauses)
-    wanted = list(element.clauses)[1].type
-    if not (isinstance(wanted, ListOf) and isinstance(wanted.item, Uuid)):
-        return f"{column} = ANY({values})"
-    # As a query of its own it is taken apart once, where a cast would be at each row that is looked at.
-    return f"{column} = ANY((SELECT {values})::UUID[])"
 
 
 S = TypeVar("S", bound=Executable)
@@ -420,7 +243,7 @@ def _binder(kind: TypeEngine[Any], convert: Convert | None, dialect: Dialect) ->
     if isinstance(kind, JSON):
         return lambda value: convert(value) if value is None or value is JSON.NULL else dump_json(value)
     if isinstance(kind, UTCDateTime) and dialect.name == "sqlite":
-        return lambda value: _instant_in_file(value) if value is not None and value.tzinfo is UTC else convert(value)
+        return lambda value: instant_in_file(value) if value is not None and value.tzinfo is UTC else convert(value)
     if isinstance(kind, UTCDateTime):
         return lambda value: value.isoformat() if value is not None and value.tzinfo is UTC else convert(value)
     return convert

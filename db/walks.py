@@ -14,8 +14,9 @@ from sqlmodel import SQLModel
 from db.access.viewer import ViewerKind
 from db.batches import Chosen, Key, Visible, table_of
 from db.errors import Invalid
+from db.parameters import any_of
 from db.session import Session
-from db.statements import any_of, row_class
+from db.statements import row_class
 
 T = TypeVar("T", bound=SQLModel)
 

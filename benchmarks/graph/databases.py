@@ -16,7 +16,7 @@ from benchmarks.graph.tables import metadata
 from benchmarks.kept import Kept
 from db.access import tables as access
 from db.batches import table_of
-from db.statements import POSTGRESQL, SQLITE
+from db.dialects import POSTGRESQL, SQLITE
 
 DATABASE = "ringside_benchmark_graph"
 

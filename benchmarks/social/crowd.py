@@ -19,8 +19,8 @@ from benchmarks.social.questions import SHAPES, Subjects, body
 from db.access import operations as access
 from db.access.tables import User
 from db.access.viewer import Role
+from db.parameters import any_of
 from db.social.tables import Entry, Resonance
-from db.statements import any_of
 
 CALLS = 1_000
 _PEOPLE = 100

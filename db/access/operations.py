@@ -17,8 +17,8 @@ from db.access.usernames import checked_username, taken_username, username_of
 from db.access.viewer import Role, TokenKind, UserKind, Viewer
 from db.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 from db.ids import new_id
+from db.parameters import any_of
 from db.session import Session, Transaction
-from db.statements import any_of
 from db.texts import checked
 
 LONGEST_LABEL = 200

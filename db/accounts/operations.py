@@ -23,8 +23,8 @@ from db.accounts.money import checked_amount
 from db.accounts.tables import Account, AccountTag, Feed, Tag
 from db.errors import Conflict, Invalid, NotFound
 from db.ids import new_id
+from db.parameters import any_of
 from db.session import Transaction
-from db.statements import any_of
 from db.texts import checked
 
 MOST_ACCOUNTS = 10_000

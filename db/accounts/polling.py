@@ -24,8 +24,9 @@ from db.accounts.tables import Account, Action, Feed, Poll, Post
 from db.accounts.vocabulary import ExecutionCause, FeedFault, FeedState, PollState, PostOutcome
 from db.batches import table_of
 from db.ids import new_id
+from db.parameters import any_of
 from db.session import Transaction
-from db.statements import any_of, insert_many, row_class, update_many
+from db.statements import insert_many, row_class, update_many
 
 LONGEST_ERROR = 300
 _LONGEST_VALIDATOR = 1000

@@ -21,8 +21,8 @@ from db.accounts.tables import Action, Execution, Provider, Service
 from db.accounts.vocabulary import FINAL_STATES, ProviderKind
 from db.errors import Conflict, Invalid, NotFound
 from db.ids import new_id
+from db.parameters import any_of
 from db.session import Session, Transaction
-from db.statements import any_of
 from db.texts import checked
 
 _log = logging.getLogger(__name__)

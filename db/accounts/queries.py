@@ -37,7 +37,7 @@ from db.accounts.visibility import (
 from db.accounts.vocabulary import ExecutionState
 from db.batches import Order, Pages, ToMany, ToOne, Visible
 from db.derived import DerivedMany, DerivedOne, DerivedPages
-from db.statements import any_of
+from db.parameters import any_of
 
 _NEWEST = {"NEWEST": Order(columns=("created_at", "id"), is_descending=True)}
 _QUEUED = {"NEWEST": Order(columns=("queued_at", "id"), is_descending=True)}

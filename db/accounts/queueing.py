@@ -24,8 +24,8 @@ from db.accounts.tables import Account, Action, Execution, ExecutionEvent, Provi
 from db.accounts.vocabulary import ExecutionCause, ExecutionSkipReason, ExecutionState
 from db.errors import Conflict, Invalid, NotFound
 from db.ids import new_id
+from db.parameters import any_of
 from db.session import Session, Transaction
-from db.statements import any_of
 
 # The same target is not served twice by the same service within this time.
 NO_REPEAT = timedelta(hours=24)

@@ -13,8 +13,8 @@ from sqlmodel import col, select
 from db.accounts.money import amount, cost_of, units
 from db.accounts.tables import SandboxOrder
 from db.accounts.words import Report
+from db.parameters import any_of
 from db.session import Session, Transaction
-from db.statements import any_of
 
 BEGINS_AFTER = timedelta(seconds=10)
 ENDS_AFTER = timedelta(seconds=60)

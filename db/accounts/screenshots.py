@@ -20,8 +20,8 @@ from db.accounts.tables import Account, Execution, Feed, Post, Screenshot
 from db.accounts.vocabulary import FINAL_STATES, ExecutionState, ScreenshotMoment, ScreenshotState
 from db.errors import Conflict, Invalid, NotFound
 from db.ids import new_id
+from db.parameters import any_of
 from db.session import Session, Transaction
-from db.statements import any_of
 
 # How many pictures of an owner may wait at once, those of executions aside.
 MOST_WAITING = 20

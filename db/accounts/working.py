@@ -20,8 +20,8 @@ from db.accounts.screenshots import is_held_back
 from db.accounts.tables import Execution, Provider
 from db.accounts.vocabulary import FINAL_STATES, ExecutionState
 from db.accounts.words import LONGEST_ANSWER, LONGEST_WORD, Report
+from db.parameters import any_of
 from db.session import Transaction
-from db.statements import any_of
 
 LONGEST_ERROR = 300
 _LONGEST_REFERENCE = 200

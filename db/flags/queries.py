@@ -5,7 +5,7 @@ from sqlmodel import col
 from db.batches import Order, Pages, ToOne, ToOneThrough
 from db.flags.tables import Flag, FlagMapping, RecognitionAttempt
 from db.flags.visibility import visible_to_all
-from db.statements import any_of
+from db.parameters import any_of
 
 flag_by_id = ToOne(model=Flag, visible=visible_to_all)
 # By the code of the Olympic movement.

@@ -16,9 +16,9 @@ from db.backups.vocabulary import BackupJobState
 from db.batches import table_of
 from db.network.tables import ListenerSession
 from db.network.vocabulary import ListenerSessionState
+from db.parameters import any_of
 from db.session import Session, Transaction
 from db.settings.tables import SettingChange
-from db.statements import any_of
 from db.streams.tables import StreamGoalChange
 
 

@@ -17,7 +17,7 @@ from db.backups.target import RETIRED_SUFFIX, Target
 from db.database import Database
 from db.housekeeping import operations
 from db.housekeeping.operations import KEPT, Kept
-from db.statements import any_of
+from db.parameters import any_of
 from db.streams.operations import forget
 
 # How many rows of a table one run lets go, and one transaction.

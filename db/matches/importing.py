@@ -14,8 +14,8 @@ from db.importing import Bringer, ImportField, ImportReport, ImportRow, TableImp
 from db.matches.planning import Place, plan_match, update_planned
 from db.matches.tables import Athlete, PlannedMatch, Tournament
 from db.matches.terms import LONGEST_NAME, NEW_TOURNAMENT, country_code, tournament_columns
+from db.parameters import any_of
 from db.session import Transaction
-from db.statements import any_of
 from db.texts import checked
 
 

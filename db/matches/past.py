@@ -17,8 +17,9 @@ from db.matches.fold import Entry
 from db.matches.history import refold
 from db.matches.messages import from_record
 from db.matches.tables import Match, MatchEvent, Scoreboard
+from db.parameters import any_of
 from db.session import Session
-from db.statements import any_of, row_class
+from db.statements import row_class
 
 # Entries of a fight that may be folded again at once, if nobody says otherwise.
 LONGEST_FIGHT = 20_000

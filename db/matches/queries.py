@@ -40,7 +40,7 @@ from db.matches.visibility import (
     within_match,
     within_tournament,
 )
-from db.statements import any_of
+from db.parameters import any_of
 
 _BY_NAME = {"NAME": Order(columns=("name", "id"))}
 _MATCH_ORDERS = {

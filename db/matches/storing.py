@@ -35,8 +35,9 @@ from db.matches.tables import (
     TournamentDay,
 )
 from db.matches.vocabulary import SenderState, TournamentState
+from db.parameters import any_of
 from db.session import Step, Transaction
-from db.statements import any_of, fixed, insert_many, row_class
+from db.statements import fixed, insert_many, row_class
 
 _Rows = list[dict[str, Any]]
 

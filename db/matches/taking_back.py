@@ -25,8 +25,8 @@ from db.matches.past import LONGEST_FIGHT, entry_of, left_at, read_log
 from db.matches.state import FightState
 from db.matches.tables import Match, MatchEvent
 from db.matches.vocabulary import MatchEventKind
+from db.parameters import any_of
 from db.session import Transaction
-from db.statements import any_of
 
 
 async def void_event(tx: Transaction, match_id: UUID, event_id: UUID, *, by: By, most: int = LONGEST_FIGHT) -> Match:

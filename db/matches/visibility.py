@@ -13,7 +13,7 @@ from sqlmodel import col
 from db.access.viewer import ViewerKind
 from db.batches import Visible
 from db.matches.tables import Athlete, Mat, Match, MatchEvent, MatchSide, PlannedMatch, Tournament
-from db.statements import any_of
+from db.parameters import any_of
 
 
 def visible_matches(viewer: ViewerKind) -> ColumnElement[bool] | None:

@@ -18,6 +18,7 @@ from sqlmodel import col, select
 from db.access.viewer import Role, Viewer, ViewerKind
 from db.batches import table_of
 from db.errors import Forbidden, Refusal
+from db.parameters import any_of
 from db.practice.document import Document, GoalNode, Refused, SessionNode, print_document, read_document
 from db.practice.events import PracticeSessionChanged
 from db.practice.lines import goals_of, links_of
@@ -30,7 +31,6 @@ from db.practice.visibility import visible_goals, visible_sessions
 from db.practice.vocabulary import GoalCompletionCause, GoalLevel, PracticeSessionState
 from db.practice.writing import hold_practice, may_change, settle, touch
 from db.session import Session, Transaction
-from db.statements import any_of
 from db.zones import time_zone
 
 # The house itself sees everything.

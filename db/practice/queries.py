@@ -5,6 +5,7 @@ from sqlmodel import col
 
 from db.batches import Order, Pages, ToOne
 from db.derived import DerivedMany, DerivedOne, DerivedPages
+from db.parameters import any_of
 from db.practice import lines
 from db.practice.lines import GoalDescendant, GoalTally
 from db.practice.tables import Goal, PracticePause, PracticeReview, PracticeSession, SessionTemplate
@@ -16,7 +17,6 @@ from db.practice.visibility import (
     visible_templates,
     within_session,
 )
-from db.statements import any_of
 
 _NEWEST = Order(columns=("created_at", "id"), is_descending=True)
 _GOAL_ORDERS = {"POSITION": Order(columns=("position", "id")), "NEWEST": _NEWEST}

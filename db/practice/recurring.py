@@ -8,11 +8,11 @@ from uuid import UUID
 from sqlmodel import col, select
 
 from db.errors import Invalid
+from db.parameters import any_of
 from db.practice.tables import Goal, Practice, SessionTemplate, SessionTemplateGoal
 from db.practice.templates import days_of, known_days, today_of
 from db.practice.vocabulary import GoalLevel
 from db.session import Session
-from db.statements import any_of
 
 _AT_ONCE = 500
 # However far a zone is from UTC, its day is no earlier than the one before.

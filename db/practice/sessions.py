@@ -12,6 +12,7 @@ from sqlmodel import col, select
 from db.access.viewer import Viewer
 from db.errors import Conflict, Forbidden, Invalid, NotFound
 from db.ids import new_id
+from db.parameters import any_of
 from db.practice.events import PracticeSessionChanged
 from db.practice.operations import LONGEST_DESCRIPTION, LONGEST_NAME, goal_columns, insert_goal
 from db.practice.placing import HIGHEST_UNDER_SESSION
@@ -19,7 +20,6 @@ from db.practice.tables import Goal, PracticePause, PracticeReview, PracticeSess
 from db.practice.vocabulary import GoalLevel, PracticeSessionState
 from db.practice.writing import held_session, hold_practice, may_change, place_under, touch_session
 from db.session import Transaction
-from db.statements import any_of
 from db.texts import checked
 
 MOST_GOALS_OF_SESSION = 10

@@ -13,6 +13,7 @@ from sqlmodel import col, select
 from db.access.viewer import Viewer
 from db.errors import Conflict, Forbidden, Invalid
 from db.ids import new_id
+from db.parameters import any_of
 from db.practice.events import PracticeSessionChanged
 from db.practice.operations import LONGEST_NAME, goal_columns
 from db.practice.sessions import (
@@ -34,7 +35,6 @@ from db.practice.tables import (
 from db.practice.vocabulary import Weekday
 from db.practice.writing import held_template, hold_practice, may_change, touch_session
 from db.session import Session, Transaction
-from db.statements import any_of
 from db.zones import time_zone
 
 MOST_DAYS_AHEAD = 92

@@ -11,8 +11,8 @@ from sqlmodel import col
 
 from db.access.viewer import Role, ViewerKind
 from db.batches import Visible
+from db.parameters import any_of
 from db.practice.tables import Goal, PracticeSession, SessionTemplate
-from db.statements import any_of
 
 
 def owned(owner_id: Any, viewer: ViewerKind) -> ColumnElement[bool] | None:

@@ -11,6 +11,7 @@ from sqlmodel import col, select
 
 from db.access.viewer import Role, Viewer
 from db.errors import NotFound
+from db.parameters import any_of
 from db.practice.events import GoalTreeChanged
 from db.practice.lines import is_under
 from db.practice.paths import ids_of
@@ -18,7 +19,7 @@ from db.practice.placing import Place
 from db.practice.tables import Goal, Practice, PracticeSession, PracticeSessionGoal, SessionTemplate
 from db.practice.vocabulary import GoalCompletionCause
 from db.session import Transaction
-from db.statements import any_of, fixed
+from db.statements import fixed
 
 
 async def hold_practice(tx: Transaction, owner_id: UUID) -> Practice:

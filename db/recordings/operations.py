@@ -12,6 +12,7 @@ from db.access.viewer import Viewer
 from db.errors import Conflict, Invalid, NotFound
 from db.ids import new_id
 from db.matches.tables import Mat, Match
+from db.parameters import any_of
 from db.recordings.events import RecordingChanged
 from db.recordings.tables import OBSMachine, Recording, RecordingSegment
 from db.recordings.timing import (
@@ -25,7 +26,6 @@ from db.recordings.timing import (
 )
 from db.recordings.vocabulary import RecordingKind, RecordingNewsKind, RecordingState
 from db.session import Session, Transaction
-from db.statements import any_of
 from db.texts import checked
 
 LONGEST_NAME = 200

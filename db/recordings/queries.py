@@ -6,11 +6,11 @@ from sqlmodel import col
 from db.batches import Order, Pages, ToMany, ToOne
 from db.derived import DerivedMany, DerivedPages
 from db.matches.tables import Match, MatchEvent
+from db.parameters import any_of
 from db.recordings import covering
 from db.recordings.covering import BookmarkOffset, Chapter, EventVideo
 from db.recordings.tables import Bookmark, OBSCommand, OBSMachine, Recording
 from db.recordings.visibility import visible_bookmarks, visible_machines, visible_recordings
-from db.statements import any_of
 
 _INSTANT = DateTime(timezone=True)
 _BY_TIME = {

@@ -7,8 +7,8 @@ from sqlalchemy import ColumnElement, false
 from sqlmodel import col
 
 from db.access.viewer import Role, ViewerKind
+from db.parameters import any_of
 from db.recordings.tables import Bookmark, Recording
-from db.statements import any_of
 
 
 def visible_recordings(viewer: ViewerKind) -> ColumnElement[bool] | None:

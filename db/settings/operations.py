@@ -13,14 +13,15 @@ from sqlmodel import col, select
 
 from db.access.tables import User
 from db.access.viewer import Role, Viewer
+from db.dialects import dump_json
 from db.errors import Forbidden
 from db.ids import new_id
+from db.parameters import any_of
 from db.session import Session, Transaction
 from db.settings.events import SettingChanged
 from db.settings.registry import KEYS, Key, known_key
 from db.settings.rules import checked_value
 from db.settings.tables import Setting, SettingChange
-from db.statements import any_of, dump_json
 from db.texts import checked
 
 LONGEST_REASON = 500

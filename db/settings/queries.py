@@ -3,9 +3,9 @@
 from sqlmodel import col
 
 from db.batches import Order, Pages, ToOne
+from db.parameters import any_of
 from db.settings.tables import Setting, SettingChange
 from db.settings.visibility import visible_settings, visible_to_admins
-from db.statements import any_of
 
 setting_by_id = ToOne(model=Setting, visible=visible_settings)
 settings = Pages(

@@ -4,9 +4,9 @@ from sqlalchemy import ColumnElement, and_, false
 from sqlmodel import col
 
 from db.access.viewer import Role, ViewerKind
+from db.parameters import any_of
 from db.settings.registry import KEYS
 from db.settings.tables import Setting
-from db.statements import any_of
 
 
 def visible_to_admins(viewer: ViewerKind) -> ColumnElement[bool] | None:

@@ -18,6 +18,7 @@ from db.bus import MuchHappened
 from db.errors import Conflict, Invalid, Refusal
 from db.ids import new_id
 from db.importing import Bringer, ImportField, ImportReport, ImportRow, TableImport, Values
+from db.parameters import any_of
 from db.session import Transaction
 from db.social.drafts import NEW_ENTRY, entry_columns
 from db.social.events import ALL_ENTRIES
@@ -32,7 +33,7 @@ from db.social.ranks import heat
 from db.social.tables import Entry, EntryTag, Numbering
 from db.social.visibility import DEEPEST
 from db.social.vocabulary import EntryKind, EntryPrivacy
-from db.statements import any_of, fixed
+from db.statements import fixed
 
 
 def _user(said: Values) -> Values:

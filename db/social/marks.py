@@ -16,12 +16,13 @@ from db.access.viewer import Role, Viewer, ViewerKind
 from db.batches import table_of
 from db.errors import Forbidden, Invalid, NotFound
 from db.ids import new_id
+from db.parameters import any_of
 from db.session import Session, Transaction
 from db.social.drafts import checked_key
 from db.social.events import EntryChanged, UserCountsChanged
 from db.social.tables import Amplification, Entry, Follow, Resonance, Share
 from db.social.visibility import entries_shown_to, shown_entries
-from db.statements import any_of, fixed
+from db.statements import fixed
 
 _ENTRY_ID = bindparam("entry_id", type_=Uuid())
 _IS_IT = col(Entry.id) == _ENTRY_ID

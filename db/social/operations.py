@@ -15,6 +15,7 @@ from db.access.usernames import checked_username, taken_username
 from db.access.viewer import Role, UserKind, Viewer
 from db.errors import Conflict, Forbidden, Invalid, NotFound
 from db.ids import new_id
+from db.parameters import any_of
 from db.session import Transaction
 from db.social.drafts import LONGEST_CONTENT, NEW_ENTRY, checked_key, entry_columns
 from db.social.events import EntryAdded, EntryChanged, UserCountsChanged
@@ -35,7 +36,6 @@ from db.social.subjects import check_subject
 from db.social.tables import Entry, EntryTag, Numbering
 from db.social.visibility import DEEPEST, shown_entries, visible_entries
 from db.social.vocabulary import EntryPrivacy
-from db.statements import any_of
 from db.texts import checked
 
 __all__ = ["Followed", "Mark", "follow_user", "mark_entry", "share_entry", "unfollow_user", "unmark_entry"]

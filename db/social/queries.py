@@ -6,6 +6,7 @@ from sqlmodel import col
 from db.access.tables import User
 from db.access.visibility import visible_users
 from db.batches import Gathered, Order, Pages, Searched, ToOne
+from db.parameters import any_of
 from db.social.searching import newest_with_words
 from db.social.tables import Amplification, Entry, EntryTag, Follow, Resonance
 from db.social.visibility import (
@@ -27,7 +28,6 @@ from db.social.visibility import (
     visible_follows,
     within_shown_entry,
 )
-from db.statements import any_of
 from db.walks import Bound, Walk
 
 _BY_TIME = {

@@ -9,12 +9,12 @@ from sqlalchemy import ColumnElement, Table, func, or_, select, update
 
 from db.access.tables import User
 from db.batches import table_of
+from db.parameters import any_of
 from db.session import Session, Transaction
 from db.social.events import EntryChanged, UserCountsChanged
 from db.social.ranks import worth
 from db.social.tables import Amplification, Entry, Follow, Resonance, Share
 from db.social.vocabulary import EntryKind, EntryPrivacy
-from db.statements import any_of
 
 _AT_A_TIME = 500
 

@@ -17,8 +17,9 @@ from sqlmodel import col, select
 
 from db.batches import table_of
 from db.errors import NotFound
+from db.parameters import any_of
 from db.session import Transaction
-from db.statements import any_of, fixed
+from db.statements import fixed
 from db.streams.counting import CLOCK, By, Move, Told, hold_goal, keep, level_goal, move_goal, standing_of
 from db.streams.fold import Counted, Folded, Progress, Segment, Session, fold, keys_of
 from db.streams.incoming import Ignored, Received, StreamEvent

@@ -3,7 +3,7 @@
 from sqlmodel import col
 
 from db.batches import Order, Pages, ToMany, ToOne
-from db.statements import any_of
+from db.parameters import any_of
 from db.streams.tables import Stream, StreamGoal, StreamGoalChange, StreamSession, StreamSource
 from db.streams.visibility import visible_goals, visible_sources, visible_streams, within_goal, within_stream
 

@@ -11,7 +11,7 @@ from sqlmodel import col
 
 from db.access.viewer import Role, ViewerKind
 from db.batches import Visible
-from db.statements import any_of
+from db.parameters import any_of
 from db.streams.tables import Stream, StreamGoal, StreamSource
 
 

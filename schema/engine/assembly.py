@@ -26,7 +26,8 @@ from graphql import (
 from sqlalchemy import BigInteger, Boolean, DateTime, Enum, Integer, String, Table
 from sqlalchemy.types import TypeDecorator
 
-from db.statements import POSTGRESQL, SQLITE, converter
+from db.dialects import POSTGRESQL, SQLITE
+from db.statements import converter
 from schema.engine.plan import (
     Abandoned,
     Composed,

@@ -36,11 +36,13 @@ from db.access.viewer import Role
 from db.base import JSONColumn, enum_type
 from db.batches import table_of
 from db.database import Database
+from db.dialects import POSTGRESQL, SQLITE
 from db.ids import new_id
 from db.matches.tables import Mat, Match, MatchEvent
 from db.matches.vocabulary import SenderState
+from db.parameters import any_of
 from db.session import Session
-from db.statements import POSTGRESQL, SQLITE, StatementCache, any_of, insert_many, row_class, update_many
+from db.statements import StatementCache, insert_many, row_class, update_many
 from tests.db.stored import NOW, lay_mat, statements_of
 
 

@@ -42,6 +42,9 @@ _LONGEST_BETWEEN_LOOKS_SECONDS = 0.05
 _SHARE_BETWEEN_LOOKS = 0.05
 # Nothing of ours is asked over TLS, and to read whom the world trusts takes longer than most tests.
 _TRUSTED = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+# A server hangs up on whoever is silent for five seconds, and httpx keeps a connection for as long: what is asked just
+# then is lost on the way. So it is given up here long before.
+_LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=1.0)
 
 
 async def eventually(condition: Callable[[], Awaitable[bool] | bool], what: str = "it") -> None:
@@ -276,9 +279,14 @@ async def _running(chosen: Settings, clock: Clock, *, has_listener: bool) -> Asy
 
 def open_http(url: str, **options: Any) -> httpx.AsyncClient:
     """Make a client for a server of ours."""
-    return httpx.AsyncClient(
-        **{"base_url": url, "trust_env": False, "verify": _TRUSTED, "timeout": PATIENCE_SECONDS, **options}
-    )
+    ours: dict[str, Any] = {
+        "base_url": url,
+        "trust_env": False,
+        "verify": _TRUSTED,
+        "timeout": PATIENCE_SECONDS,
+        "limits": _LIMITS,
+    }
+    return httpx.AsyncClient(**{**ours, **options})
 
 
 async def _stop(server: _Server, serving: "asyncio.Task[None]") -> None:

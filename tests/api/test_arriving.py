@@ -21,7 +21,7 @@ async def house(migrated_file: Path, tmp_path: Path, clock: ManualClock) -> Asyn
     """A server that is not patient. Nothing here comes near a database, so one kind is enough."""
     path = tmp_path / "ringside.db"
     shutil.copy(migrated_file, path)
-    async with running_house(f"sqlite:///{path}", clock=clock, has_listener=False, request_seconds=0.3) as running:
+    async with running_house(f"sqlite:///{path}", clock=clock, has_listener=False, request_seconds=2) as running:
         yield running
 
 

@@ -110,13 +110,14 @@ async def test_so_many_connections_are_held_and_no_more(database_url: str) -> No
     async with running_house(database_url, has_listener=False, connections=2, request_seconds=60) as house:
         async with house.admitted() as socket:
             assert (await house.http.get("/healthz")).status_code == 200
-            beyond = await send(house, [HEAD + b"\r\n"])
+            # Who has sent something may hear of being hung up on, and not why.
+            beyond = await send(house, [])
             # Those who are there notice nothing.
             number = await socket.begin(ROLE)
             answer = await socket.receive()
 
         async def has_room() -> bool:
-            return await send(house, [ONCE]) != (503, "UNAVAILABLE")
+            return await send(house, [ONCE]) == (415, "UNSUPPORTED_MEDIA_TYPE")
 
         await eventually(has_room, "room for another")
 

@@ -29,7 +29,7 @@ _MOST_CALLS = 250_000
 
 @pytest.fixture
 async def house(database_url: str, clock: ManualClock) -> AsyncIterator[RunningHouse]:
-    async with running_house(database_url, clock=clock, has_listener=False, request_seconds=0.3) as running:
+    async with running_house(database_url, clock=clock, has_listener=False, request_seconds=2) as running:
         yield running
 
 

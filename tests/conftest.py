@@ -84,7 +84,8 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--operations", type=int, default=700, help="how many operations tests.schema.test_equality runs")
+    # Of a test for both databases, and of those beside it, that makes two thousand.
+    parser.addoption("--operations", type=int, default=650, help="how many operations tests.schema.test_equality runs")
     parser.addoption("--increments", type=int, default=20, help="how often each of fifty writers adds to a goal")
     full = "give tests/faults its full size, which takes hours, or so much of it"
     parser.addoption("--full", nargs="?", type=float, default=0.0, const=1.0, metavar="SHARE", help=full)

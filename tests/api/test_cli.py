@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import shutil
 import signal
 import socket
 import sqlite3
@@ -48,6 +49,12 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "ringside.db"
     monkeypatch.setenv("RINGSIDE_DATABASE", f"sqlite:///{path}")
     return path
+
+
+@pytest.fixture
+def _migrated(database: Path, migrated_file: Path) -> None:
+    """That file as a migration leaves it, which every other command makes of nothing."""
+    shutil.copy(migrated_file, database)
 
 
 def ringside(*arguments: str) -> Result:
@@ -171,6 +178,7 @@ def test_a_token_is_made_shown_and_revoked() -> None:
     assert len(re.findall(r"\d{4}-\d\d-\d\d \d\d:\d\d", after.stdout)) == 3
 
 
+@pytest.mark.usefixtures("_migrated")
 def test_programs_are_told_in_json() -> None:
     made = orjson.loads(ringside("token", "create", "--label", "Script", "--json").stdout)
     listed = orjson.loads(ringside("token", "list", "--json").stdout)
@@ -191,11 +199,13 @@ def test_programs_are_told_in_json() -> None:
     assert revoked["revokedAt"].endswith("Z")
 
 
+@pytest.mark.usefixtures("_migrated")
 def test_json_is_one_line() -> None:
     for command in (["token", "create", "--label", "x"], ["token", "list"], ["migrate", "up"], ["migrate", "status"]):
         assert ringside(*command, "--json").stdout.count("\n") == 1
 
 
+@pytest.mark.usefixtures("_migrated")
 def test_an_overlays_token_is_bound_to_what_is_named() -> None:
     made = orjson.loads(
         ringside("token", "create", "--label", "OBS", "--overlay-of", f"mat_{uuid4().hex}", "--json").stdout
@@ -207,14 +217,14 @@ def test_an_overlays_token_is_bound_to_what_is_named() -> None:
     )
 
 
+@pytest.mark.usefixtures("_migrated")
 def test_a_token_that_is_not_there_is_not_revoked() -> None:
-    ringside("migrate", "up")
-
     assert refusal("token", "revoke", "rs_nothing0") == (
         "There is no token that begins with rs_nothing0. `ringside token list` shows them."
     )
 
 
+@pytest.mark.usefixtures("_migrated")
 def test_a_label_is_shown_and_not_obeyed() -> None:
     label = "[/] [bold]x[/bold] \x1b[31mred"
 
@@ -245,6 +255,7 @@ def test_a_lifetime_is_one_that_can_be(days: str) -> None:
 # Migrations
 
 
+@pytest.mark.usefixtures("_migrated")
 def test_counters_are_compared_and_mended(database: Path) -> None:
     ringside("token", "create", "--label", "x", "--user", "Ann")
     right = ringside("social", "recount")
@@ -261,8 +272,8 @@ def test_counters_are_compared_and_mended(database: Path) -> None:
     assert ringside("social", "recount").exit_code == 0
 
 
+@pytest.mark.usefixtures("_migrated")
 def test_what_is_folded_is_made_again(database: Path) -> None:
-    ringside("migrate", "up")
     nothing = ringside("matches", "rebuild")
     asyncio.run(_fight(f"sqlite:///{database}"))
     with sqlite3.connect(database) as connection:

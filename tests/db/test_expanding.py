@@ -88,18 +88,17 @@ def test_a_new_migration_takes_nothing_away_unless_it_says_why_nobody_misses_it(
         before = after
 
 
-def test_what_the_version_before_reads_and_writes_it_can_on_the_newest_tables(empty_url: str) -> None:
+def test_what_the_version_before_reads_and_writes_it_can_on_the_newest_tables(database_url: str) -> None:
     """Its rows, made when its tables were, go into the newest ones by its own columns, and are read and changed so."""
-    migrate_up(empty_url)
-    asyncio.run(populated(empty_url))
-    migrate_down(empty_url, RELEASED["revision"])
-    assert ask(empty_url, columns) == RELEASED["columns"], "A released migration was changed."
+    asyncio.run(populated(database_url))
+    migrate_down(database_url, RELEASED["revision"])
+    assert ask(database_url, columns) == RELEASED["columns"], "A released migration was changed."
     named = {table: ", ".join(f'"{name}"' for name in found) for table, found in RELEASED["columns"].items()}
-    run(empty_url, [f'CREATE TABLE kept_{table} AS SELECT {names} FROM "{table}"' for table, names in named.items()])  # noqa: S608 -- names of ours
-    migrate_down(empty_url, "base")
-    migrate_up(empty_url)
+    run(database_url, [f'CREATE TABLE kept_{table} AS SELECT {names} FROM "{table}"' for table, names in named.items()])  # noqa: S608 -- names of ours
+    migrate_down(database_url, "base")
+    migrate_up(database_url)
 
-    statements = [] if is_embedded(empty_url) else ["SET session_replication_role = replica"]
+    statements = [] if is_embedded(database_url) else ["SET session_replication_role = replica"]
     # A migration fills these.
     statements.append("DELETE FROM flag_mappings")
     for table, names in named.items():
@@ -108,10 +107,10 @@ def test_what_the_version_before_reads_and_writes_it_can_on_the_newest_tables(em
             f'INSERT INTO "{table}" ({names}) SELECT {names} FROM kept_{table}',  # noqa: S608 -- as above
             f'UPDATE "{table}" SET {same}',  # noqa: S608 -- as above
         ]
-    run(empty_url, statements)
+    run(database_url, statements)
 
-    held = {table: read(empty_url, f'SELECT {names} FROM "{table}"') for table, names in named.items()}  # noqa: S608 -- as above
-    kept = {table: read(empty_url, f"SELECT {names} FROM kept_{table}") for table, names in named.items()}  # noqa: S608 -- as above
+    held = {table: read(database_url, f'SELECT {names} FROM "{table}"') for table, names in named.items()}  # noqa: S608 -- as above
+    kept = {table: read(database_url, f"SELECT {names} FROM kept_{table}") for table, names in named.items()}  # noqa: S608 -- as above
     assert {table: len(rows) for table, rows in held.items()} == {table: len(rows) for table, rows in kept.items()}
     assert all(held.values())
 

@@ -299,20 +299,19 @@ def test_fights_keep_their_tournament_and_all_else_when_their_table_is_made_anew
     assert ask(url, differences) == []
 
 
-def test_pictures_keep_their_owner_and_those_of_no_execution_go_down(empty_url: str) -> None:
+def test_pictures_keep_their_owner_and_those_of_no_execution_go_down(database_url: str) -> None:
     """Before, a picture was its execution's alone: whoever goes back keeps those, and whoever returns knows whose."""
-    migrate_up(empty_url)
-    asyncio.run(populated(empty_url))
+    asyncio.run(populated(database_url))
     of_pictures = "SELECT id, owner_id, account_id, post_id, execution_id, state FROM screenshots ORDER BY id"
-    before = read(empty_url, of_pictures)
-    asyncio.run(_picture(empty_url))
+    before = read(database_url, of_pictures)
+    asyncio.run(_picture(database_url))
 
-    migrate_down(empty_url, "0017")
-    migrate_up(empty_url)
+    migrate_down(database_url, "0017")
+    migrate_up(database_url)
 
     assert before
-    assert read(empty_url, of_pictures) == before
-    assert ask(empty_url, differences) == []
+    assert read(database_url, of_pictures) == before
+    assert ask(database_url, differences) == []
 
 
 async def _picture(url: str) -> None:
@@ -366,11 +365,10 @@ def test_standing_makes_no_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_standing_tells_of_a_revision_that_nobody_here_knows(empty_url: str) -> None:
-    migrate_up(empty_url)
-    write(empty_url, "UPDATE alembic_version SET version_num = '9999'")
+def test_standing_tells_of_a_revision_that_nobody_here_knows(database_url: str) -> None:
+    write(database_url, "UPDATE alembic_version SET version_num = '9999'")
 
-    found = standing(empty_url)
+    found = standing(database_url)
 
     assert found == Standing(current="9999", newest=NEWEST, revisions=revisions(applied=0))
     assert not found.is_current
@@ -426,10 +424,8 @@ def test_a_migration_that_fails_leaves_the_database_as_it_was(
     assert standing(empty_url).current == "0001"
 
 
-def test_every_constraint_has_a_name(empty_url: str) -> None:
-    migrate_up(empty_url)
-
-    described = ask(empty_url, shape)
+def test_every_constraint_has_a_name(database_url: str) -> None:
+    described = ask(database_url, shape)
     del described["alembic_version"]
     names = {
         table: {

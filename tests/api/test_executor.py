@@ -43,6 +43,7 @@ from tests.support.accounts import (
     sandbox,
 )
 from tests.support.house import PATIENCE_SECONDS, eventually, running_house
+from tests.support.ports import deaf_port
 from tests.support.web import Answer, Asked, Web, web
 
 Handler = Callable[[Asked], Answer]
@@ -201,13 +202,14 @@ async def test_what_a_program_answers_says_whether_it_took_it(
         assert execution.next_attempt_at == office.clock.now() + timedelta(seconds=100)
 
 
-async def test_a_program_that_is_not_there_is_called_again_later(office: Office, unused_tcp_port: int) -> None:
-    office.executor.guard = Guard(allowed={f"127.0.0.1:{unused_tcp_port}"})
-    async with open_client(office.executor.guard, seconds=PATIENCE_SECONDS) as client:
-        office.client = client
-        _, service = await office.provider(ProviderKind.WEBHOOK, url=f"http://127.0.0.1:{unused_tcp_port}/")
-        await office.execution(service)
-        await office.work()
+async def test_a_program_that_is_not_there_is_called_again_later(office: Office) -> None:
+    with deaf_port() as port:
+        office.executor.guard = Guard(allowed={f"127.0.0.1:{port}"})
+        async with open_client(office.executor.guard, seconds=PATIENCE_SECONDS) as client:
+            office.client = client
+            _, service = await office.provider(ProviderKind.WEBHOOK, url=f"http://127.0.0.1:{port}/")
+            await office.execution(service)
+            await office.work()
 
     execution = await office.one()
     assert (execution.state, execution.attempt_count) == (ExecutionState.QUEUED, 1)

@@ -16,6 +16,7 @@ from db.errors import Conflict, Invalid, NotFound, Unauthenticated, Unavailable
 from db.streams.incoming import Rejected
 from schema.ids import encode_id
 from tests.support.house import PATIENCE_SECONDS, RunningHouse, eventually, running_house
+from tests.support.ports import deaf_port
 from tests.support.streaming import FOLDER, FRAMES, make_goal, make_stream
 
 UNKNOWN = "rs_unknown"
@@ -99,7 +100,7 @@ async def test_a_goal_is_watched(database_url: str, capsys: Output) -> None:
     assert orjson.loads(lines[1])["movements"][0]["delta"] == 7
 
 
-async def test_what_cannot_be_done_is_a_sentence(database_url: str, unused_tcp_port: int) -> None:
+async def test_what_cannot_be_done_is_a_sentence(database_url: str) -> None:
     async with running_house(database_url, has_listener=False) as house:
         client, goal = await goal_of(house)
         with pytest.raises(NotFound, match="There is no goal"):
@@ -112,7 +113,5 @@ async def test_what_cannot_be_done_is_a_sentence(database_url: str, unused_tcp_p
             await commands.show_all(Client(url=house.url, token=UNKNOWN), stream=None, as_json=True)
         with pytest.raises((Conflict, Unavailable)):
             await commands.watch(Client(url=house.url, token=UNKNOWN), goal=goal, as_json=True)
-    with pytest.raises(Unavailable, match="No server of Ringside answers"):
-        await commands.show_all(
-            Client(url=f"http://127.0.0.1:{unused_tcp_port}", token=UNKNOWN), stream=None, as_json=True
-        )
+    with deaf_port() as port, pytest.raises(Unavailable, match="No server of Ringside answers"):
+        await commands.show_all(Client(url=f"http://127.0.0.1:{port}", token=UNKNOWN), stream=None, as_json=True)

@@ -151,7 +151,7 @@ def test_without_a_lock_they_are_in_each_others_way(
     empty_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, figure: Figure
 ) -> None:
     copy = tmp_path / "migrations"
-    shutil.copytree(ROOT / "migrations", copy)
+    shutil.copytree(ROOT / "migrations", copy, ignore=shutil.ignore_patterns("__pycache__"))
     env = (copy / "env.py").read_text()
     bare = env.replace("SELECT pg_advisory_xact_lock(:lock)", "SELECT :lock").replace("BEGIN IMMEDIATE", "BEGIN")
     assert bare != env

@@ -20,6 +20,7 @@ _SHARE_OF_SLOW = 0.15
 # Late are most by a millisecond or two, a few by much more.
 _LEAST_LATENESS_SECONDS = 0.001
 _LONGEST_LATENESS_SECONDS = 0.05
+_MOST_LATENESS_SECONDS = 5.0
 
 
 class _Waking(selectors.DefaultSelector):
@@ -34,17 +35,20 @@ class _Late(_Waking):
 
     Of two answers that come over two sockets, or from two threads, either may be heard first. A test that hangs on one
     of them passes for months where nothing else runs: with `RINGSIDE_TESTS_LATE=1 pytest …` it fails soon. The number
-    is the seed. Some sockets are slow all their life, any may be slow once.
+    is the seed. Some sockets are slow for long, any may be slow once, and none costs a test more than some seconds.
     """
 
     def __init__(self, seed: str) -> None:
         super().__init__()
         self._chance = Random(f"{seed} {os.environ.get('PYTEST_CURRENT_TEST')}")  # noqa: S311 -- dice, no secret
         self._shares: dict[object, float] = {}
+        # For how many seconds more each may be late.
+        self._left: dict[object, float] = {}
         self._until: dict[object, float] = {}
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         self._shares[fileobj] = 1.0 if self._chance.random() < _SHARE_OF_SLOW else _SHARE_OF_LATE
+        self._left[fileobj] = _MOST_LATENESS_SECONDS
         self._until.pop(fileobj, None)
         return super().register(fileobj, events, data)
 
@@ -61,9 +65,10 @@ class _Late(_Waking):
     def _is_heard(self, about: object) -> bool:
         now = time.monotonic()
         if about not in self._until:
-            is_late = self._chance.random() < self._shares[about]
+            is_late = self._left[about] > 0 and self._chance.random() < self._shares[about]
             lateness = min(_LEAST_LATENESS_SECONDS * self._chance.paretovariate(0.7), _LONGEST_LATENESS_SECONDS)
             self._until[about] = now + lateness if is_late else now
+            self._left[about] -= self._until[about] - now
         if self._until[about] > now:
             return False
         del self._until[about]

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from api.collector import spare_the_collector
+from api.files import make_room
 from tests.support.figures import FIGURE
 
 # Tests wait for servers, databases and each other's processes: one more than the cores of a small machine fills that.
@@ -34,6 +35,8 @@ def pytest_configure(config: pytest.Config) -> None:
         sys.dont_write_bytecode = False
     # How wide the terminal is, tests say themselves; one of several processes is told it before.
     os.environ.pop("COLUMNS", None)
+    # Tests hold a thousand sockets, at both ends.
+    make_room(4000)
     if not _deals_out(config):
         # Nothing of what is loaded is garbage: see `pytest_collection_finish`.
         gc.disable()

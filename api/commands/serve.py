@@ -15,6 +15,7 @@ from api.commands.migrations import bring_up_to_date
 from api.commands.output import print_json
 from api.commands.welcome import fragment_of, show_links
 from api.demo.accounts import serve_feed
+from api.files import make_room
 from api.fleet import REFUSED, Orders
 from api.logs import configure_logs
 from api.loop import run
@@ -39,6 +40,7 @@ _GRACE_SECONDS = 15.0
 def serve(settings: Settings, *, is_demo: bool, as_json: bool) -> None:
     """Run until stopped."""
     configure_logs(settings.log_level, as_json=settings.log_json)
+    make_room(settings.connections)
     with ExitStack() as stack:
         if is_demo:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ringside-demo-"))
@@ -51,6 +53,7 @@ def serve_as_worker(orders: Orders) -> None:
     """Run as one of several until stopped."""
     settings = orders.settings
     configure_logs(settings.log_level, as_json=settings.log_json, worker=orders.number)
+    make_room(settings.connections)
     listening = socket.socket(fileno=orders.fd)
     settings = settings.model_copy(update={"port": listening.getsockname()[1]})
     try:
